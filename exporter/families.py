@@ -1,0 +1,204 @@
+"""The metric families this exporter exposes: the one place for names, labels and meaning.
+
+The exposition, the README's table, the Grafana dashboards and the tests of the
+Prometheus rules all read this table.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The type that Prometheus knows a family by."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A metric family as a scrape shows it.
+
+    `name` is the full name on `/metrics` (counters end in `_total`); `labels` stand in
+    the order in which they are exposed; `help` is one sentence without the note on when
+    values are computed, which `text` adds for KPIs. `kpi` names the KPI that the value is
+    read from (see `exporter.domain.kpis`), empty for families about the exporter itself.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+    kpi: str = ""
+    segmented: bool = False
+
+    @property
+    def text(self) -> str:
+        """HELP as exposed."""
+        return f"{self.help} Computed after an import, not at the scrape." if self.kpi else self.help
+
+
+_WINDOW = ("window",)
+_SEGMENT = ("window", "segmentation", "segment")
+
+# (KPI, further labels, also by segment, meaning)
+_KPIS: tuple[tuple[str, tuple[str, ...], bool, str], ...] = (
+    ("sign_in_attempts", (), True, "Interactions in the trailing window."),
+    ("dialogs", ("outcome",), True, "Shown dialogs in the trailing window by how they ended."),
+    ("bounce_ratio", (), True, "1 - engaged / shown dialogs."),
+    ("bounces_signed_in", (), True, "Bounced dialogs whose user was signed in all the same."),
+    ("abandonment_ratio", (), True, "(bounces - bounces signed in) / shown dialogs."),
+    ("new_users", (), True, "Dialogs that ended with a new user (idp + fallback)."),
+    (
+        "new_user_bounce_ratio",
+        (),
+        True,
+        "bounce / (bounce + fail + idp + fallback) dialogs.",
+    ),
+    (
+        "new_user_success_ratio",
+        (),
+        True,
+        "(idp + fallback) / (bounce + fail + idp + fallback) dialogs.",
+    ),
+    (
+        "flow_step_interactions",
+        ("flow", "step"),
+        True,
+        "Interactions of the flow that reached the step.",
+    ),
+    (
+        "flow_step_ratio",
+        ("flow", "step"),
+        False,
+        "Interactions that reached the step / those that reached the flow's first step.",
+    ),
+    (
+        "flow_step_dropoff_ratio",
+        ("flow", "step"),
+        False,
+        "Share of the previous step's interactions that did not reach this step.",
+    ),
+    (
+        "flow_completion_ratio",
+        ("flow",),
+        True,
+        "Interactions that reached the flow's last step / those that reached its first.",
+    ),
+    ("sites_signed_in_mean", (), True, "Mean number of sites that users are signed in to."),
+    ("sites_signed_in_median", (), True, "Median number of sites that users are signed in to."),
+)
+
+TOTALS: tuple[Family, ...] = tuple(
+    Family(name=f"kpi_{kpi}", kind=Kind.GAUGE, labels=(*_WINDOW, *labels), help=text, kpi=kpi)
+    for kpi, labels, _, text in _KPIS
+)
+SEGMENTS: tuple[Family, ...] = tuple(
+    Family(
+        name=f"kpi_segment_{kpi}",
+        kind=Kind.GAUGE,
+        labels=(*_SEGMENT, *labels),
+        help=f"By segment (sums make sense within one segmentation only): {text}",
+        kpi=kpi,
+        segmented=True,
+    )
+    for kpi, labels, segmented, text in _KPIS
+    if segmented
+)
+
+MILESTONE = Family(
+    name="kpi_milestone_timestamp_seconds",
+    kind=Kind.GAUGE,
+    labels=("milestone",),
+    help="When the milestone happened, as configured.",
+)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Family:
+    return Family(name=name, kind=Kind.GAUGE, labels=labels, help=text)
+
+
+def _counter(name: str, text: str, *labels: str) -> Family:
+    return Family(name=name, kind=Kind.COUNTER, labels=labels, help=text)
+
+
+SOURCE_UP = _gauge("kpi_source_up", "1 if the last use of the source worked.")
+STORE_UP = _gauge("kpi_store_up", "1 if the last use of the store worked.")
+SOURCE_INTERACTIONS = _gauge(
+    "kpi_source_interactions", "Interactions the source holds, NaN where it cannot say."
+)
+STORE_INTERACTIONS = _gauge("kpi_store_interactions", "Interactions the store holds.")
+NEWEST_INTERACTION = _gauge(
+    "kpi_newest_interaction_timestamp_seconds", "Timestamp of the newest interaction stored."
+)
+SNAPSHOT_TIME = _gauge(
+    "kpi_snapshot_timestamp_seconds", "When the exposed KPIs were computed."
+)
+IMPORT_RUNS = _counter("kpi_exporter_import_runs_total", "Finished imports by result.", "result")
+IMPORT_INTERACTIONS = _counter(
+    "kpi_exporter_import_interactions_total",
+    "Interactions fetched, by what became of them.",
+    "result",
+)
+IMPORT_LATE = _counter(
+    "kpi_exporter_import_late_interactions_total",
+    "Interactions imported behind the newest hour already complete.",
+)
+IMPORT_DURATION = Family(
+    name="kpi_exporter_import_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=(),
+    help="How long imports took.",
+)
+IMPORT_LAST_SUCCESS = _gauge(
+    "kpi_exporter_import_last_success_timestamp_seconds", "When an import last succeeded."
+)
+IMPORT_LAST_ATTEMPT = _gauge(
+    "kpi_exporter_import_last_attempt_timestamp_seconds", "When an import last began."
+)
+MISSING = _gauge(
+    "kpi_exporter_missing_interactions",
+    "Interactions held by the source and not accounted for here, NaN while unknown.",
+)
+REJECTED = _gauge(
+    "kpi_exporter_rejected_interactions",
+    "Interactions refused and kept aside to be looked at, by reason.",
+    "reason",
+)
+RELOAD_SUCCESSFUL = _gauge(
+    "kpi_exporter_config_last_reload_successful",
+    "1 if the configuration was last read without a problem.",
+)
+RELOAD_TIME = _gauge(
+    "kpi_exporter_config_last_reload_success_timestamp_seconds",
+    "When the configuration was last read without a problem.",
+)
+BUILD_INFO = _gauge(
+    "kpi_exporter_build_info",
+    "1, with the version and the digest of flows and segmentations as labels.",
+    "version",
+    "python_version",
+    "definitions",
+)
+
+OPERATIONS: tuple[Family, ...] = (
+    SOURCE_UP,
+    STORE_UP,
+    SOURCE_INTERACTIONS,
+    STORE_INTERACTIONS,
+    NEWEST_INTERACTION,
+    SNAPSHOT_TIME,
+    IMPORT_RUNS,
+    IMPORT_INTERACTIONS,
+    IMPORT_LATE,
+    IMPORT_DURATION,
+    IMPORT_LAST_SUCCESS,
+    IMPORT_LAST_ATTEMPT,
+    MISSING,
+    REJECTED,
+    RELOAD_SUCCESSFUL,
+    RELOAD_TIME,
+    BUILD_INFO,
+)
+FAMILIES: tuple[Family, ...] = (*TOTALS, *SEGMENTS, MILESTONE, *OPERATIONS)
