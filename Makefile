@@ -1,0 +1,40 @@
+# `make` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.ready ## Everything Python needs, in .venv (PYTHON=... chooses the interpreter)
+
+.venv/.ready: pyproject.toml constraints.txt scripts/create_venv.sh
+	@scripts/create_venv.sh
+
+.PHONY: demo
+demo: setup ## The exporter against a fake KPIggybank; prints the addresses to open
+	@$(BIN)/kpi-exporter demo
+
+.PHONY: format
+format: setup ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: lint
+lint: setup ## Formatting and lint rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+.PHONY: types
+types: setup ## Types, strictly
+	@$(BIN)/mypy .
+
+.PHONY: imports
+imports: setup ## Who may import whom
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: unit
+unit: setup ## The tests alone, as things stand
+	@$(BIN)/pytest
