@@ -13,9 +13,21 @@ setup: .venv/.ready ## Everything Python needs, in .venv (PYTHON=... chooses the
 .venv/.ready: pyproject.toml constraints.txt scripts/create_venv.sh
 	@scripts/create_venv.sh
 
+.PHONY: system
+system: ## The programs that tests run against (Prometheus, Chromium, ...), where root may install
+	@scripts/install_test_packages.sh
+
 .PHONY: demo
 demo: setup ## The exporter against a fake KPIggybank; prints the addresses to open
 	@$(BIN)/kpi-exporter demo
+
+.PHONY: test
+test: setup system lint types imports ## All checks and tests
+	@$(BIN)/pytest --cov
+
+.PHONY: unit
+unit: setup ## The tests alone, with what is installed
+	@$(BIN)/pytest
 
 .PHONY: format
 format: setup ## Format the code and mend what ruff can mend
@@ -34,7 +46,3 @@ types: setup ## Types, strictly
 .PHONY: imports
 imports: setup ## Who may import whom
 	@$(BIN)/lint-imports --no-logo
-
-.PHONY: unit
-unit: setup ## The tests alone, as things stand
-	@$(BIN)/pytest

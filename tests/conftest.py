@@ -1,0 +1,91 @@
+"""Programs that tests run against.
+
+Each fixture here is the path or the address of a real program. Where the program is missing
+the test is skipped, with the reason and the command that would help; `make test` has then
+already tried to install it.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import answers, running, unused_port
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+def _program(*names: str, package: str) -> Path:
+    """The first of `names` that is installed and starts; skips the test if there is none."""
+    for name in names:
+        found = shutil.which(name)
+        # Ubuntu's chromium is a stub that only says that it wants a snap.
+        if found:
+            trial = subprocess.run([found, "--version"], check=False, capture_output=True)
+            if trial.returncode == 0:
+                return Path(found)
+    pytest.skip(f"{names[0]} is missing; as root: apt-get install {package}")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own checker of metrics, rules and configurations."""
+    return _program("promtool", package="prometheus")
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Path:
+    return _program("prometheus", package="prometheus")
+
+
+@pytest.fixture(scope="session")
+def alertmanager() -> Path:
+    return _program("prometheus-alertmanager", "alertmanager", package="prometheus-alertmanager")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    return _program("chromium", "chromium-browser", "google-chrome", package="chromium")
+
+
+@pytest.fixture(scope="session")
+def pouchdb_server_program() -> Path:
+    """npm's pouchdb-server: with `--in-memory`, or with `--dir` to outlive its own kill."""
+    program = CHECKOUT / ".cache/pouchdb/node_modules/.bin/pouchdb-server"
+    if not (program.exists() and shutil.which("node")):
+        pytest.skip("pouchdb-server is missing; as root: apt-get install nodejs npm; make system")
+    return program
+
+
+@pytest.fixture(scope="session")
+def pouchdb_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Address of a server with CouchDB's API, one for the session: name your database uniquely.
+
+    KPI_TEST_COUCHDB_URL (with user and password in it, if need be) puts a real CouchDB there.
+    """
+    if url := os.environ.get("KPI_TEST_COUCHDB_URL"):
+        yield url.rstrip("/")
+        return
+    program: Path = request.getfixturevalue("pouchdb_server_program")
+    port = unused_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(
+        program,
+        "--in-memory",
+        f"--port={port}",
+        "--no-color",
+        ready=lambda: answers(url),
+        directory=tmp_path_factory.mktemp("pouchdb"),
+    ):
+        yield url
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on."""
+    return unused_port()
