@@ -36,7 +36,9 @@ class Family:
     @property
     def text(self) -> str:
         """HELP as exposed."""
-        return f"{self.help} Computed after an import, not at the scrape." if self.kpi else self.help
+        return (
+            f"{self.help} Computed after an import, not at the scrape." if self.kpi else self.help
+        )
 
 
 _WINDOW = ("window",)
@@ -132,9 +134,7 @@ STORE_INTERACTIONS = _gauge("kpi_store_interactions", "Interactions the store ho
 NEWEST_INTERACTION = _gauge(
     "kpi_newest_interaction_timestamp_seconds", "Timestamp of the newest interaction stored."
 )
-SNAPSHOT_TIME = _gauge(
-    "kpi_snapshot_timestamp_seconds", "When the exposed KPIs were computed."
-)
+SNAPSHOT_TIME = _gauge("kpi_snapshot_timestamp_seconds", "When the exposed KPIs were computed.")
 IMPORT_RUNS = _counter("kpi_exporter_import_runs_total", "Finished imports by result.", "result")
 IMPORT_INTERACTIONS = _counter(
     "kpi_exporter_import_interactions_total",

@@ -1,0 +1,43 @@
+"""Counting: one set of definitions at work, from rows to tallies."""
+
+from collections.abc import Iterable, Sequence
+
+from exporter.domain.definitions import Definitions
+from exporter.domain.facts import Reader, Verdict
+from exporter.domain.interaction import Interaction, Row, Stored
+from exporter.domain.layout import Layout
+from exporter.domain.tally import Tally, tally
+
+_ANY_TIME_MS = 1 << 62  # what was stored was believed once
+
+
+class Counting:
+    """Reads rows and counts interactions under one set of definitions.
+
+    `digest` names the definitions; a store keeps tallies under different digests apart.
+    Not for several threads at once.
+    """
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.definitions = definitions
+        self.digest: str = definitions.digest
+        self._reader = Reader(definitions)
+        self.layout: Layout = self._reader.layout
+
+    def read(self, rows: Iterable[Row], newest_ms: int) -> list[Verdict]:
+        """Say what each row is; `newest_ms` is the latest timestamp that is believed."""
+        read = self._reader.read
+        return [read(row, newest_ms) for row in rows]
+
+    def tally(self, interactions: Sequence[Interaction]) -> Tally:
+        """Count interactions that this counting read."""
+        return tally(self.layout, (interaction.facts for interaction in interactions))
+
+    def reread(self, stored: Iterable[Stored]) -> list[Interaction]:
+        """Read interactions as they lie in a store, whatever they were first read under."""
+        verdicts = self.read((Row(s.id, s.raw) for s in stored), _ANY_TIME_MS)
+        return [verdict for verdict in verdicts if isinstance(verdict, Interaction)]
+
+    def tally_stored(self, stored: Iterable[Stored]) -> Tally:
+        """Count interactions as they lie in a store."""
+        return self.tally(self.reread(stored))

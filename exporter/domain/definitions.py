@@ -1,0 +1,148 @@
+"""Definitions: which segments, flows and outcomes interactions are counted by.
+
+A service's own words, as data. Nothing here knows Persona; its definitions are the
+package's `persona.yaml`, in the same form as a user's.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self, TypeAlias
+
+import msgspec
+
+OTHER = "Other"
+TOTAL = "Total"
+
+Scalar: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A condition on one interaction; every part that is set must hold.
+
+    `requires`: all of these events; `any_of`: at least one; `excludes`: none;
+    `contains`: an event whose name contains the text; `field` and `equals`: the blob's
+    field has exactly this value; `flow`: the interaction belongs to the flow; `step`:
+    and reached this step of it. A rule with no part holds always.
+    """
+
+    requires: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    contains: str | None = None
+    field: str | None = None
+    equals: Scalar | None = None
+    flow: str | None = None
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a flow, reached when its rule holds, in whatever order."""
+
+    name: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """How a flow goes on in a second dialog: when `rule` holds, nothing else of it counts.
+
+    It reaches `reaches` if `when` holds, else no step at all.
+    """
+
+    rule: Rule
+    when: Rule
+    reaches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Steps that a user takes one after the other; an interaction with none is not of it."""
+
+    name: str
+    steps: tuple[Step, ...]
+    rule: Rule = Rule()
+    continuation: Continuation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Numbers from `at_least` to `at_most`, both included, have this segment."""
+
+    segment: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segmentation:
+    """A way to divide interactions: each has exactly one of `segments`, or `Other`.
+
+    The first of `in_flow` (flow, segment) that the interaction belongs to decides; else the
+    first of `fields` that has a value: through `ranges` if it is a number, then `aliases`,
+    then the list.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    segments: tuple[str, ...]
+    aliases: tuple[tuple[str, str], ...] = ()
+    ranges: tuple[Range, ...] = ()
+    in_flow: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def all_segments(self) -> tuple[str, ...]:
+        """The configured segments and `Other`."""
+        return self.segments if OTHER in self.segments else (*self.segments, OTHER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepName:
+    """A step of a flow, by name."""
+
+    flow: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """How a shown dialog ended: bounce, fail, fallback, idp, assertion; the first that holds.
+
+    `shown` and `engaged` are steps, so that both parts of the bounce ratio are exposed.
+    """
+
+    shown: StepName
+    engaged: StepName
+    signed_in: Rule
+    fallback: Rule
+    idp: Rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definitions:
+    """All of a service's definitions. `sites_fields`: the first with a number that is not 0."""
+
+    segmentations: tuple[Segmentation, ...]
+    flows: tuple[Flow, ...]
+    outcomes: Outcomes
+    sites_fields: tuple[str, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change whenever the meaning of a count may."""
+        return hashlib.sha256(self.to_json()).hexdigest()[:12]
+
+    def to_json(self) -> bytes:
+        """Return the form in which a store remembers what its tallies mean."""
+        return msgspec.json.encode(self, order="deterministic")
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """Read what `to_json` wrote."""
+        return msgspec.json.decode(text, type=cls)
+
+    def segmentation(self, name: str) -> Segmentation | None:
+        """Find a segmentation by its name."""
+        return next((s for s in self.segmentations if s.name == name), None)

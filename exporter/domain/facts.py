@@ -1,0 +1,298 @@
+"""From a row to facts: the definitions, compiled once, applied to each blob.
+
+Where this is written: `docs/reference/definitions.md`, "From a blob to facts".
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+from exporter.domain.blob import Decoder, Getter, Unreadable, number, shown
+from exporter.domain.definitions import OTHER, Definitions, Flow, Rule, Segmentation
+from exporter.domain.interaction import (
+    MS_PER_HOUR,
+    Facts,
+    Ignored,
+    Interaction,
+    Reason,
+    Rejected,
+    Row,
+)
+from exporter.domain.layout import Layout
+from exporter.domain.outcome import Outcome, outcome
+
+OLDEST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01
+MOST_SITES = 1_000_000  # a larger number of sites is no usable value
+_REMEMBERED = 10_000  # values from outside that a cache may hold, so that memory is bounded
+
+Verdict: TypeAlias = Interaction | Ignored | Rejected
+
+
+class _Test(NamedTuple):
+    """A rule as bit masks over the events seen, with what it says of fields and flows."""
+
+    requires: int
+    any_of: int
+    contains: int
+    excludes: int
+    rule: Rule
+
+
+class _Shape(NamedTuple):
+    """What an interaction's events come to, whatever its segments: most are alike."""
+
+    slots: tuple[int, ...]
+    flows: frozenset[str]
+
+
+class Reader:
+    """Reads rows under one set of definitions: `read` says what a row is.
+
+    Not for several threads at once. Only the fields that count are decoded; blobs of
+    unexpected types take a slower way to the same answer.
+    """
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.definitions = definitions
+        self.layout = Layout.of(definitions)
+        self._events = _Bits()
+        rules = {rule for flow in definitions.flows for rule in _rules_of(flow)}
+        ways = definitions.outcomes
+        rules |= {ways.signed_in, ways.fallback, ways.idp}
+        self._tests = {rule: self._compile(rule) for rule in rules}
+        self._asked = tuple({(rule.field, rule.equals) for rule in rules if rule.field is not None})
+        self._flows = {flow.name: flow for flow in definitions.flows}
+        self._shape = lru_cache(_REMEMBERED)(self._work_out_shape)
+        paths = {"timestamp", *definitions.sites_fields, *(field for field, _ in self._asked)}
+        paths |= {path for s in definitions.segmentations for path in s.fields}
+        blobs = Decoder(sorted(paths))
+        self._decode = blobs.decode
+        self._timestamp = blobs.getter("timestamp")
+        self._sites = tuple(map(blobs.getter, definitions.sites_fields))
+        self._answers = tuple((blobs.getter(field), equals) for field, equals in self._asked)
+        self._segmentations = tuple(
+            _Segments(
+                segmentation,
+                first_row=self.layout.rows.index((segmentation.name, segmentation.all_segments[0])),
+                getters=tuple(map(blobs.getter, segmentation.fields)),
+            )
+            for segmentation in definitions.segmentations
+        )
+
+    def read(self, row: Row, newest_ms: int) -> Verdict:
+        """Say what a row is: an interaction with its facts, ignored, or rejected and why.
+
+        `newest_ms` is the latest timestamp that is believed: one day ahead of the clock.
+        """
+        try:
+            return self._read(row, newest_ms)
+        except Unreadable as problem:
+            return Rejected(row.id, row.raw, problem.reason, problem.detail)
+
+    def _read(self, row: Row, newest_ms: int) -> Interaction | Ignored:
+        blob = self._decode(row.raw)
+        events = blob.event_stream
+        if not events:
+            return Ignored(row.id)
+        timestamp_ms = _timestamp_ms(self._timestamp(blob), newest_ms)
+        seen = 0
+        bits = self._events
+        for event in events:
+            seen |= bits[event.name]
+        answers = tuple([_same(get(blob), equals) for get, equals in self._answers])
+        slots, flows = self._shape(seen, answers)
+        rows = [0]
+        for segments in self._segmentations:
+            rows.append(segments.row(blob, flows))
+        sites = 0
+        for get in self._sites:
+            sites = _whole(get(blob))
+            if sites:
+                break
+        facts = Facts(timestamp_ms // MS_PER_HOUR, tuple(rows), slots, sites)
+        return Interaction(row.id, timestamp_ms, row.raw, facts)
+
+    def _compile(self, rule: Rule) -> _Test:
+        return _Test(
+            requires=self._events.of(rule.requires),
+            any_of=self._events.of(rule.any_of),
+            contains=0 if rule.contains is None else self._events.containing(rule.contains),
+            excludes=self._events.of(rule.excludes),
+            rule=rule,
+        )
+
+    def _work_out_shape(self, seen: int, answers: tuple[bool, ...]) -> _Shape:
+        """Find the steps reached and the outcome, by the definitions, for these events."""
+        fields = dict(zip(self._asked, answers, strict=True))
+        reached: dict[str, frozenset[str]] = {}
+
+        def holds(rule: Rule) -> bool:
+            test = self._tests[rule]
+            if seen & test.requires != test.requires or seen & test.excludes:
+                return False
+            if test.any_of and not seen & test.any_of:
+                return False
+            if test.contains and not seen & test.contains:
+                return False
+            if rule.field is not None and not fields[rule.field, rule.equals]:
+                return False
+            if rule.flow is None:
+                return True
+            steps = steps_of(rule.flow)
+            return bool(steps) if rule.step is None else rule.step in steps
+
+        def steps_of(name: str) -> frozenset[str]:
+            if name not in reached:
+                reached[name] = _steps(self._flows[name], holds)
+            return reached[name]
+
+        steps = {name: steps_of(name) for name in self._flows}
+        ways = self.definitions.outcomes
+        signed_in = holds(ways.signed_in)
+        ended = outcome(
+            shown=ways.shown.step in steps[ways.shown.flow],
+            engaged=ways.engaged.step in steps[ways.engaged.flow],
+            signed_in=signed_in,
+            fallback=holds(ways.fallback),
+            idp=holds(ways.idp),
+        )
+        slots = [self.layout.attempts]
+        if ended is not None:
+            slots.append(self.layout.outcomes[ended])
+        if ended is Outcome.BOUNCE and signed_in:
+            slots.append(self.layout.bounces_signed_in)
+        for name, found in steps.items():
+            slots += (slot for step, slot in self.layout.steps[name].items() if step in found)
+        return _Shape(tuple(slots), frozenset(name for name, found in steps.items() if found))
+
+
+def _steps(flow: Flow, holds: Callable[[Rule], bool]) -> frozenset[str]:
+    """Say which steps of a flow an interaction reached."""
+    again = flow.continuation
+    if again is not None and holds(again.rule):
+        return frozenset(again.reaches) if holds(again.when) else frozenset()
+    if not holds(flow.rule):
+        return frozenset()
+    return frozenset(step.name for step in flow.steps if holds(step.rule))
+
+
+def _rules_of(flow: Flow) -> Iterable[Rule]:
+    yield flow.rule
+    yield from (step.rule for step in flow.steps)
+    if flow.continuation is not None:
+        yield flow.continuation.rule
+        yield flow.continuation.when
+
+
+class _Bits(dict[str, int]):
+    """Event name -> the bits of what the rules ask that this event answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._named: dict[str, int] = {}
+        self._contained: dict[str, int] = {}
+
+    def _bit(self, table: dict[str, int], text: str) -> int:
+        return table.setdefault(text, 1 << (len(self._named) + len(self._contained)))
+
+    def of(self, names: Iterable[str]) -> int:
+        """Give the bits of these event names."""
+        return sum({self._bit(self._named, name) for name in names})
+
+    def containing(self, text: str) -> int:
+        """Give the bit of events whose name contains the text."""
+        return self._bit(self._contained, text)
+
+    def __missing__(self, name: str) -> int:
+        bits = self._named.get(name, 0)
+        for text, bit in self._contained.items():
+            if text in name:
+                bits |= bit
+        if len(self) < _REMEMBERED:
+            self[name] = bits
+        return bits
+
+
+class _Segments(dict[object, int]):
+    """A segmentation: a blob's value -> the row of its segment in the layout."""
+
+    def __init__(
+        self, segmentation: Segmentation, *, first_row: int, getters: tuple[Getter, ...]
+    ) -> None:
+        super().__init__()
+        self._getters = getters
+        self._ranges = segmentation.ranges
+        self._rows = {name: first_row + n for n, name in enumerate(segmentation.all_segments)}
+        self._other = self._rows[OTHER]
+        self._aliases = dict(segmentation.aliases)
+        self._in_flow = tuple((flow, self._rows[segment]) for flow, segment in segmentation.in_flow)
+
+    def row(self, blob: object, flows: frozenset[str]) -> int:
+        """Find the segment of a blob that belongs to these flows."""
+        for flow, row in self._in_flow:
+            if flow in flows:
+                return row
+        for get in self._getters:
+            value = get(blob)
+            if value is not None and value.__class__ is not bool:
+                try:
+                    return self[value]
+                except TypeError:  # a list or an object: no value
+                    continue
+        return self._other
+
+    def __missing__(self, value: object) -> int:
+        row = self._rows.get(self._segment(value), self._other)
+        if len(self) < _REMEMBERED:
+            self[value] = row
+        return row
+
+    def _segment(self, value: object) -> str:
+        n = number(value) if self._ranges else None
+        if n is not None:
+            value = n
+            for span in self._ranges:
+                if (span.at_least is None or n >= span.at_least) and (
+                    span.at_most is None or n <= span.at_most
+                ):
+                    return span.segment
+        text = _text(value)
+        return self._aliases.get(text, text)
+
+
+def _text(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _whole(value: object) -> int:
+    """Read a count; what is no whole number from 1 to `MOST_SITES` is 0."""
+    n = number(value)
+    if number is None or number <= 0 or number != int(number):
+        return 0
+    return int(number)
+
+
+def _same(value: object, expected: object) -> bool:
+    return value == expected and isinstance(value, bool) == isinstance(expected, bool)
+
+
+def _timestamp_ms(value: object, newest_ms: int) -> int:
+    if value is None:
+        raise Unreadable(Reason.NO_TIMESTAMP, "timestamp is missing")
+    n = number(value)
+    if n is None:
+        raise Unreadable(
+            Reason.TIMESTAMP_NOT_A_NUMBER,
+            f"timestamp should be milliseconds since 1970, not {shown(value)}",
+        )
+    if OLDEST_TIMESTAMP_MS <= n <= newest_ms:
+        return int(n)
+    if OLDEST_TIMESTAMP_MS <= n * 1000 <= newest_ms:
+        raise Unreadable(
+            Reason.TIMESTAMP_IN_SECONDS,
+            f"timestamp {shown(value)} looks like seconds; milliseconds are expected",
+        )
+    raise Unreadable(
+        Reason.TIMESTAMP_OUT_OF_RANGE,
+        f"timestamp {shown(value)} is not between 2000-01-01 and one day ahead of the clock",
+    )

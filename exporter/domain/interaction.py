@@ -1,0 +1,76 @@
+"""Interactions: what a sign-in dialog sent, and what became of each row of the source."""
+
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+MS_PER_HOUR = 3_600_000
+HOURS_PER_DAY = 24
+
+Hour: TypeAlias = int
+"""Whole hours since 1970-01-01T00:00Z; an interaction belongs to the hour of its timestamp."""
+
+
+class Row(NamedTuple):
+    """One row as a source served it: its id there and the blob's JSON, bytes as they came."""
+
+    id: str
+    raw: bytes
+
+
+class Facts(NamedTuple):
+    """All that the KPIs need to know of one interaction.
+
+    `rows` holds the positions, in the layout's rows, of the total and of the interaction's
+    segment in each segmentation; `slots` those counters that it raises by one; `sites` how
+    many sites the user was signed in to. A tuple because one is made for each interaction.
+    """
+
+    hour: Hour
+    rows: tuple[int, ...]
+    slots: tuple[int, ...]
+    sites: int
+
+
+class Interaction(NamedTuple):
+    """A readable interaction with its facts under one set of definitions."""
+
+    id: str
+    timestamp_ms: int
+    raw: bytes
+    facts: Facts
+
+
+class Stored(NamedTuple):
+    """An interaction as a store keeps it."""
+
+    id: str
+    timestamp_ms: int
+    raw: bytes
+
+
+class Ignored(NamedTuple):
+    """A row with an empty event stream: counted, not used."""
+
+    id: str
+
+
+class Reason(StrEnum):
+    """Why a row was refused; the label value of `kpi_exporter_rejected_interactions`."""
+
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    NO_TIMESTAMP = "no_timestamp"
+    TIMESTAMP_NOT_A_NUMBER = "timestamp_not_a_number"
+    TIMESTAMP_IN_SECONDS = "timestamp_in_seconds"
+    TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
+    EVENT_STREAM = "event_stream"
+    STORE = "store"
+
+
+class Rejected(NamedTuple):
+    """A row that cannot be read, kept aside to be looked at; `detail` is for people."""
+
+    id: str
+    raw: bytes
+    reason: Reason
+    detail: str

@@ -1,0 +1,56 @@
+"""Layout: which counter stands in which slot, and which segment in which row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from exporter.domain.definitions import TOTAL, Definitions
+from exporter.domain.outcome import Outcome
+
+TOTAL_ROW = ("", TOTAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Positions of everything that is counted under one set of definitions.
+
+    Slot numbers are the keys of a tally's counts: `attempts`, one for each outcome, one for
+    each step of each flow, `bounces_signed_in`, `sites` (the sum), and from `sites_histogram`
+    on, at `sites_histogram + n`, the interactions whose user was signed in to n sites
+    (n > 0; those with none are the rest of `attempts`).
+    `rows` holds (segmentation, segment): the total first, then each segment.
+    """
+
+    attempts: int
+    bounces_signed_in: int
+    sites: int
+    sites_histogram: int
+    outcomes: Mapping[Outcome, int]
+    steps: Mapping[str, Mapping[str, int]]
+    rows: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, definitions: Definitions) -> Self:
+        """Lay out the counters of these definitions."""
+        outcomes = {outcome: 3 + n for n, outcome in enumerate(Outcome)}
+        free = 3 + len(outcomes)
+        steps: dict[str, dict[str, int]] = {}
+        for flow in definitions.flows:
+            steps[flow.name] = {step.name: free + n for n, step in enumerate(flow.steps)}
+            free += len(flow.steps)
+        return cls(
+            attempts=0,
+            bounces_signed_in=1,
+            sites=2,
+            sites_histogram=free,
+            outcomes=outcomes,
+            steps=steps,
+            rows=(
+                TOTAL_ROW,
+                *(
+                    (segmentation.name, segment)
+                    for segmentation in definitions.segmentations
+                    for segment in segmentation.all_segments
+                ),
+            ),
+        )

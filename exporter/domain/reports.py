@@ -1,0 +1,161 @@
+"""Reports: KPIs by day, in the names and shapes of the dashboard that this replaces.
+
+Shapes are those of `/data/NAME` (`docs/reference/http.md`): dates are UTC `YYYY-MM-DD`,
+ascending, only days with data of that report; an undefined share is None.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import isnan
+from typing import Any, TypeAlias
+
+from exporter.domain.definitions import TOTAL, Definitions
+from exporter.domain.kpis import KPIS, Counted
+from exporter.domain.layout import Layout
+from exporter.domain.outcome import Outcome
+from exporter.domain.tally import Counts, add
+
+Days: TypeAlias = Mapping[date, Mapping[str, Counts]]
+"""Counts by day, ascending, and segment (`Total` without a segmentation)."""
+
+
+class UnknownReport(LookupError):
+    """There is no report of that name."""
+
+
+class InvalidSegmentation(LookupError):
+    """There is no segmentation of that name, or the report has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """Something that happened on a day, to be marked in charts."""
+
+    name: str
+    date: date
+
+
+def _attempts(c: Counted) -> bool:
+    return c[c.layout.attempts] > 0
+
+
+def _dialogs(c: Counted) -> bool:
+    return c.outcome(*Outcome) > 0
+
+
+def _progress(c: Counted) -> bool:
+    return c.shown > 0 or c.engaged > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Daily:
+    """A KPI by day: the days it counts are those for which `has_data` holds."""
+
+    kpi: str
+    has_data: Callable[[Counted], bool]
+
+
+_DAILY: Mapping[str, _Daily] = {
+    "sites": _Daily(kpi="sites_signed_in_mean", has_data=_attempts),
+    "sites_median": _Daily(kpi="sites_signed_in_median", has_data=_attempts),
+    "assertions": _Daily(kpi="sign_in_attempts", has_data=_attempts),
+    "new_user_success": _Daily(kpi="new_user_success_ratio", has_data=_dialogs),
+    "new_user_per_day": _Daily(kpi="new_users", has_data=_dialogs),
+    "bounce_rate": _Daily(kpi="bounce_ratio", has_data=_progress),
+    "new_user_bounce": _Daily(kpi="new_user_bounce_ratio", has_data=_dialogs),
+}
+_FLOW_OVER_TIME: Mapping[str, str] = {
+    "new_user_time": "new_user",
+    "password_reset": "password_reset",
+    "general_progress_time": "general_progress",
+    "add_email": "add_email",
+}
+_FLOW_TOTALS: Mapping[str, str] = {"new_user": "new_user"}
+
+DATA_REPORTS: tuple[str, ...] = (*_DAILY, *_FLOW_TOTALS, *_FLOW_OVER_TIME)
+REPORTS: tuple[str, ...] = (*DATA_REPORTS, "segmentations", "milestones")
+
+
+def segmented(name: str) -> bool:
+    """Say whether a report can be had by segment."""
+    return name in _DAILY or name in _FLOW_TOTALS
+
+
+def report(name: str, days: Days, definitions: Definitions, layout: Layout) -> dict[str, Any]:
+    """Make a report of counts by day.
+
+    Raises `UnknownReport` for a name that is none of `DATA_REPORTS`, or that speaks of a flow
+    which these definitions do not have.
+    """
+    counted = {
+        day: {segment: Counted(counts, layout, definitions) for segment, counts in of.items()}
+        for day, of in days.items()
+    }
+    if name in _DAILY:
+        return _daily(_DAILY[name], counted)
+    flow = _FLOW_OVER_TIME.get(name) or _FLOW_TOTALS.get(name)
+    if flow is None or flow not in layout.steps:
+        raise UnknownReport(name)
+    if name in _FLOW_TOTALS:
+        return _flow_totals(flow, days, layout)
+    return _flow_over_time(flow, counted)
+
+
+def _daily(daily: _Daily, days: Mapping[date, Mapping[str, Counted]]) -> dict[str, Any]:
+    result: dict[str, list[dict[str, Any]]] = {}
+    compute = KPIS[daily.kpi].compute
+    for day, segments in days.items():
+        for segment, counted in segments.items():
+            if daily.has_data(counted):
+                ((_, number),) = compute(counted)
+                entry = {"category": day.isoformat(), "value": _defined(number.value)}
+                result.setdefault(segment, []).append(entry)
+    return result
+
+
+def _flow_totals(flow: str, days: Days, layout: Layout) -> dict[str, Any]:
+    totals: dict[str, Counts] = {}
+    for segments in days.values():
+        for segment, counts in segments.items():
+            add(totals.setdefault(segment, {}), counts)
+    steps = layout.steps[flow]
+    return {
+        segment: {step: counts.get(slot, 0) for step, slot in steps.items()}
+        for segment, counts in totals.items()
+        if any(slot in counts for slot in steps.values())
+    }
+
+
+def _flow_over_time(
+    flow: str, days: Mapping[date, Mapping[str, Counted]]
+) -> dict[str, dict[str, float | None]]:
+    result: dict[str, dict[str, float | None]] = {}
+    compute = KPIS["flow_step_ratio"].compute
+    for day, segments in days.items():
+        counted = segments[TOTAL]
+        if not any(counted[slot] for slot in counted.layout.steps[flow].values()):
+            continue
+        for (name, step), number in compute(counted):
+            if name == flow:
+                reached = number.numerator
+                share = _defined(number.value) if number.denominator or reached else 0.0
+                result.setdefault(step, {})[day.isoformat()] = share
+    return result
+
+
+def segmentations(definitions: Definitions) -> dict[str, list[str]]:
+    """List the segments of each segmentation."""
+    return {s.name: list(s.all_segments) for s in definitions.segmentations}
+
+
+def milestones(marks: Sequence[Milestone]) -> list[dict[str, str]]:
+    """List the milestones, the earliest first."""
+    return [
+        {"milestone": mark.name, "date": mark.date.isoformat()}
+        for mark in sorted(marks, key=lambda mark: mark.date)
+    ]
+
+
+def _defined(value: float) -> float | None:
+    return None if isnan(value) else value

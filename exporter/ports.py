@@ -1,0 +1,213 @@
+"""What the application asks of a source and of a store, and the errors both may raise."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from exporter.domain.counting import Counting
+from exporter.domain.interaction import (
+    Hour,
+    Ignored,
+    Interaction,
+    Reason,
+    Rejected,
+    Row,
+    Stored,
+)
+from exporter.domain.tally import Counts, Tally
+
+
+class SourceError(Exception):
+    """The source did not answer, or not with interactions; what was stored before stays.
+
+    The message says what was asked, what came and what to do, on one line.
+    """
+
+
+class StoreError(Exception):
+    """The store did not do what was asked; nothing of that call is counted twice or half.
+
+    The message names the store and says what to do, on one line.
+    """
+
+
+class Source(Protocol):
+    """Where interactions come from."""
+
+    def fetch(self, start: datetime, end: datetime | None) -> Iterator[Sequence[Row]]:
+        """Give the rows with start <= timestamp < end, in portions of bounded size.
+
+        A row near a bound may come although it lies outside; without `end` everything from
+        `start` on comes, and what no range returns as far as the source has such a way.
+        Raises `SourceError`, possibly after some portions.
+        """
+
+    def count(self) -> int | None:
+        """Say how many interactions the source holds, all of them; None if it cannot say.
+
+        Raises `SourceError`.
+        """
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Rows as they were judged, to be stored as one."""
+
+    interactions: Sequence[Interaction] = ()
+    ignored: Sequence[Ignored] = ()
+    rejected: Sequence[Rejected] = ()
+
+
+class Added(NamedTuple):
+    """What became of a batch: each row is in exactly one of the first four numbers.
+
+    `replaced` says how many of `imported` were held before with other content; `rejected`
+    includes interactions that this store in particular cannot hold. `timestamps_ms` are
+    those of the interactions that were not held before.
+    """
+
+    imported: int
+    duplicate: int
+    ignored: int
+    rejected: int
+    replaced: int = 0
+    timestamps_ms: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """How much a store holds; `newest_ms` is the newest interaction's timestamp.
+
+    `dropped` counts the interactions that were held and are past the retention.
+    """
+
+    interactions: int
+    ignored: int
+    dropped: int
+    rejected: Mapping[Reason, int] = field(default_factory=dict)
+    newest_ms: int | None = None
+
+    @property
+    def accounted_for(self) -> int:
+        """Rows of the source that are known here, whatever became of them."""
+        return self.interactions + self.ignored + self.dropped + sum(self.rejected.values())
+
+
+class RejectedRow(NamedTuple):
+    """A refused row as the store keeps it."""
+
+    id: str
+    raw: bytes
+    reason: Reason
+    detail: str
+    refused_ms: int
+
+
+class Sum(NamedTuple):
+    """Counts of one segment, added up over one period.
+
+    `start` is the period's first hour: the hour itself, the first of the day, or the range's.
+    """
+
+    start: Hour
+    segmentation: str
+    segment: str
+    counts: Counts
+
+
+class Recount(NamedTuple):
+    """How far a recount has come, in interactions; `total` may grow meanwhile."""
+
+    done: int
+    total: int
+    finished: bool
+
+
+class Store(Protocol):
+    """Where interactions and their tallies are kept. Adds numbers under keys, knows no KPI.
+
+    Every method raises `StoreError`. Methods may be called from several threads; writes
+    exclude each other.
+
+    Tallies belong to a set of definitions. One set is in force: what `total`, `by_day` and
+    `by_hour` read. When the definitions change, the store counts under both, while `recount`
+    goes through what is stored; then `put_in_force` switches.
+    """
+
+    def definitions_in_force(self) -> bytes | None:
+        """Give the definitions (`Definitions.to_json`) in force; None in a new store."""
+
+    def count_under(self, in_force: Counting, pending: Counting | None = None) -> None:
+        """Say what to count under, before anything is added or read.
+
+        In a new store `in_force` takes force. Tallies of other definitions than the two may go.
+        """
+
+    def recount(self) -> Recount:
+        """Count a bounded portion of what is stored under the pending definitions.
+
+        Resumes where the last call, or process, stopped. To be called until finished.
+        """
+
+    def put_in_force(self) -> None:
+        """Put the pending definitions in force, once their recount is finished: one switch."""
+
+    def add(self, batch: Batch, now: datetime) -> Added:
+        """Store a batch and count what is new in it, both or neither.
+
+        An id that is held already with the same content is a duplicate; with other content
+        it replaces what was held, and its counts.
+        """
+
+    def total(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """Add up the hours from `start` until before `end`: one `Sum` a segment.
+
+        `segmentations` limits to these (`""` is the total); None is all. Segments without
+        counts may be left out, here and below. Work does not grow with the history.
+        """
+
+    def by_day(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """Add up by UTC day, ascending; `start` and `end` are full days."""
+
+    def by_hour(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """Give the counts of each hour, ascending; streamed."""
+
+    def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
+        """Give what is stored with start_ms <= timestamp < end_ms, by timestamp; streamed."""
+
+    def holdings(self) -> Holdings:
+        """Count what is held; work does not grow with the history."""
+
+    def rejected(self, limit: int) -> Sequence[RejectedRow]:
+        """List the rejected rows that are kept, the newest first."""
+
+    def release(self, ids: Collection[str]) -> None:
+        """Forget rejected rows (they are about to be added again)."""
+
+    def repair(self, hours: Collection[Hour], right: Tally) -> None:
+        """Make `right` the counts of these hours, whatever they were."""
+
+    def drop_before(self, cutoff: Hour) -> int:
+        """Drop interactions and tallies before the hour, as far as the store does; count them."""
+
+    def note(self, name: str) -> str | None:
+        """Read a small value that was remembered under a name (a position, say)."""
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a small value under a name."""
+
+    def check(self) -> None:
+        """Raise `StoreError` unless the store can be used; writes nothing."""
+
+    def close(self) -> None:
+        """Finish what is under way and let go of files and connections."""

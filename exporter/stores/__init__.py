@@ -1,0 +1,1 @@
+"""Where interactions and tallies are kept: one module a technology."""
