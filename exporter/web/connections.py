@@ -1,0 +1,121 @@
+"""Connections: how many at once, who gives way, and how long an answer may take."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.iostream import IOStream
+
+if TYPE_CHECKING:
+    from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
+
+
+class Connections(HTTPServer):
+    """A server on which slow clients crowd out nobody but themselves.
+
+    A connection is either waiting, for its next request to be there whole, or answering.
+    At the limit a new one takes the place of the one that has waited longest: a flood of
+    clients that dawdle over their headers cannot keep out one that does not. How long
+    a connection may wait is tornado's `idle_connection_timeout`.
+    """
+
+    def initialize(
+        self,
+        *args: Any,  # noqa: ANN401 -- tornado's own, passed on
+        connections: int = 512,
+        answer: timedelta = timedelta(minutes=2),
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """Tornado's constructor, with the limits of this one."""
+        super().initialize(*args, **kwargs)
+        self._limit = connections
+        self._answer = answer
+        self._waiting: dict[IOStream, None] = {}  # in the order in which they began to wait
+        self._answering: dict[IOStream, asyncio.TimerHandle] = {}
+        self._quiet = asyncio.Event()  # nothing is being answered
+        self._quiet.set()
+        self._leaving = False
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        """Let a connection, new or kept, wait for its next request, if there is room."""
+        stream = cast("HTTP1Connection", request_conn).stream
+        self._forget(stream)
+        if self._leaving:
+            stream.close()
+        elif len(self._waiting) + len(self._answering) >= self._limit:
+            self._make_room(stream)
+        if not stream.closed():
+            self._waiting[stream] = None
+        return _Noticed(
+            super().start_request(server_conn, request_conn), partial(self._arrived, stream)
+        )
+
+    def on_close(self, server_conn: object) -> None:
+        """Give the place of a connection that is gone to others."""
+        super().on_close(server_conn)
+        self._forget(cast("HTTP1ServerConnection", server_conn).stream)
+
+    async def drain(self, patience: timedelta) -> None:
+        """Take no more requests, finish those under way, then close everything."""
+        self.stop()
+        self._leaving = True
+        for stream in list(self._waiting):
+            stream.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), patience.total_seconds())
+        await self.close_all_connections()
+
+    def _make_room(self, newcomer: IOStream) -> None:
+        victim = next(iter(self._waiting), newcomer)
+        victim.close()
+        self._forget(victim)
+
+    def _arrived(self, stream: IOStream) -> None:
+        """A request's headers are there: from now on it is our turn, for a limited time."""
+        self._waiting.pop(stream, None)
+        loop = asyncio.get_running_loop()
+        self._answering[stream] = loop.call_later(self._answer.total_seconds(), stream.close)
+        self._quiet.clear()
+
+    def _forget(self, stream: IOStream) -> None:
+        self._waiting.pop(stream, None)
+        if (timer := self._answering.pop(stream, None)) is not None:
+            timer.cancel()
+        if not self._answering:
+            self._quiet.set()
+
+
+class _Noticed(HTTPMessageDelegate):
+    """Passes a request on, and says when its headers have arrived."""
+
+    def __init__(self, inner: HTTPMessageDelegate, arrived: Callable[[], None]) -> None:
+        self._inner = inner
+        self._arrived = arrived
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        self._arrived()
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        self._inner.on_connection_close()

@@ -1,0 +1,256 @@
+"""The routes: which path answers what, and in which words a request is refused."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from types import TracebackType
+from typing import ClassVar, TypeVar
+
+import structlog
+from tornado.web import Application, HTTPError, RequestHandler
+
+from exporter.web.board import Board, InvalidSegmentation, UnknownReport
+from exporter.web.page import CONTENT_SECURITY_POLICY, render
+from exporter.web.workers import Busy, Workers
+
+_log = structlog.get_logger(__name__)
+
+_TEXT = "text/plain; charset=utf-8"
+_JSON = "application/json"
+_HTML = "text/html; charset=utf-8"
+
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
+_LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+_DAY_SECONDS = 86_400
+_RETRY_AFTER_SECONDS = 5
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the routes serve from.
+
+    A report that takes longer than `patience` is answered 503. `lifecycle` allows a reload
+    over HTTP.
+    """
+
+    board: Board
+    reports: Workers
+    control: Workers
+    patience: timedelta
+    lifecycle: bool
+
+
+def application(site: Site) -> Application:
+    """Lay out the routes."""
+    return Application(
+        [
+            (r"/", _Page),
+            (r"/metrics", _Metrics),
+            (r"/data/([^/]+)", _Report),
+            (r"/-/healthy", _Healthy),
+            (r"/-/ready", _Ready),
+            (r"/-/reload", _Reload),
+        ],
+        default_handler_class=_Nothing,
+        log_function=_trace,
+        site=site,
+    )
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Say whether a client with this `Accept-Encoding` takes gzip (RFC 9110, 12.5.3)."""
+    weights = {}
+    for part in accept_encoding.lower().split(","):
+        coding, *parameters = (piece.strip() for piece in part.split(";"))
+        weights[coding] = next((p[2:].strip() for p in parameters if p.startswith("q=")), "1")
+    try:
+        return float(weights.get("gzip", weights.get("*", "0"))) > 0
+    except ValueError:
+        return False
+
+
+class Refused(HTTPError):  # noqa: N818 -- an answer, not a fault
+    """A request that is not answered; `text` is the line that the client reads instead."""
+
+    def __init__(self, status: HTTPStatus, text: str) -> None:
+        super().__init__(status)
+        self.text = text
+
+
+class _Route(RequestHandler):
+    """What all routes have in common."""
+
+    methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
+
+    @property
+    def site(self) -> Site:
+        site: Site = self.settings["site"]
+        return site
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Content-Type", _TEXT)
+        self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "no-referrer")
+
+    def compute_etag(self) -> None:
+        """Values change with each snapshot: hashing every answer would buy nothing."""
+
+    def write_error(self, status_code: int, **kwargs: object) -> None:
+        status = HTTPStatus(status_code)
+        text = status.phrase
+        match kwargs.get("exc_info"):
+            case (_, Refused() as refused, _):
+                text = refused.text
+        match status:
+            case HTTPStatus.METHOD_NOT_ALLOWED:
+                self.set_header("Allow", ", ".join(self.methods))
+                text = f"Only {' or '.join(self.methods)} requests allowed"
+            case HTTPStatus.SERVICE_UNAVAILABLE:
+                self.set_header("Retry-After", str(_RETRY_AFTER_SECONDS))
+            case HTTPStatus.INTERNAL_SERVER_ERROR:
+                text = "Something went wrong in the exporter; its log says what."
+        self.finish(text)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if typ is None or value is None or isinstance(value, HTTPError):
+            return
+        _log.error("request failed", path=self.request.path, exc_info=(typ, value, tb))
+
+    async def in_time(self, workers: Workers, work: Callable[[], _Result]) -> _Result:
+        """Do work that may wait in a thread, or refuse when there is no place or no end."""
+        try:
+            return await asyncio.wait_for(workers.run(work), self.site.patience.total_seconds())
+        except Busy:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE, "Too many such requests at once; try again later."
+            ) from None
+        except TimeoutError:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"No answer within {self.site.patience.total_seconds():g} s; try again later.",
+            ) from None
+
+
+class _Page(_Route):
+    async def get(self) -> None:
+        self.set_header("Content-Type", _HTML)
+        self.finish(render(self.site.board.page()))
+
+    head = get
+
+
+class _Metrics(_Route):
+    def get(self) -> None:
+        body = self.site.board.metrics(
+            accept=self.request.headers.get("Accept", ""),
+            gzip=takes_gzip(self.request.headers.get("Accept-Encoding", "")),
+            names=self.get_query_arguments("name[]"),
+        )
+        self.set_header("Content-Type", body.content_type)
+        self.set_header("Vary", "Accept, Accept-Encoding")
+        if body.encoding:
+            self.set_header("Content-Encoding", body.encoding)
+        self.finish(body.content)
+
+    head = get
+
+
+class _Report(_Route):
+    async def get(self, name: str) -> None:
+        start, end = self._seconds("start"), self._seconds("end")
+        if start is not None and end is not None and end // _DAY_SECONDS < start // _DAY_SECONDS:
+            raise Refused(HTTPStatus.BAD_REQUEST, "end: is before start")
+        report = partial(
+            self.site.board.report,
+            name,
+            start=start,
+            end=end,
+            segmentation=self.get_query_argument("segmentation", "") or None,
+        )
+        try:
+            content = await self.in_time(self.site.reports, lambda: _encode(report()))
+        except UnknownReport:
+            raise Refused(HTTPStatus.NOT_FOUND, "Unknown report") from None
+        except InvalidSegmentation:
+            raise Refused(HTTPStatus.BAD_REQUEST, "Invalid segmentation") from None
+        self.set_header("Content-Type", _JSON)
+        self.finish(content)
+
+    head = get
+
+    def _seconds(self, parameter: str) -> float | None:
+        """Read a parameter in Unix seconds; one that is empty was not given."""
+        text = self.get_query_argument(parameter, "")
+        if not text:
+            return None
+        if not _SECONDS.fullmatch(text) or float(text) > _LAST_SECOND:
+            raise Refused(
+                HTTPStatus.BAD_REQUEST,
+                f"{parameter}: must be Unix seconds from 0 to {_LAST_SECOND:.0f}",
+            )
+        return float(text)
+
+
+class _Healthy(_Route):
+    def get(self) -> None:
+        self.finish("kpi-exporter is healthy.\n")
+
+    head = get
+
+
+class _Ready(_Route):
+    def get(self) -> None:
+        reason = self.site.board.unready()
+        if reason is not None:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"Not ready: {reason}")
+        self.finish("kpi-exporter is ready.\n")
+
+    head = get
+
+
+class _Reload(_Route):
+    methods = ("POST",)
+
+    async def post(self) -> None:
+        if not self.site.lifecycle:
+            raise Refused(HTTPStatus.FORBIDDEN, "Lifecycle API is not enabled.")
+        problems = await self.in_time(self.site.control, self.site.board.reload)
+        if problems:
+            raise Refused(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "\n".join(["failed to reload config:", *problems]),
+            )
+        self.finish("The configuration is applied.\n")
+
+
+class _Nothing(_Route):
+    def prepare(self) -> None:
+        raise Refused(HTTPStatus.NOT_FOUND, "Not found")
+
+
+def _encode(report: object) -> bytes:
+    return json.dumps(report, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _trace(handler: RequestHandler) -> None:
+    _log.debug(
+        "request",
+        method=handler.request.method,
+        path=handler.request.path,
+        status=int(handler.get_status()),
+        seconds=round(handler.request.request_time(), 6),
+    )

@@ -1,0 +1,157 @@
+"""The listening side: sockets, limits, and a thread with an event loop of its own."""
+
+import asyncio
+import os
+import re
+import socket
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from exporter.web.board import Board
+from exporter.web.connections import Connections
+from exporter.web.routes import Site, application
+from exporter.web.workers import Workers
+
+_LISTEN = re.compile(r"(?P<host>[^:\[\]]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})", re.ASCII)
+_LAST_PORT = 65_535
+_BACKLOG = 128  # connections that wait to be accepted
+_LOCAL = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 -- looked up, not bound to
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the message names it and says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one client, or all of them together, may take.
+
+    `idle` is the time for a whole request to arrive, or for the next one on a connection that
+    is kept; `answer` that for an answer to be made and taken. A report that takes longer than
+    `report` is answered 503.
+    """
+
+    connections: int = 512
+    idle: timedelta = timedelta(seconds=90)
+    answer: timedelta = timedelta(seconds=120)
+    report: timedelta = timedelta(seconds=60)
+    header_bytes: int = 64 * 1024
+    body_bytes: int = 64 * 1024
+    reports_at_once: int = 4
+    reports_waiting: int = 16
+
+
+_LIMITS = Limits()
+
+
+class WebServer:
+    """Serves a board over HTTP from a thread of its own."""
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        listen: str = "127.0.0.1:3434",
+        config_file: Path | None = None,
+        lifecycle: bool = False,
+        limits: Limits = _LIMITS,
+    ) -> None:
+        self._listen = listen
+        self._config_file = config_file
+        self._limits = limits
+        self._reports = Workers(
+            "report", threads=limits.reports_at_once, waiting=limits.reports_waiting
+        )
+        self._control = Workers("control", threads=1, waiting=0)
+        self._site = Site(
+            board=board,
+            reports=self._reports,
+            control=self._control,
+            patience=limits.report,
+            lifecycle=lifecycle,
+        )
+        self._address = ""
+        self._thread: threading.Thread | None = None
+        self._stopping: Future[timedelta] = Future()
+
+    def start(self) -> None:
+        """Listen and serve; returns once connections are taken. Raises `ListenError`."""
+        listener = bind(self._listen)
+        self._address = _written(listener)
+        listening: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(listener, listening)), name="web", daemon=True
+        )
+        self._thread.start()
+        listening.result()
+
+    def stop(self, patience: timedelta = timedelta(seconds=5)) -> None:
+        """Take no more requests, finish those under way within `patience`, and close."""
+        if self._thread is None or self._stopping.done():
+            return
+        self._stopping.set_result(patience)
+        self._thread.join()
+
+    @property
+    def address(self) -> str:
+        """The `host:port` that is listened on, once started; port 0 has become a real one."""
+        return self._address
+
+    @property
+    def url(self) -> str:
+        """An address to open in a browser on this machine."""
+        host, _, port = self._address.rpartition(":")
+        return f"http://{_LOCAL.get(host, host)}:{port}/"
+
+    async def _serve(self, listener: socket.socket, listening: Future[None]) -> None:
+        for workers in (self._reports, self._control):
+            workers.start()
+        connections = Connections(
+            application(self._site),
+            connections=self._limits.connections,
+            answer=self._limits.answer,
+            idle_connection_timeout=self._limits.idle.total_seconds(),
+            body_timeout=self._limits.idle.total_seconds(),
+            max_header_size=self._limits.header_bytes,
+            max_body_size=self._limits.body_bytes,
+        )
+        connections.add_socket(listener)
+        listening.set_result(None)
+        await connections.drain(await asyncio.wrap_future(self._stopping))
+        for workers in (self._reports, self._control):
+            workers.stop()
+
+
+def bind(listen: str) -> socket.socket:
+    """Listen on `host:port`, `[address]:port` or `:port`, which is every address."""
+    parts = _LISTEN.fullmatch(listen)
+    if parts is None or int(parts["port"]) > _LAST_PORT:
+        raise ListenError(
+            f"cannot listen on {listen!r}: expected host:port, [address]:port or :port"
+        )
+    host, port = parts["host"].strip("[]"), int(parts["port"])
+    try:
+        if host or not socket.has_dualstack_ipv6():
+            family, *_, address = socket.getaddrinfo(
+                host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        else:
+            listening = socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
+            )
+    except socket.gaierror as error:
+        raise ListenError(f"cannot listen on {listen}: {error.strerror}") from error
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise ListenError(f"cannot listen on {listen}: {reason}") from error
+    listening.settimeout(0)
+    return listening
+
+
+def _written(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
