@@ -267,9 +267,7 @@ def _text(value: object) -> str:
 def _whole(value: object) -> int:
     """Read a count; what is no whole number from 1 to `MOST_SITES` is 0."""
     n = number(value)
-    if number is None or number <= 0 or number != int(number):
-        return 0
-    return int(number)
+    return int(n) if n is not None and 0 < n <= MOST_SITES and n == int(n) else 0
 
 
 def _same(value: object, expected: object) -> bool:
