@@ -29,6 +29,7 @@ if [ ! -e "$policy" ]; then
   trap '${as_root[@]+"${as_root[@]}"} rm -f "$policy"' EXIT
 fi
 
+echo "Installing $*"
 # Package lists may be missing (a bare container) or too old; only then fetch them.
 apt_get install --no-install-recommends "$@" >/dev/null 2>&1 || {
   apt_get update >/dev/null

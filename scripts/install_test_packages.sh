@@ -7,10 +7,7 @@ cd "$(dirname "$0")/.."
 # Each program that is missing, with the Debian package that has it. One by one, for what one
 # distribution lacks must not keep the others from being installed.
 while read -r program package; do
-  command -v "$program" >/dev/null || {
-    echo "Installing $package"
-    scripts/apt_install.sh "$package"
-  }
+  command -v "$program" >/dev/null || scripts/apt_install.sh "$package"
 done <<'END'
 promtool prometheus
 prometheus-alertmanager prometheus-alertmanager
