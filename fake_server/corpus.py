@@ -1,0 +1,197 @@
+"""Interactions by the million, written once and served from disk.
+
+``python -m fake_server.corpus DIR --rows 1000000 --days 30`` writes
+
+- ``rows``: the rows of one backend, in order of time, each followed by a comma,
+- ``timestamps``, ``offsets``: a 64-bit number for each row, and one more offset for the end,
+- ``truth.json``: as `fake_server.truth` describes,
+- ``corpus.json``: what it was made from; written last, so a directory with it is complete.
+
+``python -m fake_server --file DIR`` serves it.
+"""
+
+import argparse
+import json
+import mmap
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from fake_server.crowd import Crowd
+from fake_server.incidents import instant
+from fake_server.rows import Record, from_plan
+from fake_server.truth import Truth
+
+ROW_OF: Final = {"couchdb": Record.couchdb_row, "memory": Record.memory_row}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring rows of a corpus."""
+
+    corpus: "Corpus"
+    first: int
+    end: int
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return self.end - self.first
+
+    @property
+    def text(self) -> memoryview:
+        """The rows, commas between them."""
+        offsets = self.corpus.offsets
+        return self.corpus.rows[offsets[self.first] : offsets[self.end] - 1]
+
+    def split(self) -> Iterator[bytes]:
+        """The rows, one by one."""
+        offsets = self.corpus.offsets
+        for row in range(self.first, self.end):
+            yield bytes(self.corpus.rows[offsets[row] : offsets[row + 1] - 1])
+
+
+class Corpus:
+    """A directory of rows, mapped into memory."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open one that is complete."""
+        self.facts: dict[str, Any] = json.loads((directory / "corpus.json").read_bytes())
+        self.rows = _mapped(directory / "rows")
+        self.offsets: Sequence[int] = _mapped(directory / "offsets").cast("Q")
+        self.timestamps: Sequence[int] = _mapped(directory / "timestamps").cast("q")
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.timestamps)
+
+    @property
+    def backend(self) -> str:
+        """The backend whose rows these are."""
+        return str(self.facts["backend"])
+
+    def before(self, timestamp_ms: float) -> int:
+        """How many rows are older."""
+        return bisect_left(self.timestamps, timestamp_ms)
+
+    def up_to(self, timestamp_ms: float) -> int:
+        """How many rows are older or as old."""
+        return bisect_right(self.timestamps, timestamp_ms)
+
+    def find(self, identity: bytes) -> bytes | None:
+        """The row that holds some bytes. Looks through all of them."""
+        for row in Run(self, 0, len(self)).split():
+            if identity in row:
+                return row
+        return None
+
+
+def write(
+    directory: Path, *, backend: str, crowd: Crowd, since: datetime, until: datetime
+) -> Truth:
+    """Write a corpus of what a crowd does in a range, on all processors."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "corpus.json").unlink(missing_ok=True)
+    truth, size, count = Truth(), 0, 0
+    ranges = list(_days(since, until))
+    with (
+        (directory / "rows").open("wb") as rows,
+        (directory / "offsets").open("wb") as offsets,
+        (directory / "timestamps").open("wb") as timestamps,
+        ProcessPoolExecutor() as workers,
+    ):
+        for part in workers.map(partial(_written, backend, crowd), ranges):
+            rows.write(part.rows)
+            array("Q", (size + one for one in part.offsets)).tofile(offsets)
+            part.timestamps.tofile(timestamps)
+            truth.merge(part.truth)
+            size += len(part.rows)
+            count += len(part.timestamps)
+        array("Q", [size]).tofile(offsets)
+    (directory / "truth.json").write_text(json.dumps(truth.as_json()), encoding="utf-8")
+    facts = {
+        "backend": backend,
+        "rows": count,
+        "bytes": size,
+        "seed": crowd.seed,
+        "per_day": crowd.per_day,
+        "since": since.isoformat(),
+        "until": until.isoformat(),
+    }
+    (directory / "corpus.json").write_text(json.dumps(facts), encoding="utf-8")
+    return truth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    rows: bytes
+    offsets: "array[int]"
+    timestamps: "array[int]"
+    truth: Truth
+
+
+def _written(backend: str, crowd: Crowd, between: tuple[datetime, datetime]) -> _Part:
+    plans = sorted(crowd.plans(*between), key=lambda plan: (plan.timestamp_ms, plan.number))
+    render = ROW_OF[backend]
+    rows, offsets, size = [], array("Q"), 0
+    for plan in plans:
+        row = render(from_plan(plan))
+        offsets.append(size)
+        size += len(row) + 1
+        rows.append(row)
+    truth = Truth()
+    truth.add(plans)
+    return _Part(
+        rows=b"".join(row + b"," for row in rows),
+        offsets=offsets,
+        timestamps=array("q", (plan.timestamp_ms for plan in plans)),
+        truth=truth,
+    )
+
+
+def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    while since < until:
+        end = min(since + timedelta(hours=6), until)
+        yield since, end
+        since = end
+
+
+def _mapped(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        # An empty file cannot be mapped.
+        if path.stat().st_size == 0:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write a corpus, and say what is in it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fake_server.corpus", description="Write a corpus of interactions."
+    )
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--backend", choices=sorted(ROW_OF), default="couchdb")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="about so many; %(default)s")
+    parser.add_argument("--days", type=float, default=30.0)
+    parser.add_argument("--until", type=instant, default=instant("2026-11-01"))
+    chosen = parser.parse_args(arguments)
+    write(
+        chosen.directory,
+        backend=chosen.backend,
+        crowd=Crowd(seed=chosen.seed, per_day=chosen.rows / chosen.days),
+        since=chosen.until - timedelta(days=chosen.days),
+        until=chosen.until,
+    )
+    sys.stdout.write((chosen.directory / "corpus.json").read_text(encoding="utf-8") + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""The simulated users: who comes when, what each does, and when the news of it arrives.
+
+Everything is decided here, as a `Plan`, before a blob exists. The ten minutes that a timestamp is
+rounded to are the unit of chance: each has a generator of its own, so that any range, cut in any
+way, holds the same plans.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import exp
+from random import Random
+from typing import Final
+
+from fake_server.incidents import Incident
+from fake_server.journeys import JOURNEYS, Journey
+from fake_server.traits import (
+    APIS,
+    BROWSERS,
+    EMAIL_TYPES,
+    EMAILS,
+    HANDHELD,
+    LANGUAGES,
+    ODD_AGENTS,
+    OTHER,
+    SAMPLE_RATES,
+    SCREENS,
+    SITES,
+    SYSTEMS,
+)
+
+SLOT_MS: Final = 600_000
+"""The ten minutes to which the clients round their timestamps down."""
+
+_SLOTS_A_DAY: Final = 144
+_BY_HOUR: Final = (
+    0.45, 0.35, 0.28, 0.25, 0.27, 0.38, 0.60, 0.85, 1.10, 1.30, 1.40, 1.42,
+    1.38, 1.42, 1.48, 1.50, 1.45, 1.38, 1.32, 1.35, 1.30, 1.15, 0.90, 0.72,
+)  # fmt: skip
+_BY_WEEKDAY: Final = (1.12, 1.15, 1.14, 1.10, 1.02, 0.72, 0.75)
+_JOURNEYS: Final = tuple(one for one in JOURNEYS for _ in range(one.share))
+_NORMAL_FROM: Final = 40.0
+"""From this mean on a normal deviate stands in for Poisson's, whose cost grows with the mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one user does in one dialog, and how the blob will say it."""
+
+    number: int
+    """160 random bits: its id."""
+    timestamp_ms: int
+    """When, rounded down to ten minutes."""
+    arrives_ms: int
+    """When the blob reaches the server."""
+    journey: Journey
+    segments: tuple[str, ...]
+    """One for each of `traits.SEGMENTATIONS`."""
+    sites: int
+    members: tuple[str, ...]
+    """The JSON members that show segments and sites; empty ones are left out of the blob."""
+    chance: int
+    """512 random bits for what does not count: delays between events, noise."""
+    timestamp_as: str = "number"
+    """How the blob holds its timestamp: `number`, `string`, or `missing`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """How late blobs arrive: mostly at the user's next dialog, which can be far away."""
+
+    share: float = 0.2
+    """Share of the blobs that are late at all; the others take less than a minute."""
+    least: timedelta = timedelta(hours=1)
+    most: timedelta = timedelta(days=30)
+
+    def delay_ms(self, late: float, far: float) -> int:
+        """Turn two draws, 0 to 1, into a delay; short ones are commoner than long ones."""
+        if late >= self.share:
+            return int(1_000 + far * 59_000)
+        least = self.least.total_seconds()
+        return int(1000 * least * (self.most.total_seconds() / least) ** far)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """All simulated users. The same values always do the same things."""
+
+    seed: int = 1
+    per_day: float = 400.0
+    """Mean number of dialogs a day, before incidents."""
+    lateness: Lateness = Lateness()
+    incidents: tuple[Incident, ...] = ()
+    string_timestamps: float = 0.0
+    """Share of blobs whose timestamp is a string."""
+    missing_timestamps: float = 0.0
+    """Share of blobs without a timestamp."""
+
+    def plans(self, since: datetime, until: datetime) -> Iterator[Plan]:
+        """What is done from `since` up to, but not including, `until`, in order of time."""
+        for slot in range(_slot(since), _slot(until)):
+            yield from self.slot(slot)
+
+    def slot(self, number: int) -> list[Plan]:
+        """What is done in one slot, counted from 1970, in no order."""
+        rng = Random(f"{self.seed}/{number}")
+        start_ms = number * SLOT_MS
+        incidents = tuple(one for one in self.incidents if one.covers(start_ms))
+        drawn = (self._plan(rng, start_ms, incidents) for _ in range(self._visitors(rng, number)))
+        return [one for one in drawn if one is not None]
+
+    def _visitors(self, rng: Random, slot: int) -> int:
+        day, within = divmod(slot, _SLOTS_A_DAY)
+        # 1970 began on a Thursday.
+        rhythm = _BY_HOUR[within // 6] * _BY_WEEKDAY[(day + 3) % 7]
+        rhythm *= 24 / sum(_BY_HOUR) * 7 / sum(_BY_WEEKDAY)
+        mean = self.per_day / _SLOTS_A_DAY * rhythm
+        if mean >= _NORMAL_FROM:
+            return max(0, round(rng.gauss(mean, mean**0.5)))
+        visitors, left = 0, rng.random()
+        while left > exp(-mean):
+            visitors += 1
+            left *= rng.random()
+        return visitors
+
+    def _plan(self, rng: Random, start_ms: int, incidents: tuple[Incident, ...]) -> Plan | None:
+        # Every draw is made whatever the others say, so that an incident changes only what it hits.
+        draw = rng.random
+        number, chance = rng.getrandbits(160), rng.getrandbits(512)
+        system = SYSTEMS[int(draw() * len(SYSTEMS))]
+        browser = BROWSERS[int(draw() * len(BROWSERS))]
+        odd_agent = ODD_AGENTS[int(draw() * len(ODD_AGENTS))]
+        screens = SCREENS[system.segment in HANDHELD]
+        screen = screens[int(draw() * len(screens))]
+        emails = EMAILS[int(draw() * len(EMAILS))]
+        language = LANGUAGES[int(draw() * len(LANGUAGES))]
+        api = APIS[int(draw() * len(APIS))]
+        sites = SITES[int(draw() * len(SITES))]
+        rate = SAMPLE_RATES[int(draw() * len(SAMPLE_RATES))]
+        planned = _JOURNEYS[int(draw() * len(_JOURNEYS))]
+        email_type_draw, hit, moment, late, far, oddity = (draw() for _ in range(6))
+
+        if odd_agent is None:
+            agent = _agent(system.json, browser.json, int(moment * 40))
+            machine = (system.segment, browser.segment)
+        else:
+            agent, machine = odd_agent, (OTHER, OTHER)
+        segments = (*machine, screen.segment, emails.segment, language.segment, api.segment)
+        journey: Journey | None = planned
+        for incident in incidents:
+            if journey is not None:
+                journey = incident.alter(journey, moment_ms=start_ms, segments=segments, draw=hit)
+        if journey is None:
+            return None
+        email_types = EMAIL_TYPES[journey.provider]
+        email_type = email_types[int(email_type_draw * len(email_types))]
+        timestamp_as = "number"
+        if oddity < self.string_timestamps:
+            timestamp_as = "string"
+        elif oddity < self.string_timestamps + self.missing_timestamps:
+            timestamp_as = "missing"
+        return Plan(
+            number=number,
+            timestamp_ms=start_ms,
+            arrives_ms=start_ms + int(moment * SLOT_MS) + self.lateness.delay_ms(late, far),
+            journey=journey,
+            segments=(*segments, "Fallback" if journey.fallback else email_type.segment),
+            sites=sites.count,
+            members=(
+                f'"sample_rate":{rate}' if rate else "",
+                language.json,
+                screen.json,
+                emails.json,
+                sites.json,
+                api.json,
+                email_type.json,
+                agent,
+            ),
+            chance=chance,
+            timestamp_as=timestamp_as,
+        )
+
+
+class Arrivals:
+    """Plans in the order in which their blobs reach the server, as time goes on."""
+
+    def __init__(self, crowd: Crowd, since: datetime) -> None:
+        """Begin with what is done at `since`; nothing older ever arrives."""
+        self._crowd = crowd
+        self._slot = _slot(since)
+        self._coming: list[tuple[int, int, Plan]] = []
+
+    def until(self, moment: datetime) -> list[Plan]:
+        """Those that arrived since the last call, up to and including `moment`."""
+        moment_ms = round(moment.timestamp() * 1000)
+        while self._slot * SLOT_MS <= moment_ms:
+            for plan in self._crowd.slot(self._slot):
+                heapq.heappush(self._coming, (plan.arrives_ms, plan.number, plan))
+            self._slot += 1
+        arrived = []
+        while self._coming and self._coming[0][0] <= moment_ms:
+            arrived.append(heapq.heappop(self._coming)[2])
+        return arrived
+
+    def change_rate(self, per_day: float) -> None:
+        """Let as many come from now on: from the first slot that is not planned yet."""
+        self._crowd = replace(self._crowd, per_day=per_day)
+
+
+def span(days: float, until: datetime) -> tuple[datetime, datetime]:
+    """The range of so many days that ends at `until`."""
+    return until - timedelta(days=days), until
+
+
+def in_order_of_arrival(plans: Iterable[Plan]) -> list[Plan]:
+    """Sort plans as the server met them."""
+    return sorted(plans, key=lambda plan: (plan.arrives_ms, plan.number))
+
+
+def _slot(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000) // SLOT_MS
+
+
+def _agent(system: str, browser: str, version: int) -> str:
+    parts = ",".join(part for part in (system, browser, f'"version":{version}') if part)
+    return f'"user_agent":{{{parts}}}'

@@ -1,0 +1,134 @@
+"""Things that go wrong for a while, known to the generator and to the truth alike.
+
+An incident turns journeys into worse ones. As a file: a JSON list of objects such as
+``{"kind": "broken", "start": "2026-03-01T06:00Z", "end": "2026-03-01T12:00Z", "severity": 0.9,
+"rising": false, "segmentation": "OS", "segment": "Windows 7"}``; all but the first three optional.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from fake_server.journeys import BY_NAME, JOURNEYS, Journey
+from fake_server.traits import SEGMENTATIONS
+
+_EVERY: Final = tuple(one.name for one in JOURNEYS)
+_ENGAGED: Final = tuple(
+    one.name for one in JOURNEYS if one.outcome in {"assertion", "fallback", "idp"}
+)
+_RETURNING_FROM_MAIL: Final = tuple(
+    one.name for one in JOURNEYS if one.stream is not None and "staging_continuation" in one.stream
+)
+_SIGNING_UP: Final = ("signs up", "signs up past an error", "signs up, one event lost")
+_RESETTING: Final = (
+    "resets the password",
+    "resets by choosing anew",
+    "resets, and is not signed in",
+)
+_PROVIDED: Final = (
+    "is new, by the provider",
+    "is new, redirected to the provider",
+    "is new by the provider, not provisioned",
+    "returns, by the provider",
+    "returns by the provider, newness unknown",
+    "returns by the provider, newness null",
+)
+
+KINDS: Final[Mapping[str, Mapping[str, str | None]]] = MappingProxyType(
+    {
+        "no_traffic": dict.fromkeys(_EVERY),
+        "bounce": dict.fromkeys(
+            (*_ENGAGED, *(one.name for one in JOURNEYS if one.outcome == "fail")),
+            "leaves at the e-mail field",
+        ),
+        "broken": dict.fromkeys(_ENGAGED, "never gets the assertion"),
+        "errors": dict.fromkeys(_ENGAGED, "is refused the assertion"),
+        "mail_down": {
+            **dict.fromkeys(_SIGNING_UP, "waits for the mail"),
+            "confirms, and is not signed in": "waits for the mail",
+            **dict.fromkeys(_RETURNING_FROM_MAIL),
+            **dict.fromkeys(_RESETTING, "does not finish the reset"),
+            "adds an address": "adds an address, uses another",
+        },
+        "password_reset_broken": {
+            **dict.fromkeys(_RESETTING, "does not finish the reset"),
+            "comes back from the reset mail": None,
+        },
+        "idp_down": dict.fromkeys(_PROVIDED, "does not return from the provider"),
+    }
+)
+"""For each kind: the journeys that it touches, and what becomes of them; None: they never happen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One disturbance, from `start` up to, but not including, `end`."""
+
+    kind: str
+    start: datetime
+    end: datetime
+    severity: float = 1.0
+    """Share of the journeys that it touches, 0 to 1."""
+    rising: bool = False
+    """Whether the severity grows from 0 at the start to its full at the end."""
+    segmentation: str | None = None
+    segment: str | None = None
+    _becomes: Mapping[Journey, Journey | None] = field(init=False, repr=False, compare=False)
+    _start_ms: int = field(init=False, repr=False, compare=False)
+    _end_ms: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what could never happen."""
+        if self.kind not in KINDS:
+            raise ValueError(f"no such kind of incident: {self.kind!r}; one of {', '.join(KINDS)}")
+        if self.segmentation is not None and self.segmentation not in SEGMENTATIONS[:-1]:
+            raise ValueError(f"an incident cannot be limited by {self.segmentation!r}")
+        if self.start >= self.end:
+            raise ValueError(f"the incident ends before it starts: {self.start} to {self.end}")
+        becomes = {
+            BY_NAME[name]: None if worse is None else BY_NAME[worse]
+            for name, worse in KINDS[self.kind].items()
+        }
+        object.__setattr__(self, "_becomes", becomes)
+        object.__setattr__(self, "_start_ms", round(self.start.timestamp() * 1000))
+        object.__setattr__(self, "_end_ms", round(self.end.timestamp() * 1000))
+
+    def covers(self, moment_ms: int) -> bool:
+        """Say whether it is on at a moment."""
+        return self._start_ms <= moment_ms < self._end_ms
+
+    def alter(
+        self, journey: Journey, *, moment_ms: int, segments: tuple[str, ...], draw: float
+    ) -> Journey | None:
+        """Say what becomes of a journey; `draw`, 0 to 1, decides whether it is hit."""
+        severity = self.severity
+        if self.rising:
+            severity *= (moment_ms - self._start_ms) / (self._end_ms - self._start_ms)
+        if draw >= severity:
+            return journey
+        if (
+            self.segmentation is not None
+            and segments[SEGMENTATIONS.index(self.segmentation)] != self.segment
+        ):
+            return journey
+        return self._becomes.get(journey, journey)
+
+
+def read_incidents(path: Path) -> tuple[Incident, ...]:
+    """Read a file of incidents; times without an offset are UTC."""
+    return tuple(
+        Incident(
+            **{**one, "start": instant(one["start"]), "end": instant(one["end"])},
+        )
+        for one in json.loads(path.read_text(encoding="utf-8"))
+    )
+
+
+def instant(text: str) -> datetime:
+    """Read an ISO date or time; UTC unless it says otherwise."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
