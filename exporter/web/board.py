@@ -19,11 +19,11 @@ class Body:
     content: bytes
 
 
-class UnknownReport(LookupError):  # noqa: N818 -- reads as what happened
+class UnknownReport(LookupError):
     """There is no report of that name; the caller is told 404."""
 
 
-class InvalidSegmentation(ValueError):  # noqa: N818 -- the same
+class InvalidSegmentation(ValueError):
     """There is no segmentation of that name; the caller is told 400."""
 
 

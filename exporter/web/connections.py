@@ -32,10 +32,10 @@ class Connections(HTTPServer):
 
     def initialize(
         self,
-        *args: Any,  # noqa: ANN401 -- tornado's own, passed on
+        *args: Any,
         connections: int = 512,
         answer: timedelta = timedelta(minutes=2),
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> None:
         """Tornado's constructor, with the limits of this one."""
         super().initialize(*args, **kwargs)

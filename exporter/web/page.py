@@ -1,10 +1,8 @@
-"""The page for people: the values it shows."""
+"""What the page for people shows: values only, written by `exporter.web.render`."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-
-CONTENT_SECURITY_POLICY = "default-src 'none'"
 
 
 class Unit(StrEnum):
@@ -113,8 +111,3 @@ class Page:
     milestones: tuple[Milestone, ...]
     reports: tuple[str, ...]
     documentation: str
-
-
-def render(page: Page) -> str:
-    """Write the page as HTML that needs nothing from outside."""
-    return f"<!doctype html><title>kpi-exporter</title><p>{page.version}"

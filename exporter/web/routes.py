@@ -15,7 +15,7 @@ import structlog
 from tornado.web import Application, HTTPError, RequestHandler
 
 from exporter.web.board import Board, InvalidSegmentation, UnknownReport
-from exporter.web.page import CONTENT_SECURITY_POLICY, render
+from exporter.web.render import PageTemplate
 from exporter.web.workers import Busy, Workers
 
 _log = structlog.get_logger(__name__)
@@ -61,6 +61,7 @@ def application(site: Site) -> Application:
         default_handler_class=_Nothing,
         log_function=_trace,
         site=site,
+        page_template=PageTemplate(),
     )
 
 
@@ -76,7 +77,7 @@ def takes_gzip(accept_encoding: str) -> bool:
         return False
 
 
-class Refused(HTTPError):  # noqa: N818 -- an answer, not a fault
+class Refused(HTTPError):
     """A request that is not answered; `text` is the line that the client reads instead."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
@@ -94,10 +95,15 @@ class _Route(RequestHandler):
         site: Site = self.settings["site"]
         return site
 
+    @property
+    def page_template(self) -> PageTemplate:
+        template: PageTemplate = self.settings["page_template"]
+        return template
+
     def set_default_headers(self) -> None:
         self.clear_header("Server")
         self.set_header("Content-Type", _TEXT)
-        self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        self.set_header("Content-Security-Policy", self.page_template.policy)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
 
@@ -146,9 +152,9 @@ class _Route(RequestHandler):
 
 
 class _Page(_Route):
-    async def get(self) -> None:
+    def get(self) -> None:
         self.set_header("Content-Type", _HTML)
-        self.finish(render(self.site.board.page()))
+        self.finish(self.page_template.render(self.site.board.page()))
 
     head = get
 

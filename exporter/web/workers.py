@@ -10,7 +10,7 @@ from typing import TypeVar
 _Result = TypeVar("_Result")
 
 
-class Busy(Exception):  # noqa: N818 -- a state of the exporter, not a fault of the work
+class Busy(Exception):
     """All threads are at work, and as many callers wait in line as may."""
 
 
