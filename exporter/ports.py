@@ -25,6 +25,10 @@ class SourceError(Exception):
     """
 
 
+class SourceTooSlowError(SourceError):
+    """The source did not finish its answer in time; a shorter range may work."""
+
+
 class StoreError(Exception):
     """The store did not do what was asked; nothing of that call is counted twice or half.
 

@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from exporter.domain.interaction import Row
-from exporter.ports import SourceError
+from exporter.ports import SourceError, SourceTooSlowError
 from exporter.sources.rows import BrokenBody, Splitter
 
 PIECE_BYTES = 256 * 1024
@@ -115,13 +115,13 @@ class Kpiggybank:
                     yield piece
                     left = deadline - self._monotonic()
                     if left <= 0:
-                        raise SourceError(self._too_slow(url))
+                        raise SourceTooSlowError(self._too_slow(url))
                     _wait_no_longer_than(response, left)
         except requests.Timeout as problem:
-            raise SourceError(self._too_slow(url)) from problem
+            raise SourceTooSlowError(self._too_slow(url)) from problem
         except requests.RequestException as problem:
             if "timed out" in str(problem):
-                raise SourceError(self._too_slow(url)) from problem
+                raise SourceTooSlowError(self._too_slow(url)) from problem
             raise SourceError(f"{url} cannot be read: {_cause(problem)}") from problem
 
     def _too_slow(self, url: str) -> str:

@@ -1,0 +1,411 @@
+"""The running exporter: configuration becomes parts; clock, signals and reload are here."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from exporter.config import Configuration, ConfigurationError, load
+from exporter.config.values import DataServer, StoreSettings
+from exporter.domain.counting import Counting
+from exporter.domain.definitions import TOTAL, Definitions
+from exporter.domain.reports import (
+    DATA_REPORTS,
+    Days,
+    InvalidSegmentation,
+    UnknownReport,
+    milestones,
+    report,
+    segmentations,
+    segmented,
+)
+from exporter.domain.tally import Counts
+from exporter.domain.windows import day_of, first_hour_of, hour_of
+from exporter.exposition import Exposition
+from exporter.front import front_page
+from exporter.importer import POSITION, Importer
+from exporter.operations import Journal
+from exporter.ports import Source, SourceError, Store, StoreError
+from exporter.schedule import Schedule
+from exporter.snapshot import take_snapshot
+from exporter.sources.kpiggybank import Kpiggybank
+from exporter.stores.couchdb import CouchdbStore
+from exporter.stores.sqlite import SqliteStore
+from exporter.web.board import Body
+from exporter.web.page import Page
+from exporter.web.server import WebServer
+
+STOP_SECONDS = 8.0  # how long a running import is waited for
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
+
+
+def now() -> datetime:
+    """Read the clock; the only place that does."""
+    return datetime.now(UTC)
+
+
+def open_source(settings: DataServer) -> Source:
+    """Make the source; nothing is asked of it yet."""
+    return Kpiggybank(
+        settings.url,
+        timeout=settings.timeout,
+        headers={name: secret.reveal() for name, secret in settings.headers.items()},
+    )
+
+
+def open_store(settings: StoreSettings) -> Store:
+    """Open the store that the address names, and make what is missing. Raises `StoreError`."""
+    scheme, _, rest = settings.url.partition(":")
+    if scheme == "sqlite":
+        return SqliteStore(Path(rest))
+    return CouchdbStore(
+        settings.url,
+        username=settings.username,
+        password=None if settings.password is None else settings.password.reveal(),
+        ca_file=settings.ca_file,
+    )
+
+
+def read_report(
+    store: Store,
+    counting: Counting,
+    name: str,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    segmentation: str | None = None,
+) -> dict[str, Any]:
+    """Make one of the reports on data, both days included.
+
+    Raises `UnknownReport`, `InvalidSegmentation`, `StoreError`.
+    """
+    if name not in DATA_REPORTS:
+        raise UnknownReport(name)
+    if segmentation and (
+        not segmented(name) or counting.definitions.segmentation(segmentation) is None
+    ):
+        raise InvalidSegmentation(segmentation)
+    start = first_hour_of(max(first or _FIRST_DAY, _FIRST_DAY))
+    end = first_hour_of(min(last or _LAST_DAY, _LAST_DAY) + timedelta(days=1))
+    days: dict[date, dict[str, Counts]] = {}
+    if start < end:
+        for row in store.by_day(start, end, (segmentation or "",)):
+            days.setdefault(day_of(row.start), {})[row.segment] = row.counts
+    return report(name, _with_total(days, segmentation), counting.definitions, counting.layout)
+
+
+def _with_total(days: dict[date, dict[str, Counts]], segmentation: str | None) -> Days:
+    if not segmentation:
+        for segments in days.values():
+            segments.setdefault(TOTAL, {})
+    return days
+
+
+class Exporter:
+    """The daemon's parts, wired. Implements the web's `Board`."""
+
+    def __init__(self, configuration: Configuration, *, config_file: Path | None) -> None:
+        self._log = structlog.get_logger()
+        self._configuration = configuration
+        self._config_file = config_file
+        self._counting = Counting(configuration.definitions)
+        self._pending: Counting | None = None
+        self._journal = Journal()
+        self._journal.reloaded(now(), successful=True)
+        self._exposition = Exposition(lambda: self._journal.operations, lambda: self._digest)
+        self._source = open_source(configuration.data_server)
+        self._store: Store | None = None
+        self._importer: Importer | None = None
+        self._schedule = Schedule()
+        self._working = threading.Lock()  # one import, recount or clean-up at a time
+        self._showing = threading.RLock()  # definitions in force and snapshot go together
+        self._stopping = threading.Event()
+        self._said: dict[str, str] = {}
+
+    @property
+    def _digest(self) -> str:
+        return self._counting.digest
+
+    # Running
+
+    def open(self) -> None:
+        """Open the store and show what it holds already. Raises `StoreError`."""
+        store = open_store(self._configuration.store)
+        self._store = store
+        self._importer = Importer(
+            self._source, store, history=self._configuration.import_.history
+        )
+        self._count_under(store, Counting(self._configuration.definitions))
+        self._journal.store_used(worked=True)
+        self._journal.held(store.holdings())
+        if store.note(POSITION) is not None:
+            self._take_snapshot()
+
+    def start(self) -> None:
+        """Begin to import, on schedule."""
+        self._schedule.every(
+            self._configuration.import_.every, "import", self._guarded(self._import), first=now()
+        )
+        self._schedule.hourly("snapshot", self._guarded(self._snapshot_of_the_hour))
+        self._schedule.every(
+            timedelta(days=1), "retention", self._guarded(self._drop_old), first=now()
+        )
+        self._schedule.start()
+
+    def stop(self) -> bool:
+        """Stop; say whether everything under way came to an end in time."""
+        self._stopping.set()
+        self._schedule.stop()
+        finished = self._working.acquire(timeout=STOP_SECONDS)
+        if finished:
+            self._source.close()
+            if self._store is not None:
+                with suppress(StoreError):
+                    self._store.close()
+        return finished
+
+    def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Let no failure of scheduled work pass unsaid, nor end the schedule."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except StoreError as problem:
+                self._store_failed(problem)
+            except Exception:
+                self._log.exception("unexpected failure", work=work.__name__)
+
+        return guarded
+
+    def _opened(self) -> Store:
+        """Give the store; open it if it could not be opened before. Raises `StoreError`."""
+        if self._store is None:
+            self.open()
+        if self._store is None:
+            raise StoreError("the store is not open")
+        return self._store
+
+    def _import(self) -> None:
+        with self._working:
+            if self._stopping.is_set():
+                return
+            store = self._opened()
+            self._run_import(store)
+        self._take_snapshot()
+        self._recount()
+
+    def _run_import(self, store: Store) -> None:
+        if self._importer is None:
+            return
+        began = now()
+        self._journal.import_began(began)
+        before = dict(self._journal.operations.interactions)
+        try:
+            for progress in self._importer.run(
+                self._counting, began, stopped=self._stopping.is_set
+            ):
+                self._journal.stored(progress.added, progress.late)
+            self._count_both(store)
+        except SourceError as problem:
+            self._journal.source_used(worked=False)
+            self._import_failed(began, problem)
+        except StoreError as problem:
+            self._store_failed(problem)
+            self._import_failed(began, problem)
+        else:
+            if self._stopping.is_set():
+                self._journal.import_abandoned()
+                return
+            took = now() - began
+            self._journal.source_used(worked=True)
+            self._journal.import_ended(now(), took)
+            self._recovered("import")
+            after = self._journal.operations.interactions
+            counts = {result: n - before[result] for result, n in after.items()}
+            self._log.info("import finished", seconds=round(took.total_seconds(), 3), **counts)
+
+    def _import_failed(self, began: datetime, problem: Exception) -> None:
+        self._journal.import_ended(now(), now() - began, str(problem))
+        self._failed("import", "import failed", problem)
+
+    def _count_both(self, store: Store) -> None:
+        count = self._source.count()
+        holdings = store.holdings()
+        held = float("nan") if count is None else float(count)
+        missing = float("nan") if count is None else float(count - holdings.accounted_for)
+        self._journal.counted(held, holdings, missing)
+
+    def _snapshot_of_the_hour(self) -> None:
+        if self._exposition.snapshot is not None:
+            self._take_snapshot()
+
+    def _take_snapshot(self) -> None:
+        store = self._opened()
+        with self._showing:
+            if store.note(POSITION) is None:
+                return
+            snapshot = take_snapshot(store, self._counting, self._configuration.windows, now())
+            self._exposition.publish(snapshot, self._configuration.milestones)
+        self._journal.store_used(worked=True)
+        self._recovered("store")
+
+    def _drop_old(self) -> None:
+        with self._working:
+            cutoff = hour_of(now() - self._configuration.retention)
+            dropped = self._opened().drop_before(cutoff)
+        if dropped:
+            self._log.info("old interactions dropped", interactions=dropped)
+
+    # Definitions
+
+    def _count_under(self, store: Store, wanted: Counting) -> None:
+        """Count under the wanted definitions; until they are recounted, show the old ones."""
+        held = store.definitions_in_force()
+        with self._showing:
+            if held is None or held == wanted.definitions.to_json():
+                store.count_under(wanted)
+                self._counting, self._pending = wanted, None
+                return
+            before = Counting(Definitions.from_json(held))
+            store.count_under(before, wanted)
+            self._counting, self._pending = before, wanted
+        self._log.info(
+            "definitions changed, recounting", before=before.digest, after=wanted.digest
+        )
+
+    def _recount(self) -> None:
+        while self._pending is not None and not self._stopping.is_set():
+            with self._working:
+                store = self._opened()
+                state = store.recount()
+                self._journal.recounted(state)
+                if not state.finished:
+                    continue
+                with self._showing:
+                    store.put_in_force()
+                    self._counting, self._pending = self._pending, None
+                self._log.info("definitions in force", definitions=self._digest)
+            self._take_snapshot()
+
+    # Saying what is wrong, once
+
+    def _failed(self, what: str, event: str, problem: Exception) -> None:
+        text = str(problem)
+        if self._said.get(what) != text:
+            self._said[what] = text
+            self._log.error(event, problem=text)
+
+    def _recovered(self, what: str) -> None:
+        if self._said.pop(what, None):
+            self._log.info(f"{what} works again")
+
+    def _store_failed(self, problem: StoreError) -> None:
+        self._journal.store_used(worked=False)
+        self._failed("store", "store failed", problem)
+
+    # Board
+
+    def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Body:
+        """See `Board`."""
+        scrape = self._exposition.scrape(accept=accept, compress=gzip, names=names)
+        return Body(
+            content_type=scrape.content_type, encoding=scrape.encoding, content=scrape.content
+        )
+
+    def unready(self) -> str | None:
+        """See `Board`."""
+        if self._exposition.snapshot is not None:
+            return None
+        problem = self._journal.operations.last_problem or self._said.get("store", "")
+        if problem:
+            return f"no KPIs yet: {problem}"
+        return "no KPIs yet: the first import is not finished"
+
+    def report(
+        self, name: str, *, start: float | None, end: float | None, segmentation: str | None
+    ) -> object:
+        """See `Board`."""
+        if name == "segmentations":
+            return segmentations(self._counting.definitions)
+        if name == "milestones":
+            return milestones(self._configuration.milestones)
+        with self._showing:
+            return read_report(
+                self._opened(),
+                self._counting,
+                name,
+                first=_day(start),
+                last=_day(end),
+                segmentation=segmentation,
+            )
+
+    def page(self) -> Page:
+        """See `Board`."""
+        return front_page(
+            at=now(),
+            snapshot=self._exposition.snapshot,
+            unready=self.unready(),
+            operations=self._journal.operations,
+            milestones=self._configuration.milestones,
+            digest=self._digest,
+        )
+
+    def reload(self) -> Sequence[str]:
+        """See `Board`."""
+        return ()
+
+
+def _day(seconds: float | None) -> date | None:
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC).date()
+    except (OverflowError, OSError, ValueError):
+        return _LAST_DAY if seconds > 0 else _FIRST_DAY
+
+
+def serve(
+    configuration: Configuration,
+    *,
+    config_file: Path | None,
+    listen: str | None,
+    web_config: Path | None,
+    lifecycle: bool,
+    told: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Run the daemon until SIGTERM or SIGINT. Raises `StoreError`, `ListenError`.
+
+    `told` is given the address once it is listened on.
+    """
+    log = structlog.get_logger()
+    exporter = Exporter(configuration, config_file=config_file)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    exporter.open()
+    server = WebServer(
+        exporter,
+        listen=listen or configuration.listen,
+        config_file=web_config,
+        lifecycle=lifecycle,
+    )
+    server.start()
+    log.info("listening", address=server.address)
+    told(server.address)
+    exporter.start()
+    stopping.wait()
+    log.info("stopping")
+    server.stop()
+    if not exporter.stop():
+        log.info("running import abandoned; what it stored is safe")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # a thread that waits for the source would keep the process
+    return 0

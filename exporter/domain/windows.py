@@ -1,0 +1,37 @@
+"""Windows and hours: the grid of time that interactions are counted on."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from exporter.domain.interaction import Hour
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A trailing window: `name` as configured (`1d`), its length in whole hours."""
+
+    name: str
+    hours: int
+
+
+def hour_of(when: datetime) -> Hour:
+    """Give the hour that an instant lies in."""
+    return (when - EPOCH) // _HOUR
+
+
+def start_of(hour: Hour) -> datetime:
+    """Give the instant at which an hour begins."""
+    return EPOCH + hour * _HOUR
+
+
+def day_of(hour: Hour) -> date:
+    """Give the UTC day that an hour lies in."""
+    return start_of(hour).date()
+
+
+def first_hour_of(day: date) -> Hour:
+    """Give the hour that a UTC day begins with."""
+    return (day - EPOCH.date()).days * 24

@@ -1,0 +1,232 @@
+"""Exposition: a snapshot and the exporter's own state as Prometheus reads them."""
+
+import gzip
+import platform
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import nan
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import exposition as text_format
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from exporter import __version__, families
+from exporter.domain.kpis import KPIS
+from exporter.domain.reports import Milestone
+from exporter.families import Family
+from exporter.operations import Histogram, Operations
+from exporter.snapshot import Snapshot
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_EOF = b"# EOF\n"
+_GZIP_LEVEL = 6
+
+
+def kpi_metrics(snapshot: Snapshot) -> Iterator[Metric]:
+    """Render every KPI family of a snapshot."""
+    for family in families.TOTALS:
+        metric = _gauge(family)
+        for window, rows in snapshot.windows.items():
+            for labels, number in KPIS[family.kpi].compute(rows[snapshot.layout.rows[0]]):
+                metric.add_metric((window, *labels), number.value)
+        yield metric
+    for family in families.SEGMENTS:
+        metric = _gauge(family)
+        compute = KPIS[family.kpi].compute
+        for window, rows in snapshot.windows.items():
+            for row in snapshot.layout.rows[1:]:
+                for labels, number in compute(rows[row]):
+                    metric.add_metric((window, *row, *labels), number.value)
+        yield metric
+
+
+def milestone_metrics(milestones: Sequence[Milestone]) -> Iterator[Metric]:
+    """Render the milestones."""
+    metric = _gauge(families.MILESTONE)
+    for mark in milestones:
+        at = datetime.fromisoformat(f"{mark.date.isoformat()}T00:00:00+00:00")
+        metric.add_metric((mark.name,), at.timestamp())
+    yield metric
+
+
+def operation_metrics(state: Operations, snapshot: Snapshot | None, digest: str) -> Iterator[Metric]:
+    """Render the exporter's own state."""
+    held = state.holdings
+    newest = None if held is None or held.newest_ms is None else held.newest_ms / 1000
+    yield _single(families.SOURCE_UP, _flag(state.source_up))
+    yield _single(families.STORE_UP, _flag(state.store_up))
+    yield _single(families.SOURCE_INTERACTIONS, state.source_interactions)
+    yield _single(families.STORE_INTERACTIONS, nan if held is None else held.interactions)
+    yield _single(families.NEWEST_INTERACTION, nan if newest is None else newest)
+    yield _single(families.SNAPSHOT_TIME, _seconds(None if snapshot is None else snapshot.taken))
+    yield _counter(families.IMPORT_RUNS, state.runs.items())
+    yield _counter(families.IMPORT_INTERACTIONS, state.interactions.items())
+    yield _counter(families.IMPORT_LATE, [((), state.late)])
+    yield _histogram(families.IMPORT_DURATION, state.durations)
+    yield _single(families.IMPORT_LAST_SUCCESS, _seconds(state.last_success))
+    yield _single(families.IMPORT_LAST_ATTEMPT, _seconds(state.last_attempt))
+    yield _single(families.MISSING, state.missing)
+    rejected = _gauge(families.REJECTED)
+    for reason, n in state.rejected.items():
+        rejected.add_metric((reason,), n)
+    yield rejected
+    yield _single(families.RELOAD_SUCCESSFUL, float(state.reload_successful))
+    yield _single(families.RELOAD_TIME, _seconds(state.reload_success))
+    build = _gauge(families.BUILD_INFO)
+    build.add_metric((__version__, platform.python_version(), digest), 1)
+    yield build
+
+
+def _gauge(family: Family) -> GaugeMetricFamily:
+    return GaugeMetricFamily(family.name, family.text, labels=family.labels)
+
+
+def _single(family: Family, value: float) -> Metric:
+    metric = _gauge(family)
+    metric.add_metric((), value)
+    return metric
+
+
+def _counter(family: Family, values: Iterable[tuple[str | tuple[str, ...], int]]) -> Metric:
+    metric = CounterMetricFamily(
+        family.name.removesuffix("_total"), family.text, labels=family.labels
+    )
+    for label, n in values:
+        metric.add_metric((label,) if isinstance(label, str) else label, n)
+    return metric
+
+
+def _histogram(family: Family, histogram: Histogram) -> Metric:
+    metric = HistogramMetricFamily(family.name, family.text, labels=family.labels)
+    below = 0
+    buckets = []
+    for bound, n in zip((*histogram.bounds, float("inf")), histogram.counts, strict=True):
+        below += n
+        buckets.append((_bound(bound), below))
+    metric.add_metric((), buckets, histogram.sum)
+    return metric
+
+
+def _bound(bound: float) -> str:
+    return "+Inf" if bound == float("inf") else repr(float(bound))
+
+
+def _flag(value: bool | None) -> float:
+    return nan if value is None else float(value)
+
+
+def _seconds(when: datetime | None) -> float:
+    return nan if when is None else when.timestamp()
+
+
+class _Rendered(Collector):
+    """What one call renders: fresh metrics at each scrape."""
+
+    def __init__(self, metrics: Callable[[], Iterable[Metric]]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._metrics()
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A part of the exposition in one format, plain and compressed."""
+
+    plain: bytes
+    gzipped: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrape:
+    """An answer to a scrape."""
+
+    content_type: str
+    encoding: str
+    content: bytes
+
+
+class Exposition:
+    """Holds the last snapshot ready to be scraped, in each format rendered once.
+
+    One thread publishes; any number may scrape at once. A scrape renders only the
+    exporter's own state.
+    """
+
+    def __init__(self, operations: Callable[[], Operations], digest: Callable[[], str]) -> None:
+        self._operations = operations
+        self._digest = digest
+        self._published: tuple[Snapshot | None, dict[str, _Part], tuple[Milestone, ...]]
+        self._published = (None, {TEXT: _part(b""), OPENMETRICS: _part(b"")}, ())
+        self._own = CollectorRegistry(auto_describe=False)
+        self._own.register(_Rendered(self._operation_metrics))
+        ProcessCollector(registry=self._own)
+        PlatformCollector(registry=self._own)
+        GCCollector(registry=self._own)
+
+    def _operation_metrics(self) -> Iterator[Metric]:
+        return operation_metrics(self._operations(), self._published[0], self._digest())
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot that is exposed; None before the first."""
+        return self._published[0]
+
+    def publish(self, snapshot: Snapshot, milestones: Sequence[Milestone]) -> None:
+        """Expose a snapshot instead of the one before: one switch."""
+        marks = tuple(milestones)
+        registry = _registry(lambda: (*kpi_metrics(snapshot), *milestone_metrics(marks)))
+        parts = {name: _part(_render(registry, name)) for name in (TEXT, OPENMETRICS)}
+        self._published = (snapshot, parts, marks)
+
+    def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Scrape:
+        """Answer a scrape: the format by `accept`, only the families in `names` if there are any."""
+        _, content_type = text_format.choose_encoder(accept)
+        name = OPENMETRICS if "openmetrics" in content_type else TEXT
+        snapshot, parts, marks = self._published
+        end = _EOF if name == OPENMETRICS else b""
+        if names:
+            metrics = () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
+            everything = _registry(lambda: (*metrics, *self._own.collect()))
+            chosen = everything.restricted_registry(names)
+            content = _render(chosen, name) + end
+            if compress:
+                content = gzip.compress(content, _GZIP_LEVEL, mtime=0)
+        else:
+            own = _render(self._own, name) + end
+            part = parts[name]
+            # Members of a gzip file may follow one another (RFC 1952, section 2.2).
+            content = (
+                part.gzipped + gzip.compress(own, _GZIP_LEVEL, mtime=0)
+                if compress
+                else part.plain + own
+            )
+        return Scrape(content_type=name, encoding="gzip" if compress else "", content=content)
+
+
+def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Rendered(metrics))
+    return registry
+
+
+def _render(registry: Collector, name: str) -> bytes:
+    if name == OPENMETRICS:
+        return openmetrics.generate_latest(registry).removesuffix(_EOF)
+    return text_format.generate_latest(registry)
+
+
+def _part(plain: bytes) -> _Part:
+    return _Part(plain=plain, gzipped=gzip.compress(plain, _GZIP_LEVEL, mtime=0))
