@@ -1,0 +1,140 @@
+"""YAML text -> mappings, lists and texts. What a text means is for the schema to say.
+
+So no value changes by its look: `No` stays `No`, `3+` and `1.10` stay as written, and a date
+is read only where one is expected.
+"""
+
+import re
+from typing import TypeAlias
+
+import yaml
+
+from exporter.config.problems import Path, Problems
+
+Document: TypeAlias = "dict[str, Document] | list[Document] | str | None"
+
+_NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
+_MOST_CHARACTERS = 1_000_000
+_MOST_NODES = 100_000  # aliases expanded: what grows without end is no configuration
+_DEEPEST = 32
+_ENDLESS = "expected a configuration, found aliases or levels without end"
+_TEXT = "tag:yaml.org,2002:str"
+_STANDARD = frozenset({_TEXT, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"})
+
+
+class Plain(str):
+    """A text without quotes, which may stand for a number or a truth value."""
+
+    __slots__ = ()
+
+
+class _Loader(yaml.SafeLoader):
+    """Resolves no scalar to anything but a text."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012  # PyYAML's name for it
+
+
+def parse(text: str, problems: Problems) -> dict[str, Document] | None:
+    """Read a configuration's text; None if it is none, which `problems` then says."""
+    try:
+        document = _Reading(problems).document((), _compose(text))
+    except _NoDocumentError as error:
+        problems.add((), str(error))
+        return None
+    if isinstance(document, dict):
+        return document
+    if not problems:
+        kind = "a list" if isinstance(document, list) else "a text"
+        problems.add((), f"expected keys with values, such as data_server:, found {kind}")
+    return None
+
+
+class _NoDocumentError(Exception):
+    """The text is no YAML document, or more of one than a configuration is."""
+
+
+def _compose(text: str) -> yaml.Node:
+    if len(text) > _MOST_CHARACTERS:
+        raise _NoDocumentError(
+            f"expected a configuration, found more than {_MOST_CHARACTERS} characters"
+        )
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise _NoDocumentError(_syntax(error)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _NoDocumentError(
+            f"line {line}: expected YAML, found a character that it does not allow"
+        ) from None
+    except RecursionError:
+        raise _NoDocumentError(_ENDLESS) from None
+    if root is None:
+        raise _NoDocumentError("expected keys with values, such as data_server:, found nothing")
+    return root
+
+
+class _Reading:
+    """One pass over the nodes of a document."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._left = _MOST_NODES
+
+    def document(self, path: Path, node: yaml.Node) -> Document:
+        self._left -= 1
+        if self._left < 0 or len(path) > _DEEPEST:
+            raise _NoDocumentError(_ENDLESS)
+        if node.tag not in _STANDARD:
+            self._problems.add_unknown(path, f"expected no YAML tag, found one in {_place(node)}")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(path, node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.document((*path, n), item) for n, item in enumerate(node.value)]
+        if not (isinstance(node, yaml.ScalarNode) and node.style is None):
+            return str(node.value)
+        if node.value in _NOTHING and path:
+            self._problems.add_unknown(
+                path, "expected a value, found nothing (leave the key out for its default)"
+            )
+        return None if node.value in _NOTHING else Plain(node.value)
+
+    def _mapping(self, path: Path, node: yaml.MappingNode) -> dict[str, Document]:
+        result: dict[str, Document] = {}
+        lines: dict[str, str] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._problems.add(path, f"expected a text as key, found another in {_place(key)}")
+                continue
+            name = str(key.value)
+            inner = (*path, name)
+            if name in lines:
+                self._problems.add(
+                    inner, f"expected once, found in {lines[name]} and again in {_place(key)}"
+                )
+                continue
+            lines[name] = _place(key)
+            if name == "<<" and key.style is None:
+                self._problems.add(inner, "expected no merge key, which is not supported")
+                continue
+            result[name] = self.document(inner, value)
+        return result
+
+
+def _place(node: yaml.Node) -> str:
+    return f"line {node.start_mark.line + 1}"
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+    # What stands between quotes may be a piece of a secret; one character is none.
+    problem = re.sub(
+        r"'([^']*)'",
+        lambda quoted: quoted[0] if len(quoted[1]) == 1 else "'...'",
+        error.problem or error.context or "",
+    )
+    if "'\\t'" in problem:
+        problem = "found a tab, where only spaces can indent"
+    return f"{place}expected YAML, found something else: {problem}"

@@ -1,0 +1,157 @@
+"""YAML -> `Configuration`, or every problem at once."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+
+from exporter.config import credentials
+from exporter.config.definitions import definitions
+from exporter.config.document import parse
+from exporter.config.environment import expand
+from exporter.config.problems import Problems
+from exporter.config.scalars import in_words
+from exporter.config.schema import File
+from exporter.config.series import by_family
+from exporter.config.shape import shape
+from exporter.config.values import Configuration, ConfigurationError, ImportSettings
+from exporter.domain.reports import Milestone
+
+_MOST_BYTES = 1_000_000
+_CONTRIBUTORS = 5  # that a message on too many series names
+
+
+def load(source: str | Path, environ: Mapping[str, str]) -> Configuration:
+    """Read a configuration: its text, or the file at a path.
+
+    Relative paths of secrets and certificates in a file start at its directory, in a text at
+    the working directory. Raises `ConfigurationError` with everything that is wrong.
+    """
+    problems = Problems()
+    file = source if isinstance(source, Path) else None
+    text = source if isinstance(source, str) else _read(source, problems)
+    configuration = text is not None and _configuration(
+        text, environ, file.parent if file else Path(), problems
+    )
+    if not configuration:
+        raise ConfigurationError(problems.texts(), file)
+    return configuration
+
+
+def _read(file: Path, problems: Problems) -> str | None:
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(_MOST_BYTES + 1)
+    except OSError as error:
+        problems.add((), f"expected a file to read, found: {error.strerror}")
+        return None
+    except ValueError:
+        problems.add((), "expected the name of a file, found one that no file can have")
+        return None
+    if len(raw) > _MOST_BYTES:
+        problems.add((), f"expected a configuration, found more than {_MOST_BYTES} bytes")
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        problems.add((), f"expected UTF-8, found a byte in line {line} that is none")
+        return None
+
+
+def _configuration(
+    text: str, environ: Mapping[str, str], directory: Path, problems: Problems
+) -> Configuration | None:
+    document = parse(text, problems)
+    if document is None:
+        return None
+    values = {key: expand(value, environ, problems, (key,)) for key, value in document.items()}
+    file = shape(values, problems)
+    if file.data_server.url is None and not problems.touch("data_server"):
+        problems.add(
+            ("data_server", "url"), "expected the address of KPIggybank, found no such key"
+        )
+    source = credentials.data_server(file.data_server, directory, problems)
+    store = credentials.store(file.store, directory, problems)
+    _check_spans(file, problems)
+    _check_milestones(file, problems)
+    defined = definitions(file, _persona(), problems)
+    milestones = tuple(Milestone(name=m.name, date=m.date) for m in file.milestones)
+    windows = tuple(file.windows)
+    if problems:
+        return None
+    configuration = Configuration(
+        data_server=source,
+        store=store,
+        import_=ImportSettings(every=file.import_.every, history=file.import_.history),
+        retention=file.retention,
+        windows=windows,
+        series_limit=file.series_limit,
+        definitions=defined,
+        milestones=milestones,
+        listen=file.web.listen,
+    )
+    _check_series(configuration, problems)
+    return None if problems else configuration
+
+
+def _check_spans(file: File, problems: Problems) -> None:
+    """Check the lengths of time against each other."""
+    if problems.touch("retention"):
+        return
+    retention = file.retention
+    if file.import_.history > retention and not problems.touch("import"):
+        problems.add(
+            ("import", "history"),
+            f"expected at most the retention ({in_words(retention)}),"
+            f" found {in_words(file.import_.history)}",
+        )
+    names: dict[int, str] = {}
+    for n, window in enumerate(file.windows):
+        path = ("windows", n)
+        if problems.touch("windows"):
+            continue
+        if timedelta(hours=window.hours) > retention:
+            problems.add(
+                path,
+                f"expected at most the retention ({in_words(retention)}), found {window.name}",
+            )
+        if window.hours in names:
+            problems.add(
+                path, f"expected each window once, found {window.name} beside {names[window.hours]}"
+            )
+        names.setdefault(window.hours, window.name)
+
+
+def _check_milestones(file: File, problems: Problems) -> None:
+    seen: set[str] = set()
+    for n, milestone in enumerate(file.milestones):
+        if milestone.name in seen:
+            problems.add(
+                ("milestones", n, "name"),
+                f"expected each name once, found {milestone.name!r} again",
+            )
+        seen.add(milestone.name)
+
+
+def _check_series(configuration: Configuration, problems: Problems) -> None:
+    counts = by_family(configuration.definitions, configuration.windows, configuration.milestones)
+    total = sum(counts.values())
+    if total > configuration.series_limit:
+        largest = sorted(counts, key=lambda name: -counts[name])[:_CONTRIBUTORS]
+        parts = ", ".join(f"{name} {counts[name]}" for name in largest)
+        problems.add(
+            ("series_limit",),
+            f"expected at most {configuration.series_limit} series, found {total}: {parts}, ...",
+        )
+
+
+def _persona() -> File:
+    """Read the definitions that come with the package."""
+    problems = Problems()
+    text = resources.files("exporter").joinpath("persona.yaml").read_text(encoding="utf-8")
+    document = parse(text, problems)
+    file = shape(document or {}, problems)
+    if problems:
+        raise ConfigurationError(problems.texts(), Path("persona.yaml"))
+    return file

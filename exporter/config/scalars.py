@@ -1,0 +1,214 @@
+"""Types of single values: how each is read from its text, and what is said when it cannot be."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BeforeValidator, Field, PlainValidator
+
+from exporter.config.document import Plain
+from exporter.config.problems import masked, shown
+from exporter.config.values import Window
+from exporter.domain.definitions import Scalar
+
+_LONGEST_TEXT = 200
+_UNITS = {
+    "y": timedelta(days=365),
+    "w": timedelta(weeks=1),
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
+}
+_DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in _UNITS))
+_LONGEST = timedelta(days=100 * 365)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
+_NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?")
+_LISTEN = re.compile(r"(?P<host>[^\s:\[\]]*|\[[0-9A-Fa-f:.%]+\]):(?P<port>\d{1,5})")
+_LARGEST_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a type is called in the reference documentation."""
+
+    name: str
+
+
+def _expected(what: str, value: object) -> ValueError:
+    return ValueError(f"expected {what}, found {shown(value)}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _expected("a text", value)
+    text = str(value)
+    if not text.strip():
+        raise ValueError("expected a text, found an empty one")
+    if text != text.strip():
+        raise _expected("a text without space around it", value)
+    if not text.isprintable():
+        raise ValueError("expected a text on one line, found a character that does not print")
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"expected at most {_LONGEST_TEXT} characters, found {len(text)}")
+    return text
+
+
+def _secret(value: object) -> str:
+    if not isinstance(value, str):
+        raise _expected("a text", value)
+    if not value:
+        raise ValueError("expected a text, found an empty one")
+    return str(value)
+
+
+def duration(value: object) -> timedelta:
+    """Read a duration as Prometheus writes it: `30s`, `1h30m`, `2w`."""
+    if isinstance(value, Plain) and _WHOLE.fullmatch(value):
+        raise ValueError(f"expected a duration with its unit, such as {value}s, found {value}")
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if match is None:
+        raise _expected("a duration such as 30s, 1h30m or 7d", value)
+    total = sum((int(n) * _UNITS[unit] for unit, n in match.groupdict().items() if n), timedelta())
+    if not timedelta() < total <= _LONGEST:
+        raise _expected("a duration above 0 and up to 100y", value)
+    return total
+
+
+def in_words(length: timedelta) -> str:
+    """Write a duration as `duration` reads it; years and weeks as days."""
+    text = ""
+    for unit in ("d", "h", "m", "s", "ms"):
+        n, length = divmod(length, _UNITS[unit])
+        text += f"{n}{unit}" if n else ""
+    return text
+
+
+def _window(value: object) -> Window:
+    length = duration(value)
+    hours, rest = divmod(length, timedelta(hours=1))
+    if rest:
+        raise _expected("whole hours", value)
+    return Window(name=str(value), hours=hours)
+
+
+def _date(value: object) -> date:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise _expected("a date such as 2013-07-23", value)
+
+
+def _whole(value: object) -> int:
+    if not (isinstance(value, str) and _WHOLE.fullmatch(value)):
+        raise _expected("a whole number", value)
+    return int(value)
+
+
+def _number(value: object) -> float:
+    if not (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise _expected("a number", value)
+    return float(value)
+
+
+def _true(value: object) -> bool:
+    if not (isinstance(value, Plain) and value == "true"):
+        raise _expected("true", value)
+    return True
+
+
+def _scalar(value: object) -> Scalar:
+    if isinstance(value, Plain):
+        if value in {"true", "false"}:
+            return value == "true"
+        if _WHOLE.fullmatch(value):
+            return int(value)
+        if _NUMBER.fullmatch(value):
+            return float(value)
+    if not isinstance(value, str):
+        raise _expected("a text, a number, true or false", value)
+    return str(value)
+
+
+def _field(value: object) -> str:
+    name = _text(value)
+    if not all(name.split(".")):
+        raise _expected("the name of a field such as lang or user_agent.os", value)
+    return name
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value))
+
+
+def address(value: object, what: str, schemes: tuple[str, ...]) -> SplitResult:
+    """Read an address that has a host; what is wrong with it is said without its password."""
+    text = _text(value)
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and parts.scheme in schemes and (parts.port != 0)
+    except ValueError as error:  # a port that is none, an IPv6 address without its end
+        raise ValueError(
+            f"expected {what}, found {masked(text)!r} ({masked(str(error))})"
+        ) from None
+    if not usable or any(character.isspace() for character in text):
+        raise ValueError(f"expected {what}, found {masked(text)!r}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"expected {what} without ? and #, found {masked(text)!r}")
+    return parts
+
+
+def _http_url(value: object) -> str:
+    return address(value, "an address such as http://host:3435/path", ("http", "https")).geturl()
+
+
+def _store_url(value: object) -> str:
+    text = _text(value)
+    scheme, _, rest = text.partition(":")
+    if scheme == "sqlite":
+        if not rest or rest.startswith("//"):
+            raise ValueError(
+                f"expected sqlite: and a path, such as sqlite:kpi.db, found {masked(text)!r}"
+            )
+        return text
+    what = "sqlite:PATH, couchdb://HOST:PORT/DATABASE or couchdbs://HOST:PORT/DATABASE"
+    parts = address(value, what, ("couchdb", "couchdbs"))
+    name = parts.path.removeprefix("/").removesuffix("/")
+    if not name or "/" in name:
+        raise ValueError(f"expected the name of a database after the host, found {masked(text)!r}")
+    return parts.geturl()
+
+
+def _listen(value: object) -> str:
+    match = _LISTEN.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match["port"]) > _LARGEST_PORT:
+        raise _expected("host:port, [address]:port or :port", value)
+    return match[0]
+
+
+def _reader(read: Callable[[object], object]) -> PlainValidator:
+    return PlainValidator(read)
+
+
+Text: TypeAlias = Annotated[str, BeforeValidator(_text), Form("text")]
+SecretText: TypeAlias = Annotated[str, BeforeValidator(_secret), Form("secret")]
+Duration: TypeAlias = Annotated[timedelta, _reader(duration), Form("duration")]
+WindowLength: TypeAlias = Annotated[Window, _reader(_window), Form("duration")]
+Date: TypeAlias = Annotated[date, _reader(_date), Form("date")]
+Whole: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=1), Form("whole number")]
+Number: TypeAlias = Annotated[float, BeforeValidator(_number), Form("number")]
+AlwaysTrue: TypeAlias = Annotated[bool, _reader(_true), Form("`true`")]
+Value: TypeAlias = Annotated[Scalar, _reader(_scalar), Form("text, number or truth value")]
+FieldName: TypeAlias = Annotated[str, _reader(_field), Form("field")]
+FilePath: TypeAlias = Annotated[Path, _reader(_path), Form("file")]
+HttpUrl: TypeAlias = Annotated[str, _reader(_http_url), Form("address")]
+StoreUrl: TypeAlias = Annotated[str, _reader(_store_url), Form("address")]
+Listen: TypeAlias = Annotated[str, _reader(_listen), Form("`host:port`")]

@@ -1,0 +1,321 @@
+"""The file's form: every key, its type, default and meaning. The reference is made of this."""
+
+from datetime import timedelta
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from exporter.config.scalars import (
+    AlwaysTrue,
+    Date,
+    Duration,
+    FieldName,
+    FilePath,
+    HttpUrl,
+    Listen,
+    Number,
+    SecretText,
+    StoreUrl,
+    Text,
+    Value,
+    Whole,
+    WindowLength,
+)
+from exporter.config.values import Window
+
+Texts: TypeAlias = Annotated[list[Text], Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A mapping of the file; keys that it does not have are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class DataServerSection(Section):
+    """Where interactions come from."""
+
+    url: HttpUrl | None = Field(
+        default=None,
+        description="Address of KPIggybank's interaction data. A user and password in it are sent"
+        " as an `Authorization` header. The one key that has to be there.",
+        examples=["http://127.0.0.1:3435/wsapi/interaction_data"],
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=30), description="For one request, wall clock, body included."
+    )
+    headers: dict[Text, SecretText] = Field(
+        default={},
+        description="Sent with every request. A name that ends in `_file` gives the file in which"
+        " the header's value stands. Values are never shown.",
+        examples=["{Authorization_file: /run/secrets/authorization}"],
+    )
+
+
+class StoreSection(Section):
+    """Where interactions are kept."""
+
+    url: StoreUrl = Field(
+        default="sqlite:kpi.db",
+        description="`sqlite:PATH` (relative to the working directory),"
+        " `couchdb://HOST:PORT/DATABASE`, or `couchdbs://...` for TLS.",
+        examples=["couchdb://127.0.0.1:5984/kpi"],
+    )
+    username: Text | None = Field(
+        default=None, description="CouchDB's user, unless it stands in `url`.", examples=["kpi"]
+    )
+    password: SecretText | None = Field(
+        default=None,
+        description="CouchDB's password, unless it stands in `url`. Never shown.",
+        examples=["${COUCHDB_PASSWORD}"],
+    )
+    password_file: FilePath | None = Field(
+        default=None,
+        description="A file that holds the password.",
+        examples=["/run/secrets/couchdb"],
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="Certificates that `couchdbs://` trusts, in place of the system's.",
+        examples=["/etc/ssl/couchdb-ca.pem"],
+    )
+
+
+class ImportSection(Section):
+    """When to import."""
+
+    every: Duration = Field(
+        default=timedelta(minutes=5), description="From the beginning of one import to the next."
+    )
+    history: Duration = Field(
+        default=timedelta(days=30),
+        description="How far back the first import reaches; not above `retention`.",
+    )
+
+
+class MilestoneSection(Section):
+    """Something that happened on a day, to be marked in charts."""
+
+    name: Text = Field(description="What happened.", examples=["Gmail Bridge Live"])
+    date: Date = Field(description="The day, in UTC.", examples=["2013-07-23"])
+
+
+class WebSection(Section):
+    """Where to serve; TLS and authentication have a file of their own."""
+
+    listen: Listen = Field(
+        default="127.0.0.1:3434",
+        description="Address and port; `--web.listen-address` goes before it. Without a host,"
+        " on all addresses.",
+    )
+
+
+class SitesSection(Section):
+    """Which field says how many sites a user is signed in to."""
+
+    field: FieldName | None = Field(
+        default=None, description="The field.", examples=["number_sites_logged_in"]
+    )
+    fields: Annotated[list[FieldName], Field(min_length=1)] | None = Field(
+        default=None,
+        description="The first of these with a number that is not 0 counts.",
+        examples=["[number_sites_logged_in, sites_signed_in]"],
+    )
+
+
+class RuleSection(Section):
+    """A condition on one interaction; everything that is given must hold."""
+
+    always: AlwaysTrue | None = Field(default=None, description="Every interaction.")
+    event: Text | None = Field(
+        default=None,
+        description="This event happened: `requires` with one event.",
+        examples=["assertion_generated"],
+    )
+    requires: Texts | None = Field(
+        default=None,
+        description="All of these events happened.",
+        examples=["[user.email_staged, user.email_confirmed]"],
+    )
+    any_of: Texts | None = Field(
+        default=None,
+        description="At least one of these events happened.",
+        examples=["[screen.set_password, screen.pick_email]"],
+    )
+    excludes: Texts | None = Field(
+        default=None,
+        description="None of these events happened.",
+        examples=["[authenticate.enter_password]"],
+    )
+    contains: Text | None = Field(
+        default=None,
+        description="An event happened whose name contains this text.",
+        examples=["screen.error"],
+    )
+    field: FieldName | None = Field(
+        default=None, description="This field of the blob ...", examples=["new_account"]
+    )
+    equals: Value | None = Field(
+        default=None,
+        description='... has exactly this value: `true` is not `"true"`, `1` is not `"1"`.',
+        examples=["true"],
+    )
+    flow: Text | None = Field(
+        default=None, description="The interaction belongs to this flow ...", examples=["new_user"]
+    )
+    step: Text | None = Field(
+        default=None,
+        description="... and reached this step of it.",
+        examples=["3 - Email verified"],
+    )
+
+
+class StepSection(RuleSection):
+    """A step of a flow: a name and a rule."""
+
+    name: Text = Field(
+        description="The step's name, once in its flow.", examples=["1 - Enter email"]
+    )
+
+
+class ContinuationSection(RuleSection):
+    """How a flow goes on in a second dialog: a rule that says which interactions do.
+
+    When it holds, nothing else of the interaction counts in this flow.
+    """
+
+    when: RuleSection = Field(description="The rule on which the steps count as reached.")
+    reaches: Texts = Field(
+        description="The steps reached then; without `when`, none.",
+        examples=["[3 - Email verified]"],
+    )
+
+
+class FlowSection(RuleSection):
+    """A flow: a rule that says which interactions belong to it (without one, all), and steps."""
+
+    steps: Annotated[list[StepSection], Field(min_length=1)] = Field(
+        description="In the order of the funnel; reached in whatever order."
+    )
+    continuation: ContinuationSection | None = Field(
+        default=None, description="How the flow goes on in a second dialog."
+    )
+
+
+class RangeSection(Section):
+    """Numbers that make a segment; the first range that holds a number decides."""
+
+    segment: Text = Field(
+        description="The segment, one of `segments`.", examples=["Desktop (>= 1024)"]
+    )
+    at_least: Number | None = Field(
+        default=None, description="From this number on, itself included.", examples=["1024"]
+    )
+    at_most: Number | None = Field(
+        default=None, description="Up to this number, itself included.", examples=["640"]
+    )
+
+
+class SegmentationSection(Section):
+    """A way to divide interactions: each has exactly one of the segments, or `Other`."""
+
+    field: FieldName | None = Field(
+        default=None,
+        description="The blob's field that decides; a dot leads into an object.",
+        examples=["user_agent.os"],
+    )
+    fields: Annotated[list[FieldName], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Several fields: the first with a value decides.",
+        examples=["[user_agent.os, os]"],
+    )
+    segments: Texts = Field(
+        description="The segments; a value that is none of them is `Other`.",
+        examples=["[Windows 8, Linux, iOS]"],
+    )
+    aliases: dict[Text, Text] = Field(
+        default={},
+        description="Values that have another name as segment.",
+        examples=["{iPhone: iOS, iPad: iOS}"],
+    )
+    ranges: list[RangeSection] = Field(
+        default=[], description="Segments of numbers, looked at before `aliases`."
+    )
+    in_flow: dict[Text, Text] = Field(
+        default={},
+        description="Flow and segment: who belongs to the flow has the segment, whatever the"
+        " field says. The first that fits decides.",
+        examples=["{new_user: Fallback}"],
+    )
+
+
+class StepNameSection(Section):
+    """A step of a flow."""
+
+    flow: Text = Field(description="The flow.", examples=["general_progress"])
+    step: Text = Field(description="The step.", examples=["1 - Dialog shown"])
+
+
+class OutcomesSection(Section):
+    """How a shown dialog ended: bounce, fail, fallback, idp, assertion; the first that holds."""
+
+    shown: StepNameSection = Field(
+        description="The step at which the dialog is shown; only such interactions have an outcome."
+    )
+    engaged: StepNameSection = Field(
+        description="The step at which the user engages; not reached, it is a `bounce`."
+    )
+    signed_in: RuleSection = Field(
+        description="The rule on which the user is signed in; else, it is a `fail`."
+    )
+    fallback: RuleSection | None = Field(
+        default=None,
+        description="The rule on which it is a new user of the service's own: `fallback`."
+        " Left out, none is.",
+    )
+    idp: RuleSection | None = Field(
+        default=None,
+        description="The rule on which it is a new user of an identity provider: `idp`."
+        " Left out, none is.",
+    )
+
+
+class File(Section):
+    """The whole configuration."""
+
+    data_server: DataServerSection = Field(
+        default=DataServerSection(), description="Where interactions come from."
+    )
+    store: StoreSection = Field(default=StoreSection(), description="Where interactions are kept.")
+    import_: ImportSection = Field(
+        default=ImportSection(), alias="import", description="When to import."
+    )
+    retention: Duration = Field(
+        default=timedelta(days=400), description="Older interactions are dropped."
+    )
+    windows: Annotated[list[WindowLength], Field(min_length=1)] = Field(
+        default=[
+            Window(name="1d", hours=24),
+            Window(name="7d", hours=7 * 24),
+            Window(name="30d", hours=30 * 24),
+        ],
+        description="Trailing windows of the KPIs: whole hours, none longer than `retention`. The"
+        " text is the metrics' label.",
+    )
+    series_limit: Whole = Field(
+        default=10_000, description="More series than this are a configuration error."
+    )
+    sites: SitesSection | None = Field(
+        default=None, description="Which field says how many sites a user is signed in to."
+    )
+    segmentations: dict[Text, SegmentationSection] | None = Field(
+        default=None, description="By name, ways to divide interactions."
+    )
+    flows: dict[Text, FlowSection] | None = Field(
+        default=None, description="By name, the steps that users take."
+    )
+    outcomes: OutcomesSection | None = Field(default=None, description="How shown dialogs end.")
+    milestones: list[MilestoneSection] = Field(
+        default=[], description="Days to be marked in charts."
+    )
+    web: WebSection = Field(default=WebSection(), description="Where to serve.")

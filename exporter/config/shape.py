@@ -1,0 +1,111 @@
+"""Document -> `File`: what does not have the schema's form is reported, the rest goes on."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from exporter.config.document import Document
+from exporter.config.problems import Path, Problems, listed, shown
+from exporter.config.schema import File
+
+_BY_NAME = frozenset({"segmentations", "flows"})
+
+
+def shape(document: Mapping[str, Document], problems: Problems) -> File:
+    """Read a document by the schema; faulty sections, flows and segmentations are left out."""
+    remaining: Any = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in document.items()
+    }
+    while True:
+        try:
+            return File.model_validate(remaining)
+        except ValidationError as errors:
+            for error in errors.errors(include_url=False):
+                path = _path(error)
+                problems.add(path, _words(error, path))
+                _leave_out(remaining, path)
+
+
+def _leave_out(document: Any, path: Path) -> None:
+    section, *rest = path
+    if section in _BY_NAME and rest and isinstance(document.get(section), dict):
+        document[section].pop(rest[0], None)
+    else:
+        document.pop(section, None)
+
+
+def _path(error: ErrorDetails) -> Path:
+    return tuple(part for part in error["loc"] if part != "[key]")
+
+
+_WORDS: Mapping[str, str] = {
+    "model_type": "expected keys with values, found {found}",
+    "dict_type": "expected keys with values, found {found}",
+    "list_type": "expected a list such as [a, b], found {found}",
+    "too_short": "expected at least one, found none",
+    "greater_than_equal": "expected at least {ge}, found {found}",
+    "value_error": "{error}",
+}
+
+
+def _words(error: ErrorDetails, path: Path) -> str:
+    """Say in the words of this project what pydantic found."""
+    if error["type"] == "missing":
+        return _missing(path)
+    if error["type"] == "extra_forbidden":
+        return _unknown(path)
+    return _WORDS[error["type"]].format(
+        found=shown(error.get("input"), path), **error.get("ctx", {})
+    )
+
+
+def _missing(path: Path) -> str:
+    field = dict(_keys(_section_at(path[:-1]))).get(str(path[-1]))
+    meaning = "" if field is None else f": {field}"
+    return f"expected a value, found no such key{meaning}"
+
+
+def _unknown(path: Path) -> str:
+    key = str(path[-1])
+    known = [name for name, _ in _keys(_section_at(path[:-1]))]
+    close = get_close_matches(key, known, n=1)
+    if close:
+        return f"unknown key, did you mean {close[0]}?"
+    return f"unknown key, expected {listed(known)}"
+
+
+def _keys(section: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    for name, field in section.model_fields.items():
+        yield field.alias or name, field.description or ""
+
+
+def _section_at(path: Path) -> type[BaseModel]:
+    """Find the section of the schema that lies at a path of the document."""
+    kind: Any = File
+    for part in path:
+        kind = section_of(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = next(
+                field.annotation
+                for name, field in kind.model_fields.items()
+                if part == (field.alias or name)
+            )
+        else:
+            kind = get_args(kind)[-1]  # a list's items, a mapping's values
+    found: type[BaseModel] = section_of(kind)
+    return found
+
+
+def section_of(kind: Any) -> Any:
+    """Strip what a field's type has around it: `Annotated`, `| None`."""
+    while True:
+        if get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+        elif get_origin(kind) in {Union, UnionType}:
+            kind = next(part for part in get_args(kind) if part is not type(None))
+        else:
+            return kind

@@ -1,0 +1,101 @@
+"""The configuration as the running program sees it: frozen values, units in the types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from exporter.domain.definitions import Definitions
+from exporter.domain.reports import Milestone
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; nothing of it was applied.
+
+    `problems` holds all that is wrong with it, each as `path: what was expected, what was
+    found`, without secrets; `file` is where it came from, if from a file.
+    """
+
+    def __init__(self, problems: tuple[str, ...], file: Path | None = None) -> None:
+        super().__init__(problems, file)
+        self.problems = problems
+        self.file = file
+
+    def __str__(self) -> str:
+        prefix = "" if self.file is None else f"{self.file}: "
+        return "\n".join(prefix + problem for problem in self.problems)
+
+
+class Secret:
+    """A text that is never printed; `reveal` gives it to the one who has to send it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataServer:
+    """The KPIggybank to import from; `timeout` is for one request, body included.
+
+    Credentials that stood in the address are among `headers`, not in `url`.
+    """
+
+    url: str
+    timeout: timedelta
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where interactions are kept. Credentials that stood in the address are not in `url`."""
+
+    url: str
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSettings:
+    """When to import, and how far back the first import reaches."""
+
+    every: timedelta
+    history: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A trailing window; `name` is its label, as configured."""
+
+    name: str
+    hours: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All that can be configured, checked."""
+
+    data_server: DataServer
+    store: StoreSettings
+    import_: ImportSettings
+    retention: timedelta
+    windows: tuple[Window, ...]
+    series_limit: int
+    definitions: Definitions
+    milestones: tuple[Milestone, ...]
+    listen: str
