@@ -1,5 +1,6 @@
 """Configuration: YAML -> frozen values, every problem at once."""
 
+from exporter.config.description import describe
 from exporter.config.reading import load
 from exporter.config.series import series
 from exporter.config.values import (
@@ -9,7 +10,6 @@ from exporter.config.values import (
     ImportSettings,
     Secret,
     StoreSettings,
-    Window,
 )
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "ImportSettings",
     "Secret",
     "StoreSettings",
-    "Window",
+    "describe",
     "load",
     "series",
 ]

@@ -12,7 +12,7 @@ from exporter.config.environment import expand
 from exporter.config.problems import Problems
 from exporter.config.scalars import in_words
 from exporter.config.schema import File
-from exporter.config.series import by_family
+from exporter.config.series import series_by_family
 from exporter.config.shape import shape
 from exporter.config.values import Configuration, ConfigurationError, ImportSettings
 from exporter.domain.reports import Milestone
@@ -135,14 +135,16 @@ def _check_milestones(file: File, problems: Problems) -> None:
 
 
 def _check_series(configuration: Configuration, problems: Problems) -> None:
-    counts = by_family(configuration.definitions, configuration.windows, configuration.milestones)
+    counts = series_by_family(configuration)
     total = sum(counts.values())
     if total > configuration.series_limit:
         largest = sorted(counts, key=lambda name: -counts[name])[:_CONTRIBUTORS]
-        parts = ", ".join(f"{name} {counts[name]}" for name in largest)
+        rest = total - sum(counts[name] for name in largest)
+        parts = " + ".join(f"{counts[name]} {name}" for name in largest)
         problems.add(
             ("series_limit",),
-            f"expected at most {configuration.series_limit} series, found {total}: {parts}, ...",
+            f"expected at most {configuration.series_limit} series, found {total}"
+            f" = {parts} + {rest} others; fewer windows, segments or steps make fewer",
         )
 
 

@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from exporter.config.document import Plain
 from exporter.config.problems import masked, shown
-from exporter.config.values import Window
 from exporter.domain.definitions import Scalar
+from exporter.domain.windows import Window
 
 _LONGEST_TEXT = 200
 _UNITS = {

@@ -21,7 +21,7 @@ from exporter.config.scalars import (
     Whole,
     WindowLength,
 )
-from exporter.config.values import Window
+from exporter.domain.windows import Window
 
 Texts: TypeAlias = Annotated[list[Text], Field(min_length=1)]
 

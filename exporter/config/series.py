@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from exporter.config.values import Configuration, Window
+from exporter.config.values import Configuration
 from exporter.domain.definitions import Definitions
-from exporter.domain.interaction import Reason
 from exporter.domain.kpis import KPIS, NO_COUNTS, Counted
 from exporter.domain.layout import Layout
 from exporter.domain.reports import Milestone
+from exporter.domain.windows import Window
 from exporter.families import (
     IMPORT_DURATION,
     IMPORT_INTERACTIONS,
@@ -18,36 +18,44 @@ from exporter.families import (
     SEGMENTS,
     TOTALS,
 )
+from exporter.operations import Operations
 
-_BY_RESULT = {IMPORT_RUNS.name: 2, IMPORT_INTERACTIONS.name: 4, REJECTED.name: len(Reason)}
-_HISTOGRAM = {IMPORT_DURATION.name: 16}  # buckets, sum and count
-_PROCESS = 20  # process_* and python_*, about
-_CONTRIBUTORS = 5  # named in a message
+_INFINITE_BUCKET_SUM_AND_COUNT = 3
+_PROCESS = 20  # process_* and python_*: what the client library finds on this system, about
 
 
 def series(configuration: Configuration) -> int:
     """Say how many series `/metrics` will have."""
-    return sum(
-        by_family(
-            configuration.definitions, configuration.windows, configuration.milestones
-        ).values()
-    )
+    return sum(series_by_family(configuration).values())
 
 
-def by_family(
-    definitions: Definitions, windows: Sequence[Window], milestones: Sequence[Milestone]
-) -> Mapping[str, int]:
-    """Say how many series each family will have; those of the process as one."""
+def series_by_family(configuration: Configuration) -> Mapping[str, int]:
+    """Say how many series each family will have; those about the process count as one family."""
+    return {
+        **_kpis(configuration.definitions, configuration.windows),
+        **_operations(configuration.milestones),
+    }
+
+
+def _kpis(definitions: Definitions, windows: Sequence[Window]) -> dict[str, int]:
     layout = Layout.of(definitions)
     nothing = Counted(NO_COUNTS, layout, definitions)
     segments = len(layout.rows) - 1
     found = {}
     for family in (*TOTALS, *SEGMENTS):
         combinations = sum(1 for _ in KPIS[family.kpi].compute(nothing))
-        times = segments if family.segmented else 1
-        found[family.name] = len(windows) * combinations * times
+        rows = segments if family.segmented else 1
+        found[family.name] = len(windows) * rows * combinations
+    return found
+
+
+def _operations(milestones: Sequence[Milestone]) -> dict[str, int]:
+    state = Operations()
+    found = {family.name: 1 for family in OPERATIONS}
     found[MILESTONE.name] = len(milestones)
-    for family in OPERATIONS:
-        found[family.name] = {**_BY_RESULT, **_HISTOGRAM}.get(family.name, 1)
+    found[IMPORT_RUNS.name] = len(state.runs)
+    found[IMPORT_INTERACTIONS.name] = len(state.interactions)
+    found[REJECTED.name] = len(state.rejected)
+    found[IMPORT_DURATION.name] = len(state.durations.bounds) + _INFINITE_BUCKET_SUM_AND_COUNT
     found["process_* and python_*"] = _PROCESS
     return found

@@ -12,36 +12,48 @@ from exporter.config.document import Document
 from exporter.config.problems import Path, Problems, listed, shown
 from exporter.config.schema import File
 
-_BY_NAME = frozenset({"segmentations", "flows"})
-
 
 def shape(document: Mapping[str, Document], problems: Problems) -> File:
-    """Read a document by the schema; faulty sections, flows and segmentations are left out."""
-    remaining: Any = {
+    """Read a document by the schema; what is faulty is reported and left out, key by key."""
+    remaining = {
         key: dict(value) if isinstance(value, dict) else value for key, value in document.items()
     }
     while True:
         try:
             return File.model_validate(remaining)
-        except ValidationError as errors:
-            for error in errors.errors(include_url=False):
-                path = _path(error)
+        except ValidationError as invalid:
+            errors = invalid.errors(include_url=False)
+        for error in errors:
+            path = _path(error)
+            # A key may be missing because it was left out for what is in it.
+            if not (error["type"] == "missing" and problems.touch(*path)):
                 problems.add(path, _words(error, path))
-                _leave_out(remaining, path)
+        for place in {_place(remaining, _path(error)) for error in errors}:
+            _leave_out(remaining, place)
 
 
-def _leave_out(document: Any, path: Path) -> None:
-    section, *rest = path
-    if section in _BY_NAME and rest and isinstance(document.get(section), dict):
-        document[section].pop(rest[0], None)
-    else:
+def _place(document: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """Say what to leave out for a fault: a key of a section, or the section."""
+    section = str(path[0])
+    keys = document.get(section)
+    key = str(path[1]) if len(path) > 1 else ""
+    return (section, key) if isinstance(keys, dict) and key in keys else (section,)
+
+
+def _leave_out(document: dict[str, Any], place: tuple[str, ...]) -> None:
+    section, *key = place
+    if not key:
         document.pop(section, None)
+    elif section in document:
+        del document[section][key[0]]
 
 
 def _path(error: ErrorDetails) -> Path:
     return tuple(part for part in error["loc"] if part != "[key]")
 
 
+_LONGEST_KEY = 60
+_SECTIONS = ("data_server", "store", "import", "web")
 _WORDS: Mapping[str, str] = {
     "model_type": "expected keys with values, found {found}",
     "dict_type": "expected keys with values, found {found}",
@@ -70,12 +82,17 @@ def _missing(path: Path) -> str:
 
 
 def _unknown(path: Path) -> str:
-    key = str(path[-1])
-    known = [name for name, _ in _keys(_section_at(path[:-1]))]
-    close = get_close_matches(key, known, n=1)
+    *above, key = path
+    known = [name for name, _ in _keys(_section_at(tuple(above)))]
+    elsewhere = [f"{section}.{key}" for section in _SECTIONS if key in _names(section)]
+    close = get_close_matches(str(key)[:_LONGEST_KEY], known, n=1) or elsewhere
     if close:
         return f"unknown key, did you mean {close[0]}?"
     return f"unknown key, expected {listed(known)}"
+
+
+def _names(section: str) -> list[str]:
+    return [name for name, _ in _keys(_section_at((section,)))]
 
 
 def _keys(section: type[BaseModel]) -> Iterator[tuple[str, str]]:

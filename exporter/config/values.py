@@ -7,6 +7,7 @@ from pathlib import Path
 
 from exporter.domain.definitions import Definitions
 from exporter.domain.reports import Milestone
+from exporter.domain.windows import Window
 
 
 class ConfigurationError(Exception):
@@ -76,14 +77,6 @@ class ImportSettings:
 
     every: timedelta
     history: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """A trailing window; `name` is its label, as configured."""
-
-    name: str
-    hours: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
