@@ -4,108 +4,37 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from exporter.config import Configuration, ConfigurationError, load
-from exporter.config.values import DataServer, StoreSettings
+from exporter.config import Configuration
 from exporter.domain.counting import Counting
-from exporter.domain.definitions import TOTAL, Definitions
-from exporter.domain.reports import (
-    DATA_REPORTS,
-    Days,
-    InvalidSegmentation,
-    UnknownReport,
-    milestones,
-    report,
-    segmentations,
-    segmented,
-)
-from exporter.domain.tally import Counts
-from exporter.domain.windows import day_of, first_hour_of, hour_of
+from exporter.domain.definitions import Definitions
+from exporter.domain.reports import milestones, segmentations
+from exporter.domain.windows import hour_of
 from exporter.exposition import Exposition
 from exporter.front import front_page
 from exporter.importer import POSITION, Importer
 from exporter.operations import Journal
-from exporter.ports import Source, SourceError, Store, StoreError
+from exporter.ports import SourceError, Store, StoreError
+from exporter.reading import FIRST_DAY, LAST_DAY, read_report
 from exporter.schedule import Schedule
 from exporter.snapshot import take_snapshot
-from exporter.sources.kpiggybank import Kpiggybank
-from exporter.stores.couchdb import CouchdbStore
-from exporter.stores.sqlite import SqliteStore
 from exporter.web.board import Body
 from exporter.web.page import Page
 from exporter.web.server import WebServer
+from exporter.wiring import open_source, open_store
 
 STOP_SECONDS = 8.0  # how long a running import is waited for
-_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
 
 
 def now() -> datetime:
     """Read the clock; the only place that does."""
     return datetime.now(UTC)
-
-
-def open_source(settings: DataServer) -> Source:
-    """Make the source; nothing is asked of it yet."""
-    return Kpiggybank(
-        settings.url,
-        timeout=settings.timeout,
-        headers={name: secret.reveal() for name, secret in settings.headers.items()},
-    )
-
-
-def open_store(settings: StoreSettings) -> Store:
-    """Open the store that the address names, and make what is missing. Raises `StoreError`."""
-    scheme, _, rest = settings.url.partition(":")
-    if scheme == "sqlite":
-        return SqliteStore(Path(rest))
-    return CouchdbStore(
-        settings.url,
-        username=settings.username,
-        password=None if settings.password is None else settings.password.reveal(),
-        ca_file=settings.ca_file,
-    )
-
-
-def read_report(
-    store: Store,
-    counting: Counting,
-    name: str,
-    *,
-    first: date | None = None,
-    last: date | None = None,
-    segmentation: str | None = None,
-) -> dict[str, Any]:
-    """Make one of the reports on data, both days included.
-
-    Raises `UnknownReport`, `InvalidSegmentation`, `StoreError`.
-    """
-    if name not in DATA_REPORTS:
-        raise UnknownReport(name)
-    if segmentation and (
-        not segmented(name) or counting.definitions.segmentation(segmentation) is None
-    ):
-        raise InvalidSegmentation(segmentation)
-    start = first_hour_of(max(first or _FIRST_DAY, _FIRST_DAY))
-    end = first_hour_of(min(last or _LAST_DAY, _LAST_DAY) + timedelta(days=1))
-    days: dict[date, dict[str, Counts]] = {}
-    if start < end:
-        for row in store.by_day(start, end, (segmentation or "",)):
-            days.setdefault(day_of(row.start), {})[row.segment] = row.counts
-    return report(name, _with_total(days, segmentation), counting.definitions, counting.layout)
-
-
-def _with_total(days: dict[date, dict[str, Counts]], segmentation: str | None) -> Days:
-    if not segmentation:
-        for segments in days.values():
-            segments.setdefault(TOTAL, {})
-    return days
 
 
 class Exporter:
@@ -368,7 +297,7 @@ def _day(seconds: float | None) -> date | None:
     try:
         return datetime.fromtimestamp(seconds, tz=UTC).date()
     except (OverflowError, OSError, ValueError):
-        return _LAST_DAY if seconds > 0 else _FIRST_DAY
+        return LAST_DAY if seconds > 0 else FIRST_DAY
 
 
 def serve(

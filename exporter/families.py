@@ -166,6 +166,10 @@ REJECTED = _gauge(
     "Interactions refused and kept aside to be looked at, by reason.",
     "reason",
 )
+RECOUNT = _gauge(
+    "kpi_exporter_recount_ratio",
+    "Share of stored interactions counted under changed definitions, 1 if none are pending.",
+)
 RELOAD_SUCCESSFUL = _gauge(
     "kpi_exporter_config_last_reload_successful",
     "1 if the configuration was last read without a problem.",
@@ -197,6 +201,7 @@ OPERATIONS: tuple[Family, ...] = (
     IMPORT_LAST_ATTEMPT,
     MISSING,
     REJECTED,
+    RECOUNT,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
     BUILD_INFO,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from math import nan
 
 from exporter.domain.interaction import Reason
-from exporter.ports import Added, Holdings
+from exporter.ports import Added, Holdings, Recount
 
 DURATION_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 
@@ -51,6 +51,7 @@ class Operations:
     last_attempt: datetime | None = None
     last_success: datetime | None = None
     last_problem: str = ""
+    recount: Recount | None = None
     reload_successful: bool = True
     reload_success: datetime | None = None
 
@@ -132,6 +133,10 @@ class Journal:
     def held(self, holdings: Holdings) -> None:
         """The store was counted."""
         self._change(holdings=holdings)
+
+    def recounted(self, state: Recount) -> None:
+        """A recount under new definitions went on; finished, there is none any more."""
+        self._change(recount=None if state.finished else state)
 
     def reloaded(self, at: datetime, *, successful: bool) -> None:
         """The configuration was read anew."""

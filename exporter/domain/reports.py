@@ -44,10 +44,6 @@ def _dialogs(c: Counted) -> bool:
     return c.outcome(*Outcome) > 0
 
 
-def _progress(c: Counted) -> bool:
-    return c.shown > 0 or c.engaged > 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Daily:
     """A KPI by day: the days it counts are those for which `has_data` holds."""
@@ -62,7 +58,7 @@ _DAILY: Mapping[str, _Daily] = {
     "assertions": _Daily(kpi="sign_in_attempts", has_data=_attempts),
     "new_user_success": _Daily(kpi="new_user_success_ratio", has_data=_dialogs),
     "new_user_per_day": _Daily(kpi="new_users", has_data=_dialogs),
-    "bounce_rate": _Daily(kpi="bounce_ratio", has_data=_progress),
+    "bounce_rate": _Daily(kpi="bounce_ratio", has_data=_attempts),
     "new_user_bounce": _Daily(kpi="new_user_bounce_ratio", has_data=_dialogs),
 }
 _FLOW_OVER_TIME: Mapping[str, str] = {

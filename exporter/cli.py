@@ -1,0 +1,91 @@
+"""The command line: arguments and exit codes."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from exporter import __version__, logs
+from exporter.commands import check, demo, importing, report, serve
+from exporter.commands.failure import Failure
+from exporter.config import ConfigurationError
+
+DONE, FAILED = 0, 1  # 2, wrong usage, is argparse's
+DEFAULT_CONFIG = Path("kpi-exporter.yml")
+
+COMMANDS: Mapping[str, ModuleType] = {
+    "serve": serve,
+    "demo": demo,
+    "check": check,
+    "import": importing,
+    "report": report,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code."""
+    options = _parser().parse_args(arguments)
+    logs.set_up(options.log_level, options.log_format)
+    try:
+        return int(options.run(options) or DONE)
+    except (ConfigurationError, Failure) as problem:
+        _say(f"kpi-exporter {options.command}: {problem}")
+    except BrokenPipeError:  # the reader of a pipe left: nothing more to say to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        _say(f"kpi-exporter {options.command}: interrupted; what was stored stays")
+    return FAILED
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kpi-exporter",
+        description="Sign-in interaction data as KPIs for Prometheus.",
+        allow_abbrev=False,
+    )
+    _add_version(parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=module.TEXT, description=module.TEXT, allow_abbrev=False
+        )
+        _add_common(command)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"kpi-exporter {__version__}")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    _add_version(parser)
+    parser.add_argument(
+        "--config.file",
+        dest="config_file",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help="the configuration (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log.level",
+        dest="log_level",
+        choices=logs.LEVELS,
+        default="info",
+        help="the least that is logged (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log.format",
+        dest="log_format",
+        choices=logs.FORMATS,
+        default="logfmt",
+        help="how a log line is written (default: %(default)s)",
+    )

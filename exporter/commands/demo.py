@@ -1,0 +1,74 @@
+"""`demo`: the daemon against a fake KPIggybank that it starts itself."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from exporter import app
+from exporter.commands import serve
+from exporter.commands.failure import Failure
+from exporter.config import load
+from exporter.ports import StoreError
+from exporter.web.server import ListenError
+
+TEXT = "serve against a fake KPIggybank that is started along with it, on a temporary store"
+DAYS = 91
+
+add_arguments = serve.add_arguments
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    with (
+        tempfile.TemporaryDirectory(prefix="kpi-exporter-demo-") as folder,
+        subprocess.Popen(  # noqa: S603 -- our own module
+            [sys.executable, "-m", "fake_server", "--port", "0", "--days", str(DAYS), "--live"],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as fake,
+    ):
+        try:
+            address = _address(fake)
+            configuration = load(_configuration(address, Path(folder)), {})
+            return app.serve(
+                configuration,
+                config_file=None,
+                listen=options.listen,
+                web_config=options.web_config,
+                lifecycle=options.lifecycle,
+                told=lambda listened: _tell(listened, address),
+            )
+        except (StoreError, ListenError) as problem:
+            raise Failure(str(problem)) from problem
+        finally:
+            fake.terminate()
+
+
+def _address(fake: subprocess.Popen[str]) -> str:
+    line = fake.stdout.readline() if fake.stdout else ""
+    found = next((word for word in line.split() if word.startswith("http://")), None)
+    if found is None:
+        raise Failure(f"the fake KPIggybank did not start (it said {line.strip()!r})")
+    return found.removesuffix("/").removesuffix("/wsapi/interaction_data")
+
+
+def _configuration(address: str, folder: Path) -> str:
+    return (
+        f"data_server: {{url: '{address}/wsapi/interaction_data'}}\n"
+        f"store: {{url: 'sqlite:{folder / 'kpi.db'}'}}\n"
+        f"import: {{every: 1m, history: {DAYS + 1}d}}\n"
+    )
+
+
+def _tell(listened: str, fake: str) -> None:
+    base = listened if listened.startswith("http") else f"http://{listened}"
+    print(
+        f"\n  the page     {base}/"
+        f"\n  the metrics  {base}/metrics"
+        f"\n  a report     {base}/data/bounce_rate?segmentation=OS"
+        f"\n  the source   {fake}/wsapi/interaction_data (a fake KPIggybank, {DAYS} days)"
+        "\n\n  Ctrl-C ends it; nothing is kept.\n",
+        flush=True,
+    )

@@ -1,0 +1,105 @@
+"""`import`: one import and exit."""
+
+import argparse
+from contextlib import closing
+from datetime import datetime
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from exporter.app import now
+from exporter.commands.failure import Failure
+from exporter.commands.parts import configuration_of, instant, store_of
+from exporter.importer import Importer
+from exporter.importer import Progress as Portion
+from exporter.ports import SourceError, StoreError
+from exporter.wiring import open_source
+
+TEXT = "import once and exit"
+RESULTS = ("imported", "duplicate", "ignored", "rejected")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument(
+        "--since", type=instant, metavar="TIME", help="from this ISO date or timestamp on"
+    )
+    parser.add_argument(
+        "--until", type=instant, metavar="TIME", help="until before this ISO date or timestamp"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    if options.since and options.until and options.since >= options.until:
+        raise Failure(f"--since {options.since} is not before --until {options.until}")
+    configuration = configuration_of(options)
+    began = now()
+    counts = dict.fromkeys(RESULTS, 0)
+    show = _Shown(counts)
+    try:
+        with (
+            closing(open_source(configuration.data_server)) as source,
+            store_of(configuration) as (store, counting),
+            show,
+        ):
+            importer = Importer(source, store, history=configuration.import_.history)
+            for portion in importer.run(
+                counting, began, since=options.since, until=options.until
+            ):
+                for result in RESULTS:
+                    counts[result] += getattr(portion.added, result)
+                show.portion(portion)
+    except (SourceError, StoreError) as problem:
+        raise Failure(str(problem)) from problem
+    seconds = round((now() - began).total_seconds(), 3)
+    structlog.get_logger().info("import finished", seconds=seconds, **counts)
+
+
+class _Shown:
+    """A bar with rate and time left on a terminal, log lines elsewhere."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+        self._log = structlog.get_logger()
+        self._said: datetime | None = None
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[rows]:,} rows"),
+                TextColumn("{task.fields[rate]:,.0f}/s"),
+                TimeRemainingColumn(),
+                console=console,
+            )
+            self._task = self._bar.add_task("import", total=None, rows=0, rate=0.0)
+
+    def __enter__(self) -> None:
+        if self._bar is not None:
+            self._bar.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def portion(self, portion: Portion) -> None:
+        rows = sum(self._counts.values())
+        total = (portion.end - portion.start).total_seconds()
+        done = min((portion.at - portion.start).total_seconds(), total)
+        if self._bar is not None:
+            elapsed = self._bar.tasks[self._task].elapsed or 0
+            self._bar.update(
+                self._task,
+                total=total,
+                completed=done,
+                rows=rows,
+                rate=rows / elapsed if elapsed else 0.0,
+            )
+            return
+        at = now()
+        if self._said is None or (at - self._said).total_seconds() >= 10:
+            self._said = at
+            self._log.info("importing", rows=rows, until=portion.at.isoformat())

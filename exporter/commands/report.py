@@ -1,0 +1,108 @@
+"""`report`: one report as a table, as JSON or as CSV."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from exporter.commands.failure import Failure
+from exporter.commands.parts import configuration_of, day, store_of
+from exporter.domain.reports import (
+    REPORTS,
+    InvalidSegmentation,
+    UnknownReport,
+    milestones,
+    segmentations,
+)
+from exporter.ports import StoreError
+from exporter.reading import read_report
+
+TEXT = "print a report"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("name", metavar="NAME", help=", ".join(REPORTS))
+    parser.add_argument("--segmentation", metavar="NAME", help="by segment instead of in total")
+    parser.add_argument("--from", dest="first", type=day, metavar="DATE", help="the first day")
+    parser.add_argument("--to", dest="last", type=day, metavar="DATE", help="the last day")
+    parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    content = _read(options)
+    if options.format == "json":
+        json.dump(content, sys.stdout, indent=2, allow_nan=False)
+        sys.stdout.write("\n")
+        return
+    header, rows = _table(options.name, content)
+    if options.format == "csv":
+        csv.writer(sys.stdout).writerows([header, *rows])
+        return
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*(_written(cell) for cell in row))
+    Console().print(table)
+
+
+def _read(options: argparse.Namespace) -> Any:
+    configuration = configuration_of(options)
+    if options.name == "segmentations":
+        return segmentations(configuration.definitions)
+    if options.name == "milestones":
+        return milestones(configuration.milestones)
+    try:
+        with store_of(configuration) as (store, counting):
+            return read_report(
+                store,
+                counting,
+                options.name,
+                first=options.first,
+                last=options.last,
+                segmentation=options.segmentation,
+            )
+    except UnknownReport as problem:
+        raise Failure(f"no report {options.name!r}; there are {', '.join(REPORTS)}") from problem
+    except InvalidSegmentation as problem:
+        names = ", ".join(s.name for s in configuration.definitions.segmentations)
+        raise Failure(
+            f"{options.name} cannot be had by {options.segmentation!r}; segmentations are {names}"
+            " (not for reports over time of a flow)"
+        ) from problem
+    except StoreError as problem:
+        raise Failure(str(problem)) from problem
+
+
+def _table(name: str, content: Any) -> tuple[list[str], list[list[Any]]]:
+    """Lay a report out: a row a day (or step, or milestone), a column a segment (or step)."""
+    if name == "milestones":
+        return ["date", "milestone"], [[mark["date"], mark["milestone"]] for mark in content]
+    if name == "segmentations":
+        return ["segmentation", "segment"], [
+            [segmentation, segment] for segmentation, of in content.items() for segment in of
+        ]
+    columns = {column: _cells(values) for column, values in content.items()}
+    places = dict.fromkeys(place for cells in columns.values() for place in cells)
+    ordered = list(places) if name == "new_user" else sorted(places)
+    first = "step" if name == "new_user" else "date"
+    return [first, *columns], [
+        [place, *(cells.get(place) for cells in columns.values())] for place in ordered
+    ]
+
+
+def _cells(values: Any) -> Mapping[str, Any]:
+    if isinstance(values, Mapping):
+        return values
+    return {entry["category"]: entry["value"] for entry in values}
+
+
+def _written(cell: object) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,50 @@
+"""`serve`: the daemon."""
+
+import argparse
+from pathlib import Path
+
+from exporter import app
+from exporter.commands.failure import Failure
+from exporter.commands.parts import configuration_of
+from exporter.ports import StoreError
+from exporter.web.server import ListenError
+
+TEXT = "import on a schedule, compute and expose, until told to stop"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument(
+        "--web.listen-address",
+        dest="listen",
+        metavar="ADDRESS",
+        help="host:port to listen on (default: web.listen of the configuration)",
+    )
+    parser.add_argument(
+        "--web.config.file",
+        dest="web_config",
+        type=Path,
+        metavar="FILE",
+        help="TLS and authentication, in the format of Prometheus' exporter-toolkit",
+    )
+    parser.add_argument(
+        "--web.enable-lifecycle",
+        dest="lifecycle",
+        action="store_true",
+        help="let POST /-/reload read the configuration again",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    configuration = configuration_of(options)
+    try:
+        return app.serve(
+            configuration,
+            config_file=options.config_file,
+            listen=options.listen,
+            web_config=options.web_config,
+            lifecycle=options.lifecycle,
+        )
+    except (StoreError, ListenError) as problem:
+        raise Failure(str(problem)) from problem

@@ -1,0 +1,49 @@
+"""Reports, read from a store."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from exporter.domain.counting import Counting
+from exporter.domain.definitions import TOTAL
+from exporter.domain.reports import (
+    DATA_REPORTS,
+    InvalidSegmentation,
+    UnknownReport,
+    report,
+    segmented,
+)
+from exporter.domain.tally import Counts
+from exporter.domain.windows import day_of, first_hour_of
+from exporter.ports import Store
+
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
+
+
+def read_report(
+    store: Store,
+    counting: Counting,
+    name: str,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    segmentation: str | None = None,
+) -> Mapping[str, Any]:
+    """Make one of the reports on data, both days included.
+
+    Raises `UnknownReport`, `InvalidSegmentation`, `StoreError`.
+    """
+    if name not in DATA_REPORTS:
+        raise UnknownReport(name)
+    if segmentation and (
+        not segmented(name) or counting.definitions.segmentation(segmentation) is None
+    ):
+        raise InvalidSegmentation(segmentation)
+    start = first_hour_of(max(first or FIRST_DAY, FIRST_DAY))
+    end = first_hour_of(min(last or LAST_DAY, LAST_DAY) + timedelta(days=1))
+    days: dict[date, dict[str, Counts]] = {}
+    if start < end:
+        for row in store.by_day(start, end, (segmentation or "",)):
+            empty: dict[str, Counts] = {} if segmentation else {TOTAL: {}}
+            days.setdefault(day_of(row.start), empty)[row.segment] = row.counts
+    return report(name, days, counting.definitions, counting.layout)

@@ -1,0 +1,32 @@
+"""From settings to the source and the store that they name."""
+
+from pathlib import Path
+
+from exporter.config import DataServer, StoreSettings
+from exporter.ports import Source, Store
+from exporter.sources.kpiggybank import Kpiggybank
+from exporter.stores.sqlite import SqliteStore
+
+
+def open_source(settings: DataServer) -> Source:
+    """Make the source; nothing is asked of it yet."""
+    return Kpiggybank(
+        settings.url,
+        timeout=settings.timeout,
+        headers={name: secret.reveal() for name, secret in settings.headers.items()},
+    )
+
+
+def open_store(settings: StoreSettings) -> Store:
+    """Open the store that the address names, and make what is missing. Raises `StoreError`."""
+    scheme, _, rest = settings.url.partition(":")
+    if scheme == "sqlite":
+        return SqliteStore(Path(rest))
+    from exporter.stores.couchdb import CouchdbStore  # noqa: PLC0415
+
+    return CouchdbStore(
+        settings.url,
+        username=settings.username,
+        password=None if settings.password is None else settings.password.reveal(),
+        ca_file=settings.ca_file,
+    )
