@@ -1,6 +1,5 @@
 """Exposition: a snapshot and the exporter's own state as Prometheus reads them."""
 
-import gzip
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from exporter import __version__, families
+from exporter.compressible import Compressible
 from exporter.domain.kpis import KPIS
 from exporter.domain.reports import Milestone
 from exporter.families import Family
@@ -28,7 +28,6 @@ from exporter.snapshot import Snapshot
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _EOF = b"# EOF\n"
-_GZIP_LEVEL = 6
 
 
 def kpi_metrics(snapshot: Snapshot) -> Iterator[Metric]:
@@ -58,7 +57,9 @@ def milestone_metrics(milestones: Sequence[Milestone]) -> Iterator[Metric]:
     yield metric
 
 
-def operation_metrics(state: Operations, snapshot: Snapshot | None, digest: str) -> Iterator[Metric]:
+def operation_metrics(
+    state: Operations, snapshot: Snapshot | None, digest: str
+) -> Iterator[Metric]:
     """Render the exporter's own state."""
     held = state.holdings
     newest = None if held is None or held.newest_ms is None else held.newest_ms / 1000
@@ -144,14 +145,6 @@ class _Rendered(Collector):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """A part of the exposition in one format, plain and compressed."""
-
-    plain: bytes
-    gzipped: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scrape:
     """An answer to a scrape."""
 
@@ -170,8 +163,8 @@ class Exposition:
     def __init__(self, operations: Callable[[], Operations], digest: Callable[[], str]) -> None:
         self._operations = operations
         self._digest = digest
-        self._published: tuple[Snapshot | None, dict[str, _Part], tuple[Milestone, ...]]
-        self._published = (None, {TEXT: _part(b""), OPENMETRICS: _part(b"")}, ())
+        self._published: tuple[Snapshot | None, dict[str, Compressible], tuple[Milestone, ...]]
+        self._published = (None, {TEXT: Compressible(b""), OPENMETRICS: Compressible(b"")}, ())
         self._own = CollectorRegistry(auto_describe=False)
         self._own.register(_Rendered(self._operation_metrics))
         ProcessCollector(registry=self._own)
@@ -190,7 +183,7 @@ class Exposition:
         """Expose a snapshot instead of the one before: one switch."""
         marks = tuple(milestones)
         registry = _registry(lambda: (*kpi_metrics(snapshot), *milestone_metrics(marks)))
-        parts = {name: _part(_render(registry, name)) for name in (TEXT, OPENMETRICS)}
+        parts = {name: Compressible(_render(registry, name)) for name in (TEXT, OPENMETRICS)}
         self._published = (snapshot, parts, marks)
 
     def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Scrape:
@@ -200,21 +193,16 @@ class Exposition:
         snapshot, parts, marks = self._published
         end = _EOF if name == OPENMETRICS else b""
         if names:
-            metrics = () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
-            everything = _registry(lambda: (*metrics, *self._own.collect()))
-            chosen = everything.restricted_registry(names)
-            content = _render(chosen, name) + end
-            if compress:
-                content = gzip.compress(content, _GZIP_LEVEL, mtime=0)
-        else:
-            own = _render(self._own, name) + end
-            part = parts[name]
-            # Members of a gzip file may follow one another (RFC 1952, section 2.2).
-            content = (
-                part.gzipped + gzip.compress(own, _GZIP_LEVEL, mtime=0)
-                if compress
-                else part.plain + own
+            metrics = (
+                () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
             )
+            everything = _registry(lambda: (*metrics, *self._own.collect()))
+            part = Compressible(b"")
+            rest = _render(everything.restricted_registry(names), name) + end
+        else:
+            part = parts[name]
+            rest = _render(self._own, name) + end
+        content = part.gzip_with(rest) if compress else part.plain + rest
         return Scrape(content_type=name, encoding="gzip" if compress else "", content=content)
 
 
@@ -228,7 +216,3 @@ def _render(registry: Collector, name: str) -> bytes:
     if name == OPENMETRICS:
         return openmetrics.generate_latest(registry).removesuffix(_EOF)
     return text_format.generate_latest(registry)
-
-
-def _part(plain: bytes) -> _Part:
-    return _Part(plain=plain, gzipped=gzip.compress(plain, _GZIP_LEVEL, mtime=0))

@@ -1,6 +1,7 @@
 """HTTP: routes, TLS, authentication and the page; serves what stands ready, computes no KPI."""
 
-from exporter.web.board import Board, Body, InvalidSegmentation, UnknownReport
+from exporter.domain.reports import InvalidSegmentation, UnknownReport
+from exporter.web.board import Board, Body
 from exporter.web.page import (
     Day,
     Funnel,

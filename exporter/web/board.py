@@ -19,14 +19,6 @@ class Body:
     content: bytes
 
 
-class UnknownReport(LookupError):
-    """There is no report of that name; the caller is told 404."""
-
-
-class InvalidSegmentation(ValueError):
-    """There is no segmentation of that name; the caller is told 400."""
-
-
 class Board(Protocol):
     """Where the answers stand ready to be read.
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,7 +14,9 @@ from typing import ClassVar, TypeVar
 import structlog
 from tornado.web import Application, HTTPError, RequestHandler
 
-from exporter.web.board import Board, InvalidSegmentation, UnknownReport
+from exporter.domain.reports import InvalidSegmentation, UnknownReport
+from exporter.web.access import Access
+from exporter.web.board import Board
 from exporter.web.render import PageTemplate
 from exporter.web.workers import Busy, Workers
 
@@ -28,6 +30,7 @@ _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 _DAY_SECONDS = 86_400
 _RETRY_AFTER_SECONDS = 5
+_TOO_MANY = "Too many such requests at once; try again later."
 
 _Result = TypeVar("_Result")
 
@@ -37,10 +40,12 @@ class Site:
     """What the routes serve from.
 
     A report that takes longer than `patience` is answered 503. `lifecycle` allows a reload
-    over HTTP.
+    over HTTP. `headers` returns those to add to every answer, by name.
     """
 
     board: Board
+    access: Access
+    headers: Callable[[], Mapping[str, str]]
     reports: Workers
     control: Workers
     patience: timedelta
@@ -89,6 +94,7 @@ class _Route(RequestHandler):
     """What all routes have in common."""
 
     methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
+    guarded: ClassVar[bool] = True
 
     @property
     def site(self) -> Site:
@@ -106,6 +112,19 @@ class _Route(RequestHandler):
         self.set_header("Content-Security-Policy", self.page_template.policy)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
+        for name, value in self.site.headers().items():
+            self.set_header(name, value)
+
+    async def prepare(self) -> None:
+        if not self.guarded:
+            return
+        authorization = self.request.headers.get("Authorization", "")
+        try:
+            admitted = await self.site.access.admits(authorization, self.request.remote_ip or "")
+        except Busy:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MANY) from None
+        if not admitted:
+            raise Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized")
 
     def compute_etag(self) -> None:
         """Values change with each snapshot: hashing every answer would buy nothing."""
@@ -120,6 +139,8 @@ class _Route(RequestHandler):
             case HTTPStatus.METHOD_NOT_ALLOWED:
                 self.set_header("Allow", ", ".join(self.methods))
                 text = f"Only {' or '.join(self.methods)} requests allowed"
+            case HTTPStatus.UNAUTHORIZED:
+                self.set_header("WWW-Authenticate", 'Basic realm="kpi-exporter", charset="UTF-8"')
             case HTTPStatus.SERVICE_UNAVAILABLE:
                 self.set_header("Retry-After", str(_RETRY_AFTER_SECONDS))
             case HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -141,9 +162,7 @@ class _Route(RequestHandler):
         try:
             return await asyncio.wait_for(workers.run(work), self.site.patience.total_seconds())
         except Busy:
-            raise Refused(
-                HTTPStatus.SERVICE_UNAVAILABLE, "Too many such requests at once; try again later."
-            ) from None
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MANY) from None
         except TimeoutError:
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -212,6 +231,8 @@ class _Report(_Route):
 
 
 class _Healthy(_Route):
+    guarded = False
+
     def get(self) -> None:
         self.finish("kpi-exporter is healthy.\n")
 
@@ -219,6 +240,8 @@ class _Healthy(_Route):
 
 
 class _Ready(_Route):
+    guarded = False
+
     def get(self) -> None:
         reason = self.site.board.unready()
         if reason is not None:
@@ -244,7 +267,8 @@ class _Reload(_Route):
 
 
 class _Nothing(_Route):
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
+        await super().prepare()
         raise Refused(HTTPStatus.NOT_FOUND, "Not found")
 
 
