@@ -1,7 +1,7 @@
 """The command line of the fake KPIggybank: ``python -m fake_server``.
 
 Prints one line, ``listening on http://127.0.0.1:3435``, when it is ready, and runs until SIGTERM or
-SIGINT. `fake_server.server` lists what can be switched and asked while it runs.
+SIGINT. `fake_server.switches` lists what can be switched and asked while it runs.
 """
 
 import argparse
@@ -33,16 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     until = chosen.until or datetime.now(UTC)
     since = until - timedelta(days=chosen.days)
-    crowd = Crowd(
-        seed=chosen.seed,
-        per_day=chosen.per_day,
-        lateness=Lateness(share=chosen.late),
-        incidents=read_incidents(chosen.incidents) if chosen.incidents else (),
-        string_timestamps=chosen.string_timestamps,
-        missing_timestamps=chosen.missing_timestamps,
-    )
-    arrivals = Arrivals(crowd, since) if chosen.live and not chosen.file else None
     try:
+        crowd = _crowd(chosen)
+        arrivals = Arrivals(crowd, since) if chosen.live else None
         bank = FakeKpiggybank(
             backend=chosen.backend,
             faults=chosen.fault,
@@ -51,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             host=chosen.host,
             port=chosen.port,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"fake_server: {error}\n")
         return 1
     if arrivals is not None:
@@ -69,6 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write("fake_server: died of a request, as the real one does\n")
         _write_truth(chosen.truth, bank)
     return 1 if bank.died.is_set() else 0
+
+
+def _crowd(chosen: argparse.Namespace) -> Crowd:
+    return Crowd(
+        seed=chosen.seed,
+        per_day=chosen.per_day,
+        lateness=Lateness(share=chosen.late),
+        incidents=read_incidents(chosen.incidents) if chosen.incidents else (),
+        string_timestamps=chosen.string_timestamps,
+        missing_timestamps=chosen.missing_timestamps,
+    )
 
 
 def _run(
@@ -116,7 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--per-day", type=float, default=400.0, help="mean interactions a day; %(default)s")
     add("--truth", type=Path, metavar="FILE", help="write the right counts, as JSON; with --live "
         "again at the end")  # fmt: skip
-    add("--live", action="store_true", help="go on after the range; late ones of it come in too")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--file", type=Path, metavar="DIR",
+        help="serve what fake_server.corpus wrote")  # fmt: skip
+    source.add_argument("--live", action="store_true",
+        help="go on after the range; late ones of it come in too")  # fmt: skip
     add("--live-per-minute", type=float, metavar="N", help="mean rate of --live, if another")
     add("--speed", type=float, default=1.0, help="how fast the clock of --live goes; 0: only by "
         "POST /fake/clock")  # fmt: skip
@@ -126,7 +134,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--missing-timestamps", type=float, default=0.0, metavar="SHARE")
     add("--fault", type=_fault, action="append", default=[], metavar="NAME[=AMOUNT][*TIMES]",
         help="repeatable; see fake_server/faults.py")  # fmt: skip
-    add("--file", type=Path, metavar="DIR", help="serve what fake_server.corpus wrote")
     return parser
 
 

@@ -42,21 +42,32 @@ def _opened(journey: Journey) -> tuple[str, ...]:
 
 
 def _stream(journey: Journey, chance: int) -> str:
-    # Twelve bits of chance for the delay of each event, four for what else is said with it.
+    # For each event twelve bits of chance for its delay, and four for what else is said.
     events = []
     at_ms = 0
     for opened in _opened(journey):
         at_ms += 40 + (chance & 4095)
-        kind = chance >> 12 & 15
+        events.append(_ENDINGS[chance >> 12 & 15](opened, at_ms))
         chance >>= 16
-        if kind == 0:
-            events.append(f"{opened}{at_ms},{at_ms % 997}]")
-        elif kind < 4:
-            events.append(f'{opened}{at_ms}],["{_NOISE[kind]}",{at_ms + 5},{at_ms % 613}]')
-        elif kind == 4:
-            events.append(
-                f'{opened}{at_ms}],["{_NOISE[0]}",{at_ms + 5},{at_ms % 613},{at_ms % 9 + 2}]'
-            )
-        else:
-            events.append(f"{opened}{at_ms}]")
     return f'"event_stream":[{",".join(events)}]'
+
+
+def _plain(opened: str, at_ms: int) -> str:
+    return f"{opened}{at_ms}]"
+
+
+def _lasting(opened: str, at_ms: int) -> str:
+    return f"{opened}{at_ms},{at_ms % 997}]"
+
+
+def _before_noise(opened: str, at_ms: int) -> str:
+    noise = _NOISE[at_ms % len(_NOISE)]
+    return f'{opened}{at_ms}],["{noise}",{at_ms + 5},{at_ms % 613}]'
+
+
+def _before_repeated_noise(opened: str, at_ms: int) -> str:
+    return f"{_before_noise(opened, at_ms)[:-1]},{at_ms % 9 + 2}]"
+
+
+_ENDINGS: Final = (_lasting, *(_before_noise,) * 3, _before_repeated_noise, *(_plain,) * 11)
+"""What follows the name of an event: its time, at times a duration, a count, another event."""

@@ -18,9 +18,11 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,7 +106,7 @@ def write(
         (directory / "rows").open("wb") as rows,
         (directory / "offsets").open("wb") as offsets,
         (directory / "timestamps").open("wb") as timestamps,
-        ProcessPoolExecutor() as workers,
+        ProcessPoolExecutor(mp_context=get_context("spawn")) as workers,
     ):
         for part in workers.map(partial(_written, backend, crowd), ranges):
             rows.write(part.rows)
@@ -137,11 +139,12 @@ class _Part:
 
 
 def _written(backend: str, crowd: Crowd, between: tuple[datetime, datetime]) -> _Part:
-    plans = sorted(crowd.plans(*between), key=lambda plan: (plan.timestamp_ms, plan.number))
+    plans = list(crowd.plans(*between))
+    records = sorted(map(from_plan, plans), key=attrgetter("timestamp", "id"))
     render = ROW_OF[backend]
     rows, offsets, size = [], array("Q"), 0
-    for plan in plans:
-        row = render(from_plan(plan))
+    for record in records:
+        row = render(record)
         offsets.append(size)
         size += len(row) + 1
         rows.append(row)
@@ -150,7 +153,7 @@ def _written(backend: str, crowd: Crowd, between: tuple[datetime, datetime]) -> 
     return _Part(
         rows=b"".join(row + b"," for row in rows),
         offsets=offsets,
-        timestamps=array("q", (plan.timestamp_ms for plan in plans)),
+        timestamps=array("q", (record.timestamp for record in records)),
         truth=truth,
     )
 

@@ -1,7 +1,7 @@
 """What can be wrong with an answer, singly or together.
 
-A fault is written ``NAME``, ``NAME=AMOUNT``, ``NAME*TIMES`` or ``NAME=AMOUNT*TIMES``; without TIMES it
-stays until it is switched off, with it as many requests to ``/wsapi`` meet it. Without AMOUNT:
+A fault is written ``NAME``, ``NAME=AMOUNT``, ``NAME*TIMES`` or ``NAME=AMOUNT*TIMES``. Without TIMES
+it stays until it is switched off; with it, so many requests meet it. Without AMOUNT:
 
 =============  ======  =======================================================================
 name           amount
@@ -13,7 +13,8 @@ endless        300     a body that does not end for so many seconds
 reset          0.5     the connection is reset after this share of the answer
 truncated      0.5     the connection is closed after this share of the answer
 cut            0.5     a whole answer, whose JSON ends after this share
-restarting     1       each third request ends unanswered; nobody listens for so many seconds
+restarting     1       each third request, from the first on, ends unanswered, and nobody
+                       listens for so many seconds
 status-500             that status (any other as well) and an empty body
 redirect               a redirect to another host
 garbage                HTML, and every other time bytes that are no text, with status 200
@@ -60,7 +61,9 @@ AMOUNTS: Final[Mapping[str, float]] = MappingProxyType(
 )
 """The faults, `status-NNN` aside, and the amount that each has unless it is given."""
 
-_WRITTEN: Final = re.compile(r"(?P<name>[a-z]+(-\w+)?)(=(?P<amount>[\d.]+))?(\*(?P<times>\d+))?")
+_WRITTEN: Final = re.compile(
+    r"(?P<name>[a-z]+(-\w+)?)(=(?P<amount>\d+(\.\d+)?))?(\*(?P<times>\d+))?"
+)
 _STATUS: Final = re.compile(r"status-(\d{3})")
 
 
@@ -72,6 +75,8 @@ class Fault:
     amount: float
     times: int | None = None
     """How many more requests meet it; None: all."""
+    met: int = 0
+    """How many met it already."""
 
     @property
     def status(self) -> int | None:
@@ -79,10 +84,15 @@ class Fault:
         match = _STATUS.fullmatch(self.name)
         return int(match[1]) if match else None
 
+    def after_one(self) -> "Fault":
+        """What is left of it after another request."""
+        times = None if self.times is None else self.times - 1
+        return replace(self, times=times, met=self.met + 1)
+
     def __str__(self) -> str:
         """As it is written on the command line."""
         times = "" if self.times is None else f"*{self.times}"
-        return f"{self.name}={self.amount:g}{times}"
+        return f"{self.name}={self.amount:.12g}{times}"
 
 
 def parse(text: str) -> Fault:
@@ -105,7 +115,6 @@ class Faults:
         """Switch on what is written."""
         self._lock = threading.Lock()
         self._on: tuple[Fault, ...] = ()
-        self._requests = 0
         self.switch(written)
 
     def switch(self, written: Iterable[str]) -> None:
@@ -118,17 +127,12 @@ class Faults:
         """Those that are on, as they can be switched on again."""
         return [str(fault) for fault in self._on]
 
-    def meet(self) -> tuple[int, dict[str, Fault]]:
-        """What the next request meets, by name, and how many requests came before."""
+    def meet(self) -> dict[str, Fault]:
+        """What the next request meets, by name."""
         with self._lock:
             met = {fault.name: fault for fault in self._on}
-            left = (
-                fault if fault.times is None else replace(fault, times=fault.times - 1)
-                for fault in self._on
-            )
-            self._on = tuple(fault for fault in left if fault.times != 0)
-            self._requests += 1
-            return self._requests - 1, met
+            self._on = tuple(fault.after_one() for fault in self._on if fault.times != 1)
+        return met
 
 
 def change_rows(rows: Iterable[bytes], met: Mapping[str, Fault], *, request: int) -> list[bytes]:

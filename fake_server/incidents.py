@@ -61,7 +61,7 @@ KINDS: Final[Mapping[str, Mapping[str, str | None]]] = MappingProxyType(
         "idp_down": dict.fromkeys(_PROVIDED, "does not return from the provider"),
     }
 )
-"""For each kind: the journeys that it touches, and what becomes of them; None: they never happen."""
+"""For each kind: the journeys that it touches and what becomes of each; None: it never happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

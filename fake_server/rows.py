@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ def from_plan(plan: Plan) -> Record:
     return Record(id=f"{plan.number & _ID_BITS:032x}", timestamp=timestamp, blob=blobs.write(plan))
 
 
-def from_blob(blob: dict[str, Any], *, number: int) -> Record:
+def from_blob(blob: Mapping[str, Any], *, number: int) -> Record:
     """Take a blob as it was posted; `number` tells blobs without an `_id` apart."""
     bare = {name: value for name, value in blob.items() if name not in {"_id", "_rev"}}
     text = compact(bare)

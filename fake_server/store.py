@@ -4,13 +4,35 @@ import json
 import re
 from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf, isnan, nan
 from types import MappingProxyType
 from typing import Any, Final
 
 from fake_server.corpus import Corpus, Run
 from fake_server.rows import Record, compact, utf8
+
+Rows = list[Run | bytes]
+"""Rows as JSON, and runs of them, in order."""
+
+
+def joined(rows: Rows) -> bytes:
+    """The rows with commas between them."""
+    return b",".join(one.text if isinstance(one, Run) else one for one in rows)
+
+
+def split(rows: Rows) -> Iterator[bytes]:
+    """The rows one by one."""
+    for one in rows:
+        if isinstance(one, Run):
+            yield from one.split()
+        else:
+            yield one
+
+
+def number_of(rows: Rows) -> int:
+    """How many rows."""
+    return sum(len(one) if isinstance(one, Run) else 1 for one in rows)
 
 
 class BackendDied(Exception):
@@ -40,7 +62,7 @@ class Store(ABC):
         """Forget blobs; not those of the corpus."""
 
     @abstractmethod
-    def between(self, start: str | None, end: str | None) -> list[Run | bytes]:
+    def between(self, start: str | None, end: str | None) -> Rows:
         """The rows that a request with such parameters gets."""
 
     @abstractmethod
@@ -105,14 +127,14 @@ class CouchDB(Store):
             record, _ = self._documents.pop(one)
             self._drop_row(record)
 
-    def between(self, start: str | None, end: str | None) -> list[Run | bytes]:
+    def between(self, start: str | None, end: str | None) -> Rows:
         """Rows by key, then id, both bounds included."""
         low = _LOWEST if start is None else _bound(start)
         high = _HIGHEST if end is None else _bound(end)
         if low > high:
             raise BackendDied("the start is after the end")
         first, stop = self._corpus_before(low, own=False), self._corpus_before(high, own=True)
-        rows: list[Run | bytes] = []
+        rows: Rows = []
         for key in self._keys[bisect_left(self._keys, low) : bisect_right(self._keys, high)]:
             upto = self._corpus_before(key, own=True)
             rows += self._run(first, upto)
@@ -153,7 +175,7 @@ class CouchDB(Store):
         timestamp_ms = float(key[1])
         return self.corpus.up_to(timestamp_ms) if own else self.corpus.before(timestamp_ms)
 
-    def _run(self, first: int, end: int) -> list[Run | bytes]:
+    def _run(self, first: int, end: int) -> Rows:
         return [Run(self.corpus, first, end)] if self.corpus and first < end else []
 
     def _drop_row(self, record: Record) -> None:
@@ -203,12 +225,12 @@ class Memory(Store):
                 if not isnan(timestamp):
                     self._by_timestamp[timestamp].remove(arrival)
 
-    def between(self, start: str | None, end: str | None) -> list[Run | bytes]:
+    def between(self, start: str | None, end: str | None) -> Rows:
         """Rows by arrival, both bounds excluded; no end where it is 0 or no number."""
         low, high = _js_integer(start), _js_integer(end)
         low = -inf if isnan(low) else low
         high = high if high and not isnan(high) else inf
-        rows: list[Run | bytes] = []
+        rows: Rows = []
         if self.corpus:
             first, stop = self.corpus.up_to(low), self.corpus.before(high)
             rows += [Run(self.corpus, first, stop)] if first < stop else []
@@ -236,8 +258,8 @@ class Memory(Store):
         for record, row in self._blobs.values():
             if name in {record.oddity, record.id}:
                 return b'{"results":%b}' % row
-        row = self.corpus.find(b'"%b":' % name.encode()) if self.corpus else None
-        return b'{"results":%b}' % row if row else b"{}"
+        found = self.corpus.find(b'"%b":' % name.encode()) if self.corpus else None
+        return b'{"results":%b}' % found if found else b"{}"
 
 
 BACKENDS: Final[Mapping[str, type[CouchDB] | type[Memory]]] = MappingProxyType(

@@ -98,7 +98,7 @@ ODD_AGENTS: Final = tuple(
 )
 """Writings of a whole user agent that say nothing; None where it is written as it should be."""
 
-_NO_SCREEN: Final = (
+_NO_SCREEN: Final[tuple[tuple[object, int], ...]] = (
     (_ABSENT, 24),
     (None, 3),
     ({}, 4),

@@ -34,38 +34,39 @@ class Truth:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        # Hour since 1970 -> (segmentation, segment) -> (journey, sites) -> how often.
-        self._hours: dict[int, dict[tuple[str, str], Counter[tuple[str, int]]]] = {}
-        self._stored: Counter[str] = Counter()
+        self.hours: dict[int, dict[tuple[str, str], Counter[tuple[str, int]]]] = {}
+        """Hour since 1970: (segmentation, segment): (journey, sites): how often."""
+        self.stored: Counter[str] = Counter()
+        """How many blobs of each kind were added."""
 
     def add(self, plans: Iterable[Plan]) -> None:
         """Count plans, each as often as it is given."""
         for plan in plans:
             if plan.timestamp_as == "missing":
-                self._stored["missing_timestamps"] += 1
+                self.stored["missing_timestamps"] += 1
                 continue
-            self._stored["string_timestamps"] += plan.timestamp_as == "string"
+            self.stored["string_timestamps"] += plan.timestamp_as == "string"
             if not plan.journey.counted:
-                self._stored["ignored"] += 1
+                self.stored["ignored"] += 1
                 continue
-            self._stored["counted"] += 1
-            hour = self._hours.setdefault(plan.timestamp_ms // _HOUR_MS, {})
+            self.stored["counted"] += 1
+            hour = self.hours.setdefault(plan.timestamp_ms // _HOUR_MS, {})
             done = (plan.journey.name, plan.sites)
             for key in (_TOTAL, *zip(SEGMENTATIONS, plan.segments, strict=True)):
                 hour.setdefault(key, Counter())[done] += 1
 
     def merge(self, other: "Truth") -> None:
         """Add what another truth counted."""
-        self._stored.update(other._stored)
-        for number, segments in other._hours.items():
-            hour = self._hours.setdefault(number, {})
+        self.stored.update(other.stored)
+        for number, segments in other.hours.items():
+            hour = self.hours.setdefault(number, {})
             for key, done in segments.items():
                 hour.setdefault(key, Counter()).update(done)
 
     def days(self) -> dict[str, Any]:
         """The tallies by UTC day, as in the module's description."""
         by_day: dict[str, list[int]] = {}
-        for hour in sorted(self._hours):
+        for hour in sorted(self.hours):
             day = datetime.fromtimestamp(hour * 3600, UTC).date().isoformat()
             by_day.setdefault(day, []).append(hour)
         return {day: self._over(hours) for day, hours in by_day.items()}
@@ -73,11 +74,11 @@ class Truth:
     def window(self, since: datetime, until: datetime) -> dict[str, Any]:
         """The tallies of the whole hours from `since` up to, but not including, `until`."""
         first, end = (int(moment.timestamp()) // 3600 for moment in (since, until))
-        return self._over(hour for hour in self._hours if first <= hour < end)
+        return self._over(hour for hour in self.hours if first <= hour < end)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as in the module's description."""
-        stored = self._stored
+        stored = self.stored
         return {
             "stored": stored["counted"] + stored["ignored"] + stored["missing_timestamps"],
             **{
@@ -90,7 +91,7 @@ class Truth:
     def _over(self, hours: Iterable[int]) -> dict[str, Any]:
         done: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
         for hour in hours:
-            for key, counts in self._hours[hour].items():
+            for key, counts in self.hours[hour].items():
                 done.setdefault(key, Counter()).update(counts)
         tallies: dict[str, Any] = {"Total": _tally(done.get(_TOTAL, Counter()))}
         for segmentation in SEGMENTATIONS:

@@ -1,0 +1,147 @@
+"""Who comes when, and when the news of it arrives."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from fake_server import Arrivals, Crowd, Incident, Lateness, Plan, Truth
+from fake_server.incidents import KINDS
+from fake_server.rows import from_plan
+
+UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
+SINCE = UNTIL - timedelta(days=3)
+
+
+def records(plans: list[Plan]) -> list[object]:
+    return [from_plan(plan) for plan in plans]
+
+
+def test_a_seed_decides_everything() -> None:
+    one, same, other = (records(list(Crowd(seed=seed).plans(SINCE, UNTIL))) for seed in (1, 1, 2))
+
+    assert one == same
+    assert one != other
+
+
+def test_a_range_holds_the_same_however_it_is_cut() -> None:
+    crowd = Crowd()
+    cuts = [SINCE, SINCE + timedelta(minutes=10), SINCE + timedelta(hours=31), UNTIL]
+
+    parts = [plan for cut in pairwise(cuts) for plan in crowd.plans(*cut)]
+
+    assert records(parts) == records(list(crowd.plans(SINCE, UNTIL)))
+
+
+def test_timestamps_are_whole_ten_minutes_inside_the_range() -> None:
+    timestamps = [plan.timestamp_ms for plan in Crowd().plans(SINCE, UNTIL)]
+
+    assert timestamps == sorted(timestamps)
+    assert {timestamp % 600_000 for timestamp in timestamps} == {0}
+    assert SINCE.timestamp() * 1000 <= timestamps[0] <= timestamps[-1] < UNTIL.timestamp() * 1000
+
+
+def test_as_many_come_as_asked_for_but_fewer_by_night_and_at_weekends() -> None:
+    plans = list(Crowd(per_day=2000).plans(UNTIL - timedelta(days=7), UNTIL))
+    moments = [datetime.fromtimestamp(plan.timestamp_ms / 1000, UTC) for plan in plans]
+    by_hour = Counter(moment.hour for moment in moments)
+    by_weekday = Counter(moment.weekday() for moment in moments)
+
+    assert len(plans) == pytest.approx(7 * 2000, rel=0.05)
+    assert by_hour[3] * 3 < by_hour[15]
+    assert by_weekday[5] * 1.3 < by_weekday[2]
+
+
+def test_everything_arrives_once_in_the_order_of_arrival() -> None:
+    crowd = Crowd(lateness=Lateness(share=0.5, most=timedelta(days=2)))
+    arrivals = Arrivals(crowd, SINCE)
+
+    arrived = [
+        plan
+        for hours in range(0, 24 * 6, 5)
+        for plan in arrivals.until(SINCE + timedelta(hours=hours))
+    ]
+
+    assert [plan.arrives_ms for plan in arrived] == sorted(plan.arrives_ms for plan in arrived)
+    expected = {plan.number for plan in crowd.plans(SINCE, UNTIL)}
+    assert expected <= {plan.number for plan in arrived}
+    assert len({plan.number for plan in arrived}) == len(arrived)
+
+
+def test_as_many_are_late_as_asked_for_and_no_later_than_allowed() -> None:
+    crowd = Crowd(per_day=2000, lateness=Lateness(share=0.6, most=timedelta(days=60)))
+    delays = [plan.arrives_ms - plan.timestamp_ms for plan in crowd.plans(SINCE, UNTIL)]
+    hour_ms, ten_minutes_ms = 3_600_000, 600_000
+
+    late = [delay for delay in delays if delay >= hour_ms]
+
+    assert len(late) / len(delays) == pytest.approx(0.6, abs=0.03)
+    assert all(delay >= 1_000 for delay in delays)
+    assert max(late) <= 60 * 24 * hour_ms + ten_minutes_ms
+    assert max(late) > 40 * 24 * hour_ms
+
+
+def total(crowd: Crowd, since: datetime = SINCE, until: datetime = UNTIL) -> dict[str, int]:
+    truth = Truth()
+    truth.add(crowd.plans(since, until))
+    tallies = truth.window(since, until)
+    tally = tallies["Total"]
+    return {
+        "attempts": tally["attempts"],
+        **tally["outcomes"],
+        "confirmed": tally["flows"]["new_user"]["3 - Email verified"],
+        "reset": tally["flows"]["password_reset"]["2 - New password confirmed"],
+        "errors": tally["flows"]["general_progress"]["3 - Error screen"],
+        "windows 7 assertions": tallies["OS"]["Windows 7"]["outcomes"]["assertion"]
+        if "Windows 7" in tallies["OS"]
+        else 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "gone", "grown"),
+    [
+        ("no_traffic", "attempts", None),
+        ("bounce", "fail", "bounce"),
+        ("broken", "assertion", "fail"),
+        ("errors", "assertion", "errors"),
+        ("mail_down", "confirmed", "fail"),
+        ("password_reset_broken", "reset", "fail"),
+        ("idp_down", "idp", "fail"),
+    ],
+)
+def test_an_incident_is_in_the_truth(kind: str, gone: str, grown: str | None) -> None:
+    quiet = total(Crowd(per_day=1000))
+
+    hit = total(Crowd(per_day=1000, incidents=(Incident(kind=kind, start=SINCE, end=UNTIL),)))
+
+    assert quiet[gone] > 0
+    assert hit[gone] == 0
+    assert grown is None or hit[grown] > quiet[grown]
+
+
+def test_each_kind_of_incident_is_tested() -> None:
+    marks = test_an_incident_is_in_the_truth.pytestmark  # type: ignore[attr-defined]
+    assert {case[0] for case in marks[0].args[1]} == KINDS.keys()
+
+
+def test_an_incident_leaves_other_times_and_segments_as_they_were() -> None:
+    noon = SINCE + timedelta(hours=12)
+    broken = Incident(kind="broken", start=SINCE, end=noon, segmentation="OS", segment="Windows 7")
+    quiet, disturbed = Crowd(per_day=1000), Crowd(per_day=1000, incidents=(broken,))
+
+    assert total(disturbed, SINCE, noon)["windows 7 assertions"] == 0
+    assert total(disturbed, SINCE, noon)["assertion"] > 0
+    assert records(list(disturbed.plans(noon, UNTIL))) == records(list(quiet.plans(noon, UNTIL)))
+
+
+def test_a_rising_incident_begins_with_nothing_and_ends_with_all() -> None:
+    rising = Incident(kind="bounce", start=SINCE, end=UNTIL, severity=0.9, rising=True)
+    crowd = Crowd(per_day=3000, incidents=(rising,))
+    day = timedelta(days=1)
+
+    first, last = total(crowd, SINCE, SINCE + day), total(crowd, UNTIL - day, UNTIL)
+
+    assert first["bounce"] / first["attempts"] < 0.45
+    assert last["bounce"] / last["attempts"] > 0.75
