@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from exporter.web.page import Day, Kpi, Milestone, Unit
+from exporter.domain.reports import Milestone
+from exporter.web.page import Day, Kpi, Unit
 from exporter.web.wording import bound_words, day_words, value_words
 
 WIDTH = 340.0

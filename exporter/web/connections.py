@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import (
     HTTPConnection,
@@ -16,9 +17,6 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 from tornado.iostream import IOStream
-
-if TYPE_CHECKING:
-    from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 
 
 class Connections(HTTPServer):
@@ -51,7 +49,7 @@ class Connections(HTTPServer):
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
         """Let a connection, new or kept, wait for its next request, if there is room."""
-        stream = cast("HTTP1Connection", request_conn).stream
+        stream = cast(HTTP1Connection, request_conn).stream
         self._forget(stream)
         if self._leaving:
             stream.close()
@@ -66,7 +64,7 @@ class Connections(HTTPServer):
     def on_close(self, server_conn: object) -> None:
         """Give the place of a connection that is gone to others."""
         super().on_close(server_conn)
-        self._forget(cast("HTTP1ServerConnection", server_conn).stream)
+        self._forget(cast(HTTP1ServerConnection, server_conn).stream)
 
     async def drain(self, patience: timedelta) -> None:
         """Take no more requests, finish those under way, then close everything."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from exporter.domain.reports import Milestone
+
 
 class Unit(StrEnum):
     """How a KPI's value is written."""
@@ -61,14 +63,6 @@ class Funnel:
     flow: str
     window: str
     steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Milestone:
-    """Something that happened on a day, marked in the charts."""
-
-    name: str
-    date: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,18 @@ import re
 import socket
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from exporter.web.access import Access
 from exporter.web.board import Board
+from exporter.web.config import WebConfig
 from exporter.web.connections import Connections
 from exporter.web.routes import Site, application
-from exporter.web.workers import Workers
+from exporter.web.watch import Watch
+from exporter.web.workers import Busy, Workers
 
 _LISTEN = re.compile(r"(?P<host>[^:\[\]]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})", re.ASCII)
 _LAST_PORT = 65_535
@@ -42,6 +46,9 @@ class Limits:
     body_bytes: int = 64 * 1024
     reports_at_once: int = 4
     reports_waiting: int = 16
+    logins_at_once: int = 2
+    logins_waiting: int = 32
+    config_look: timedelta = timedelta(seconds=1)
 
 
 _LIMITS = Limits()
@@ -60,14 +67,20 @@ class WebServer:
         limits: Limits = _LIMITS,
     ) -> None:
         self._listen = listen
-        self._config_file = config_file
         self._limits = limits
+        self._watch = None if config_file is None else Watch(config_file)
         self._reports = Workers(
             "report", threads=limits.reports_at_once, waiting=limits.reports_waiting
         )
-        self._control = Workers("control", threads=1, waiting=0)
+        self._logins = Workers(
+            "login", threads=limits.logins_at_once, waiting=limits.logins_waiting
+        )
+        self._control = Workers("control", threads=1, waiting=4)
+        self._access = Access(self._logins)
         self._site = Site(
             board=board,
+            access=self._access,
+            headers=lambda: self._config.headers,
             reports=self._reports,
             control=self._control,
             patience=limits.report,
@@ -104,10 +117,11 @@ class WebServer:
     def url(self) -> str:
         """An address to open in a browser on this machine."""
         host, _, port = self._address.rpartition(":")
-        return f"http://{_LOCAL.get(host, host)}:{port}/"
+        scheme = "http" if self._config.tls is None else "https"
+        return f"{scheme}://{_LOCAL.get(host, host)}:{port}/"
 
     async def _serve(self, listener: socket.socket, listening: Future[None]) -> None:
-        for workers in (self._reports, self._control):
+        for workers in (self._reports, self._logins, self._control):
             workers.start()
         connections = Connections(
             application(self._site),
@@ -118,11 +132,30 @@ class WebServer:
             max_header_size=self._limits.header_bytes,
             max_body_size=self._limits.body_bytes,
         )
+        self._apply(connections)
         connections.add_socket(listener)
         listening.set_result(None)
+        looking = asyncio.create_task(self._look(connections))
         await connections.drain(await asyncio.wrap_future(self._stopping))
-        for workers in (self._reports, self._control):
+        looking.cancel()
+        for workers in (self._reports, self._logins, self._control):
             workers.stop()
+
+    @property
+    def _config(self) -> WebConfig:
+        return self._watch.config if self._watch else WebConfig()
+
+    def _apply(self, connections: Connections) -> None:
+        """Let the configuration hold for what comes: connections that stand are not dropped."""
+        connections.ssl_options = self._config.tls  # tornado reads it for each new connection
+        self._access.renew(self._config.users)
+
+    async def _look(self, connections: Connections) -> None:
+        while self._watch:
+            await asyncio.sleep(self._limits.config_look.total_seconds())
+            with suppress(Busy):  # a reload is under way: next time
+                if await self._control.run(self._watch.look):
+                    self._apply(connections)
 
 
 def bind(listen: str) -> socket.socket:

@@ -2,7 +2,7 @@
 
 import ssl
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +36,12 @@ _VERIFICATION: Mapping[ClientAuth, ssl.VerifyMode] = {
     ClientAuth.REQUIRE_AND_VERIFY: ssl.CERT_REQUIRED,
 }
 
+_NOT_A_PAIR = "cert_file, key_file: expected a certificate and its unencrypted key, both in PEM"
+_UNUSABLE: Mapping[str | None, str] = {
+    "KEY_VALUES_MISMATCH": "key_file: expected the key of the certificate, found another's",
+    "NO_CERTIFICATE_OR_CRL_FOUND": "client_ca_file: expected certificates in PEM, found none",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
@@ -53,27 +59,48 @@ class Tls:
         return tuple(filter(None, (self.cert_file, self.key_file, self.client_ca_file)))
 
     def context(self, problems: list[str]) -> ssl.SSLContext | None:
-        """Read the files; None if they cannot be used, which `problems` then says by key."""
-        before = len(problems)
-        self._check_client_auth(problems)
-        self._check_files(problems)
-        if len(problems) > before:
+        """Read the files; None if they are of no use, which `problems` then says by key."""
+        found = [*self._client_auth_problems(), *self._file_problems()]
+        problems.extend(found)
+        if found:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-            context.minimum_version = _VERSIONS[self.min_version]  # old ones only on request
+            context.minimum_version = _VERSIONS[self.min_version]  # an old one is a wish
         try:
-            # With a password given, an encrypted key is an error and not a question on a terminal.
+            # With a password given, an encrypted key is an error, not a question on a terminal.
             context.load_cert_chain(self.cert_file, self.key_file, password="")
-        except ssl.SSLError as error:
-            problems.append(f"key_file: expected the certificate's key, unencrypted: {_said(error)}")
-        if self.client_ca_file is not None:
-            try:
+            if self.client_ca_file is not None:
                 context.load_verify_locations(self.client_ca_file)
-            except ssl.SSLError as error:
-                problems.append(f"client_ca_file: expected certificates: {_said(error)}")
-        # As Go does: whatever stands in client_ca_file is trusted, an intermediate too.
+        except ssl.SSLError as error:
+            problems.append(_UNUSABLE.get(error.reason, _NOT_A_PAIR))
+            return None
+        # As in Go, what stands in client_ca_file is trusted itself, an intermediate too.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.verify_mode = _VERIFICATION[self.client_auth]
-        return None if len(problems) > before else context
+        return context
+
+    def _client_auth_problems(self) -> Iterator[str]:
+        if self.client_auth is ClientAuth.REQUIRE_ANY:
+            yield (
+                f"client_auth_type: {self.client_auth} is not supported, as a certificate that"
+                f" nobody verifies proves nothing; {ClientAuth.REQUIRE_AND_VERIFY} is"
+            )
+        elif _VERIFICATION[self.client_auth] is ssl.CERT_NONE:
+            if self.client_auth is ClientAuth.NONE and self.client_ca_file is not None:
+                yield "client_auth_type: expected with client_ca_file, found no such key"
+        elif self.client_ca_file is None:
+            yield f"client_ca_file: expected with {self.client_auth}, found no such key"
+
+    def _file_problems(self) -> Iterator[str]:
+        for key, file in (
+            ("cert_file", self.cert_file),
+            ("key_file", self.key_file),
+            ("client_ca_file", self.client_ca_file),
+        ):
+            if file is not None:
+                try:
+                    file.read_bytes()
+                except OSError as error:
+                    yield f"{key}: {file} cannot be read: {error.strerror}"

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from exporter.web import Board, Body, InvalidSegmentation, Limits, Page, UnknownReport, WebServer
+from exporter.domain.reports import InvalidSegmentation, UnknownReport
+from exporter.web import Board, Body, Limits, Page, WebServer
 from tests.web.pages import a_page
 
 

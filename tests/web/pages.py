@@ -2,12 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+from exporter.domain.reports import Milestone
 from exporter.web import (
     Day,
     Funnel,
     ImportState,
     Kpi,
-    Milestone,
     Page,
     Reading,
     Step,
