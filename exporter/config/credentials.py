@@ -48,7 +48,8 @@ def data_server(section: DataServerSection, directory: Path, problems: Problems)
 def store(section: StoreSection, directory: Path, problems: Problems) -> StoreSettings:
     """Make the settings of the store; relative files are looked up in `directory`."""
     url, user, in_url = _without_credentials(section.url)
-    _check_store_keys(section, url, problems)
+    if not problems.touch("store", "url"):
+        _check_store_keys(section, url, problems)
     passwords = {
         "url": None if in_url is None else Secret(in_url),
         "password": None if section.password is None else Secret(section.password),
@@ -58,7 +59,8 @@ def store(section: StoreSection, directory: Path, problems: Problems) -> StoreSe
     }
     username = _one("user", {"url": user, "username": section.username}, problems)
     password = _one("password", passwords, problems)
-    if password is not None and username is None:
+    unknown = problems.touch("store", "url") or problems.touch("store", "username")
+    if password is not None and username is None and not unknown:
         problems.add(("store", "username"), "expected beside a password, found no such key")
     ca_file = None if section.ca_file is None else directory / section.ca_file
     if ca_file is not None and not ca_file.is_file():

@@ -285,7 +285,7 @@ class _Definitions:
             own = listed(sorted({"flows", "segmentations", "outcomes"} - self._inherited), "and")
             self._problems.add(
                 (section,),
-                f"expected too, as {own} are given: the package's own do not fit"
+                f"expected to be given too, as {own} are: the package's own do not fit"
                 f" ({written(path)}: {text})",
             )
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import yaml
 
-from exporter.config.problems import Path, Problems
+from exporter.config.problems import Path, Problems, kind
 
 Document: TypeAlias = "dict[str, Document] | list[Document] | str | None"
 
@@ -44,8 +44,7 @@ def parse(text: str, problems: Problems) -> dict[str, Document] | None:
     if isinstance(document, dict):
         return document
     if not problems:
-        kind = "a list" if isinstance(document, list) else "a text"
-        problems.add((), f"expected keys with values, such as data_server:, found {kind}")
+        problems.add((), f"expected keys with values, such as data_server:, found {kind(document)}")
     return None
 
 
@@ -61,7 +60,7 @@ def _compose(text: str) -> yaml.Node:
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        raise _NoDocumentError(_syntax(error)) from None
+        raise _NoDocumentError(_syntax(error, text)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _NoDocumentError(
@@ -82,6 +81,7 @@ class _Reading:
         self._left = _MOST_NODES
 
     def document(self, path: Path, node: yaml.Node) -> Document:
+        self._problems.pass_by(path)
         self._left -= 1
         if self._left < 0 or len(path) > _DEEPEST:
             raise _NoDocumentError(_ENDLESS)
@@ -126,15 +126,17 @@ def _place(node: yaml.Node) -> str:
     return f"line {node.start_mark.line + 1}"
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> str:
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
-    place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+    problem = ", ".join(filter(None, (error.context, error.problem)))
     # What stands between quotes may be a piece of a secret; one character is none.
     problem = re.sub(
         r"'([^']*)'",
         lambda quoted: quoted[0] if len(quoted[1]) == 1 else "'...'",
-        error.problem or error.context or "",
+        problem.replace(r"'\t'", "tab"),
     )
-    if "'\\t'" in problem:
-        problem = "found a tab, where only spaces can indent"
-    return f"{place}expected YAML, found something else: {problem}"
+    if mark is None:
+        return f"expected YAML, found none: {problem}"
+    line = text.splitlines()[mark.line : mark.line + 1]
+    hint = " (inside { } and [ ], ${...} needs quotes)" if "${" in "".join(line) else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: expected YAML, {problem}{hint}"

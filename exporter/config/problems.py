@@ -8,14 +8,14 @@ Path: TypeAlias = tuple[str | int, ...]
 """Keys and positions from the top of the document."""
 
 _PLAIN_KEY = re.compile(r"[\w-]+")
-_SECRETS: frozenset[Path] = frozenset({("store", "password"), ("data_server", "headers")})
 _SHOWN = 60  # characters of a wrong value that a message quotes
 
 
 class Problems:
-    """What is wrong, in the order in which it was found."""
+    """What is wrong, told in the order of the document."""
 
     def __init__(self) -> None:
+        self._places: dict[Path, int] = {}
         self._found: dict[tuple[Path, str], None] = {}
         self._unknown: set[Path] = set()
 
@@ -28,6 +28,10 @@ class Problems:
         """Report that a value could not be had, so that nothing else can be said of it."""
         self.add(path, text)
         self._unknown.add(path)
+
+    def pass_by(self, path: Path) -> None:
+        """Note that this comes next in the document."""
+        self._places[path] = len(self._places)
 
     def copy(self) -> "Problems":
         """What is known by now."""
@@ -45,7 +49,15 @@ class Problems:
 
     def texts(self) -> tuple[str, ...]:
         """Write each as `path: text`."""
-        return tuple(f"{written(path)}: {text}" if path else text for path, text in self._found)
+        return tuple(
+            f"{written(path)}: {text}" if path else text
+            for path, text in sorted(self._found, key=lambda found: self._place(found[0]))
+        )
+
+    def _place(self, path: Path) -> int:
+        while path and path not in self._places:
+            path = path[:-1]
+        return self._places.get(path, 0)
 
 
 def written(path: Path) -> str:
@@ -61,22 +73,25 @@ def written(path: Path) -> str:
     return text
 
 
-def shown(value: object, path: Path = ()) -> str:
-    """Quote a value in a message: short, what may be secret masked."""
+def kind(value: object) -> str:
+    """Say what a value is, without it."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    if any(path[: len(secret)] == secret for secret in _SECRETS):
-        return "another text"
-    return repr(masked(_cut(str(value))))
+        return "keys with values"
+    return "a list" if isinstance(value, list) else "a text"
+
+
+def shown(value: object) -> str:
+    """Quote a text in a message, short and without a password in it; name other kinds."""
+    if not isinstance(value, str):
+        return kind(value)
+    return repr(_cut(masked(str(value))))
 
 
 def masked(text: str) -> str:
     """Hide the user and password of an address, well-formed or not."""
-    return re.sub(r"(^|//)(?:(?!//).)*@", r"\1***@", text, flags=re.DOTALL)
+    return re.sub(r"^([A-Za-z][\w+.-]*://)?.*@", r"\1***@", text, flags=re.DOTALL)
 
 
 def listed(words: Sequence[str], last: str = "or") -> str:

@@ -67,13 +67,13 @@ def _configuration(
         return None
     values = {key: expand(value, environ, problems, (key,)) for key, value in document.items()}
     file = shape(values, problems)
-    if file.data_server.url is None and not problems.touch("data_server"):
+    if file.data_server.url is None and not problems.touch("data_server", "url"):
         problems.add(
             ("data_server", "url"), "expected the address of KPIggybank, found no such key"
         )
     source = credentials.data_server(file.data_server, directory, problems)
     store = credentials.store(file.store, directory, problems)
-    _check_spans(file, problems)
+    _check_lengths(file, problems)
     _check_milestones(file, problems)
     defined = definitions(file, _persona(), problems)
     milestones = tuple(Milestone(name=m.name, date=m.date) for m in file.milestones)
@@ -95,32 +95,26 @@ def _configuration(
     return None if problems else configuration
 
 
-def _check_spans(file: File, problems: Problems) -> None:
+def _check_lengths(file: File, problems: Problems) -> None:
     """Check the lengths of time against each other."""
+    history, retention, windows = file.import_.history, file.retention, file.windows
+    most = f"expected at most the retention ({in_words(retention)})"
     if problems.touch("retention"):
         return
-    retention = file.retention
-    if file.import_.history > retention and not problems.touch("import"):
-        problems.add(
-            ("import", "history"),
-            f"expected at most the retention ({in_words(retention)}),"
-            f" found {in_words(file.import_.history)}",
-        )
+    if history > retention and not problems.touch("import", "history"):
+        problems.add(("import", "history"), f"{most}, found {in_words(history)}")
+    if problems.touch("windows"):
+        return
     names: dict[int, str] = {}
-    for n, window in enumerate(file.windows):
-        path = ("windows", n)
-        if problems.touch("windows"):
-            continue
+    for n, window in enumerate(windows):
         if timedelta(hours=window.hours) > retention:
-            problems.add(
-                path,
-                f"expected at most the retention ({in_words(retention)}), found {window.name}",
-            )
+            problems.add(("windows", n), f"{most}, found {window.name}")
         if window.hours in names:
             problems.add(
-                path, f"expected each window once, found {window.name} beside {names[window.hours]}"
+                ("windows", n),
+                f"expected each window once, found {window.name} beside {names[window.hours]}",
             )
-        names.setdefault(window.hours, window.name)
+        names[window.hours] = window.name
 
 
 def _check_milestones(file: File, problems: Problems) -> None:

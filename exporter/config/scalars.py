@@ -11,11 +11,11 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from exporter.config.document import Plain
-from exporter.config.problems import masked, shown
+from exporter.config.problems import shown
 from exporter.domain.definitions import Scalar
 from exporter.domain.windows import Window
 
-_LONGEST_TEXT = 200
+_LONGEST_TEXT = 500
 _UNITS = {
     "y": timedelta(days=365),
     "w": timedelta(weeks=1),
@@ -149,42 +149,41 @@ def _path(value: object) -> Path:
     return Path(_text(value))
 
 
-def address(value: object, what: str, schemes: tuple[str, ...]) -> SplitResult:
+def _address(text: str, what: str, schemes: tuple[str, ...]) -> SplitResult:
     """Read an address that has a host; what is wrong with it is said without its password."""
-    text = _text(value)
     try:
         parts = urlsplit(text)
-        usable = bool(parts.hostname) and parts.scheme in schemes and (parts.port != 0)
-    except ValueError as error:  # a port that is none, an IPv6 address without its end
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none; an IPv6 address without its end
+        usable = False
+    if not usable or " " in text:
+        raise _expected(what, text)
+    if parts.query or parts.fragment or "@" in parts.path:
         raise ValueError(
-            f"expected {what}, found {masked(text)!r} ({masked(str(error))})"
-        ) from None
-    if not usable or any(character.isspace() for character in text):
-        raise ValueError(f"expected {what}, found {masked(text)!r}")
-    if parts.query or parts.fragment:
-        raise ValueError(f"expected {what} without ? and #, found {masked(text)!r}")
+            f"expected {what}, found {shown(text)} (in a user or password, / is %2F, ? is %3F,"
+            " # is %23 and @ is %40)"
+        )
     return parts
 
 
 def _http_url(value: object) -> str:
-    return address(value, "an address such as http://host:3435/path", ("http", "https")).geturl()
+    what = "an address such as http://host:3435/path"
+    return _address(_text(value), what, ("http", "https")).geturl()
 
 
 def _store_url(value: object) -> str:
     text = _text(value)
-    scheme, _, rest = text.partition(":")
+    scheme, _, path = text.partition(":")
     if scheme == "sqlite":
-        if not rest or rest.startswith("//"):
-            raise ValueError(
-                f"expected sqlite: and a path, such as sqlite:kpi.db, found {masked(text)!r}"
-            )
+        if not path or path.startswith("//"):
+            raise _expected("sqlite: and a path, such as sqlite:kpi.db", text)
         return text
     what = "sqlite:PATH, couchdb://HOST:PORT/DATABASE or couchdbs://HOST:PORT/DATABASE"
-    parts = address(value, what, ("couchdb", "couchdbs"))
-    name = parts.path.removeprefix("/").removesuffix("/")
-    if not name or "/" in name:
-        raise ValueError(f"expected the name of a database after the host, found {masked(text)!r}")
-    return parts.geturl()
+    parts = _address(text, what, ("couchdb", "couchdbs"))
+    database = parts.path.strip("/")
+    if not database or "/" in database:
+        raise _expected(what, text)
+    return parts._replace(path=f"/{database}").geturl()
 
 
 def _listen(value: object) -> str:

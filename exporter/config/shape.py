@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.document import Document
-from exporter.config.problems import Path, Problems, listed, shown
+from exporter.config.problems import Path, Problems, kind, listed, shown
 from exporter.config.schema import File
 
 
@@ -55,8 +55,9 @@ def _path(error: ErrorDetails) -> Path:
 _LONGEST_KEY = 60
 _SECTIONS = ("data_server", "store", "import", "web")
 _WORDS: Mapping[str, str] = {
-    "model_type": "expected keys with values, found {found}",
-    "dict_type": "expected keys with values, found {found}",
+    "missing": "expected a value, found no such key",
+    "model_type": "expected keys with values, found {kind}",
+    "dict_type": "expected keys with values, found {kind}",
     "list_type": "expected a list such as [a, b], found {found}",
     "too_short": "expected at least one, found none",
     "greater_than_equal": "expected at least {ge}, found {found}",
@@ -66,19 +67,11 @@ _WORDS: Mapping[str, str] = {
 
 def _words(error: ErrorDetails, path: Path) -> str:
     """Say in the words of this project what pydantic found."""
-    if error["type"] == "missing":
-        return _missing(path)
     if error["type"] == "extra_forbidden":
         return _unknown(path)
     return _WORDS[error["type"]].format(
-        found=shown(error.get("input"), path), **error.get("ctx", {})
+        found=shown(error["input"]), kind=kind(error["input"]), **error.get("ctx", {})
     )
-
-
-def _missing(path: Path) -> str:
-    field = dict(_keys(_section_at(path[:-1]))).get(str(path[-1]))
-    meaning = "" if field is None else f": {field}"
-    return f"expected a value, found no such key{meaning}"
 
 
 def _unknown(path: Path) -> str:
@@ -102,18 +95,18 @@ def _keys(section: type[BaseModel]) -> Iterator[tuple[str, str]]:
 
 def _section_at(path: Path) -> type[BaseModel]:
     """Find the section of the schema that lies at a path of the document."""
-    kind: Any = File
+    annotation: Any = File
     for part in path:
-        kind = section_of(kind)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = next(
+        annotation = section_of(annotation)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            annotation = next(
                 field.annotation
-                for name, field in kind.model_fields.items()
+                for name, field in annotation.model_fields.items()
                 if part == (field.alias or name)
             )
         else:
-            kind = get_args(kind)[-1]  # a list's items, a mapping's values
-    found: type[BaseModel] = section_of(kind)
+            annotation = get_args(annotation)[-1]  # a list's items, a mapping's values
+    found: type[BaseModel] = section_of(annotation)
     return found
 
 
