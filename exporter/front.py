@@ -52,7 +52,7 @@ def front_page(
         kpis=() if snapshot is None else tuple(_kpis(snapshot)),
         funnels=() if snapshot is None else tuple(_funnels(snapshot)),
         imports=_import_state(operations),
-        milestones=tuple(page.Milestone(name=mark.name, date=mark.date) for mark in milestones),
+        milestones=tuple(milestones),
         reports=REPORTS,
         documentation=DOCUMENTATION,
     )

@@ -11,6 +11,7 @@ from exporter.commands import serve
 from exporter.commands.failure import Failure
 from exporter.config import load
 from exporter.ports import StoreError
+from exporter.web.config import WebConfigError
 from exporter.web.server import ListenError
 
 TEXT = "serve against a fake KPIggybank that is started along with it, on a temporary store"
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
                 lifecycle=options.lifecycle,
                 told=lambda listened: _tell(listened, address),
             )
-        except (StoreError, ListenError) as problem:
+        except (StoreError, WebConfigError, ListenError) as problem:
             raise Failure(str(problem)) from problem
         finally:
             fake.terminate()

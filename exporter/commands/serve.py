@@ -7,6 +7,7 @@ from exporter import app
 from exporter.commands.failure import Failure
 from exporter.commands.parts import configuration_of
 from exporter.ports import StoreError
+from exporter.web.config import WebConfigError
 from exporter.web.server import ListenError
 
 TEXT = "import on a schedule, compute and expose, until told to stop"
@@ -46,5 +47,5 @@ def run(options: argparse.Namespace) -> int:
             web_config=options.web_config,
             lifecycle=options.lifecycle,
         )
-    except (StoreError, ListenError) as problem:
+    except (StoreError, WebConfigError, ListenError) as problem:
         raise Failure(str(problem)) from problem
