@@ -1,0 +1,142 @@
+"""One batch on its way into the store, inside one transaction."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from exporter.domain.counting import Counting
+from exporter.domain.interaction import Interaction, Rejected, Stored
+from exporter.domain.tally import Tally, merge
+from exporter.ports import Added, Batch
+from exporter.stores.sqlite.compression import Compression, decompressor
+from exporter.stores.sqlite.database import hold, note
+from exporter.stores.sqlite.tallies import add_tally
+
+REJECTED_KEPT = 10_000
+RECOUNTED = "recounted"
+NOTHING_RECOUNTED = '[0, ""]'
+_IN = "in (select value from json_each(?))"
+
+
+def recounted_until(db: sqlite3.Connection) -> tuple[int, str]:
+    """Say how far the running recount has come: the last (timestamp, id) that it counted."""
+    timestamp_ms, id_ = json.loads(note(db, RECOUNTED) or NOTHING_RECOUNTED)
+    return timestamp_ms, id_
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """Sorts a batch's rows into new, changed and held, and stores and counts them.
+
+    `pending` counts under definitions that a recount is going through: only what that has
+    passed already, since it will come to the rest.
+    """
+
+    db: sqlite3.Connection
+    compression: Compression
+    in_force: Counting
+    pending: Counting | None
+    now_ms: int
+
+    def add(self, batch: Batch) -> Added:
+        """Store the batch."""
+        ids = json.dumps([row.id for row in batch.interactions])
+        held = self._held(ids)
+        fresh: dict[str, Interaction] = {}
+        for interaction in batch.interactions:
+            before = fresh.get(interaction.id) or held.get(interaction.id)
+            if before is None or before.raw != interaction.raw:
+                fresh[interaction.id] = interaction
+        replaced = [held[id_] for id_ in fresh if id_ in held]
+        emptied = list(self._held(json.dumps([row.id for row in batch.ignored])).values())
+        self._remove(replaced + emptied)
+        self._insert(list(fresh.values()))
+        self._forget_set_aside(ids)
+        self._set_ignored([row.id for row in batch.ignored])
+        self._set_rejected(batch.rejected)
+        hold(self.db, "interactions", len(fresh) - len(replaced) - len(emptied))
+        return Added(
+            imported=len(fresh),
+            duplicate=len(batch.interactions) - len(fresh),
+            ignored=len(batch.ignored),
+            rejected=len(batch.rejected),
+            replaced=len(replaced),
+            timestamps_ms=[row.timestamp_ms for row in fresh.values() if row.id not in held],
+        )
+
+    def _held(self, ids: str) -> dict[str, Stored]:
+        rows = self.db.execute(
+            "select i.id, i.timestamp, i.body from json_each(?) j"
+            " join interactions i on i.id = j.value",
+            (ids,),
+        ).fetchall()
+        if not rows:
+            return {}
+        decompress = decompressor(self.db)
+        return {id_: Stored(id_, at, decompress(body)) for id_, at, body in rows}
+
+    def _insert(self, fresh: Sequence[Interaction]) -> None:
+        compress = self.compression.compress
+        self.db.executemany(
+            "insert into interactions (timestamp, id, body) values (?, ?, ?)",
+            [(row.timestamp_ms, row.id, compress(row.raw)) for row in fresh],
+        )
+        add_tally(self.db, self.in_force.digest, self.in_force.tally(fresh))
+        if self.pending is not None:
+            due = self._passed(Stored(row.id, row.timestamp_ms, row.raw) for row in fresh)
+            add_tally(self.db, self.pending.digest, self.pending.tally_stored(due))
+
+    def _remove(self, gone: Sequence[Stored]) -> None:
+        if not gone:
+            return
+        self.db.executemany("delete from interactions where id = ?", [(row.id,) for row in gone])
+        self._take_off(self.in_force, gone)
+        if self.pending is not None:
+            self._take_off(self.pending, self._passed(gone))
+
+    def _take_off(self, counting: Counting, gone: Sequence[Stored]) -> None:
+        less: Tally = {}
+        merge(less, counting.tally_stored(gone), -1)
+        add_tally(self.db, counting.digest, less)
+
+    def _passed(self, stored: Iterable[Stored]) -> list[Stored]:
+        """Keep what the running recount has behind it."""
+        until = recounted_until(self.db)
+        return [row for row in stored if (row.timestamp_ms, row.id) <= until]
+
+    def _forget_set_aside(self, ids: str) -> None:
+        """Readable now: no longer ignored or rejected."""
+        gone = self.db.execute(f"delete from ignored where id {_IN}", (ids,)).rowcount  # noqa: S608
+        hold(self.db, "ignored", -gone)
+        released = self.db.execute(
+            f"delete from rejected where id {_IN} returning reason",  # noqa: S608
+            (ids,),
+        ).fetchall()
+        for (reason,) in released:
+            hold(self.db, f"rejected:{reason}", -1)
+
+    def _set_ignored(self, ids: Sequence[str]) -> None:
+        added = self.db.executemany(
+            "insert or ignore into ignored (id) values (?)", [(id_,) for id_ in ids]
+        ).rowcount
+        hold(self.db, "ignored", max(added, 0))
+
+    def _set_rejected(self, rows: Sequence[Rejected]) -> None:
+        """Keep what cannot be read aside; it never replaces what could be read before."""
+        for row in rows:
+            added = self.db.execute(
+                "insert into rejected (id, reason, detail, body, refused_at)"
+                " select ?1, ?2, ?3, ?4, ?5"
+                " where not exists (select 1 from interactions where id = ?1)"
+                " and not exists (select 1 from ignored where id = ?1)"
+                " on conflict do nothing returning number",
+                (row.id, row.reason, row.detail, self.compression.compress(row.raw), self.now_ms),
+            ).fetchone()
+            if added is not None:
+                hold(self.db, f"rejected:{row.reason}", 1)
+                # Its id stays, so that the row is accounted for; its content makes room.
+                self.db.execute(
+                    "update rejected set body = x'', detail = '' where number = ?",
+                    (added[0] - REJECTED_KEPT,),
+                )

@@ -1,0 +1,66 @@
+"""Raw interactions, compressed one by one with a dictionary trained on the first of them."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+import zstandard
+
+LEVEL = 3
+DICTIONARY_BYTES = 64 * 1024
+FEWEST_SAMPLES, MOST_SAMPLES = 1_000, 4_000
+
+
+class Compression:
+    """The store's way to compress, and to read whatever it compressed before.
+
+    Frames name their dictionary, so blobs from before there was one stay readable.
+    `compress` is not for several threads at once.
+    """
+
+    def __init__(self, dictionary: bytes | None) -> None:
+        self.trained = dictionary is not None
+        newest = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
+        if newest is not None:
+            newest.precompute_compress(level=LEVEL)
+        self.compress: Callable[[bytes], bytes] = zstandard.ZstdCompressor(
+            level=LEVEL, dict_data=newest
+        ).compress
+
+
+def newest_dictionary(db: sqlite3.Connection) -> bytes | None:
+    """Read the dictionary to compress with."""
+    row = db.execute("select content from dictionaries order by id desc limit 1").fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def keep_dictionary(db: sqlite3.Connection, content: bytes) -> None:
+    """Keep a dictionary for as long as blobs may need it."""
+    db.execute("insert into dictionaries (content) values (?)", (content,))
+
+
+def train(samples: Sequence[bytes]) -> bytes | None:
+    """Train a dictionary; None if the samples are too few or too alike to learn from."""
+    if len(samples) < FEWEST_SAMPLES:
+        return None
+    try:
+        return zstandard.train_dictionary(DICTIONARY_BYTES, list(samples[:MOST_SAMPLES])).as_bytes()
+    except zstandard.ZstdError:
+        return None
+
+
+def decompressor(db: sqlite3.Connection) -> Callable[[bytes], bytes]:
+    """Give a function that decompresses, for one thread. It raises `ValueError`."""
+    plain = zstandard.ZstdDecompressor()
+    by_id = {}
+    for (content,) in db.execute("select content from dictionaries"):
+        trained = zstandard.ZstdCompressionDict(content)
+        by_id[trained.dict_id()] = zstandard.ZstdDecompressor(dict_data=trained)
+
+    def decompress(body: bytes) -> bytes:
+        try:
+            used = zstandard.get_frame_parameters(body).dict_id
+            return by_id.get(used, plain).decompress(body)
+        except zstandard.ZstdError as problem:
+            raise ValueError(str(problem)) from problem
+
+    return decompress

@@ -1,0 +1,132 @@
+"""The file: opened, made or migrated; transactions; and what goes wrong, in words."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from exporter.ports import StoreError
+
+APPLICATION_ID = 0x4B504945  # "KPIE": what makes a file ours
+MIGRATIONS = ("schema_1.sql",)
+BUSY_TIMEOUT_SECONDS = 10.0
+CACHE_KIB = 64 * 1024
+
+
+class Database:
+    """A SQLite file of ours. Writes are serialised; each reading has a connection of its own.
+
+    Raises `StoreError` for a file that cannot be used: unreadable, foreign, or newer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        with self._explained("opened"):
+            self._writer = self._connect()
+            try:
+                self._migrate()
+            except BaseException:
+                self._writer.close()
+                raise
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self._path,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        db.execute("pragma synchronous = normal")
+        return db
+
+    def _migrate(self) -> None:
+        db = self._writer
+        (application,) = db.execute("pragma application_id").fetchone()
+        (version,) = db.execute("pragma user_version").fetchone()
+        (tables,) = db.execute("select count(*) from sqlite_schema").fetchone()
+        if application != APPLICATION_ID and tables:
+            raise StoreError(
+                f"{self._path} is a database of another program; give store.url another file"
+            )
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"{self._path} was written by a newer kpi-exporter (schema {version}, known here:"
+                f" {len(MIGRATIONS)}); upgrade kpi-exporter or give store.url another file"
+            )
+        db.execute(f"pragma cache_size = -{CACHE_KIB}")
+        db.execute("pragma journal_mode = wal")
+        for number, name in enumerate(MIGRATIONS[version:], start=version + 1):
+            script = files("exporter.stores.sqlite").joinpath(name).read_text("utf-8")
+            db.executescript(
+                f"begin exclusive; {script};"
+                f" pragma application_id = {APPLICATION_ID};"
+                f" pragma user_version = {number}; commit"
+            )
+
+    @contextmanager
+    def _explained(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as problem:
+            code = getattr(problem, "sqlite_errorname", type(problem).__name__)
+            raise StoreError(f"{self._path} cannot be {done}: {problem} ({code})") from problem
+        except ValueError as problem:
+            raise StoreError(
+                f"{self._path} cannot be {done}: what it holds is damaged ({problem});"
+                " restore it from a backup"
+            ) from problem
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write: all of it or nothing. Raises `StoreError`."""
+        with self._lock, self._explained("written"):
+            db = self._writer
+            db.execute("begin immediate")
+            try:
+                yield db
+                db.execute("commit")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("rollback")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read one state of the file, whatever is written meanwhile. Raises `StoreError`."""
+        with self._explained("read"), closing(self._connect()) as db:
+            db.execute("pragma query_only = on")
+            db.execute("begin")
+            yield db
+
+    def close(self) -> None:
+        """Finish what is under way. Raises `StoreError`."""
+        with self._lock, self._explained("closed"):
+            self._writer.close()
+
+
+def note(db: sqlite3.Connection, name: str) -> str | None:
+    """Read a small value."""
+    row = db.execute("select value from notes where name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def remember(db: sqlite3.Connection, name: str, value: str) -> None:
+    """Write a small value."""
+    db.execute("insert or replace into notes (name, value) values (?, ?)", (name, value))
+
+
+def holding(db: sqlite3.Connection, name: str) -> int:
+    """Say how many of something are held."""
+    row = db.execute("select n from holdings where name = ?", (name,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def hold(db: sqlite3.Connection, name: str, more: int) -> int:
+    """Count more (or fewer) of something as held, and say how many there are now."""
+    n = holding(db, name) + more
+    if more:
+        db.execute("insert or replace into holdings (name, n) values (?, ?)", (name, n))
+    return n

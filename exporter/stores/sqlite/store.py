@@ -1,0 +1,238 @@
+"""`Store` on SQLite."""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from exporter.domain.counting import Counting
+from exporter.domain.interaction import HOURS_PER_DAY, MS_PER_HOUR, Hour, Reason, Stored
+from exporter.domain.tally import Tally
+from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreError, Sum
+from exporter.stores.sqlite import tallies
+from exporter.stores.sqlite.addition import (
+    NOTHING_RECOUNTED,
+    RECOUNTED,
+    Addition,
+    recounted_until,
+)
+from exporter.stores.sqlite.compression import (
+    Compression,
+    decompressor,
+    keep_dictionary,
+    newest_dictionary,
+    train,
+)
+from exporter.stores.sqlite.database import Database, hold, holding, note, remember
+
+PORTION = 5_000  # interactions read, recounted or dropped at a time
+_DEFINITIONS, _RECOUNT = "definitions", "recount"
+_END_OF_TIME_MS = 1 << 62
+
+
+class SqliteStore:
+    """A `Store` in one SQLite file (WAL). Opens, makes or migrates it.
+
+    Raises `StoreError` for a file that cannot be used: unreadable, foreign, or newer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = Database(path)
+        with self._file.reading() as db:
+            self._compression = Compression(newest_dictionary(db))
+        self._in_force: Counting | None = None
+        self._pending: Counting | None = None
+
+    @property
+    def _counting(self) -> Counting:
+        if self._in_force is None:
+            raise StoreError("count_under comes before anything is added or read")
+        return self._in_force
+
+    def definitions_in_force(self) -> bytes | None:
+        """See `Store`."""
+        text = self.note(_DEFINITIONS)
+        return None if text is None else text.encode()
+
+    def count_under(self, in_force: Counting, pending: Counting | None = None) -> None:
+        """See `Store`."""
+        with self._file.transaction() as db:
+            if note(db, _DEFINITIONS) is None:
+                remember(db, _DEFINITIONS, in_force.definitions.to_json().decode())
+            if pending is not None and note(db, _RECOUNT) != pending.digest:
+                remember(db, _RECOUNT, pending.digest)
+                remember(db, RECOUNTED, NOTHING_RECOUNTED)
+                hold(db, RECOUNTED, -holding(db, RECOUNTED))
+                db.execute("delete from tallies where definitions = ?", (pending.digest,))
+        self._in_force, self._pending = in_force, pending
+
+    def recount(self) -> Recount:
+        """See `Store`."""
+        pending = self._pending
+        if pending is None:
+            raise StoreError("there are no definitions to recount under")
+        with self._file.transaction() as db:
+            portion = self._stored_after(db, recounted_until(db), _END_OF_TIME_MS)
+            if portion:
+                tallies.add_tally(db, pending.digest, pending.tally_stored(portion))
+                last = portion[-1]
+                remember(db, RECOUNTED, json.dumps([last.timestamp_ms, last.id]))
+            return Recount(
+                done=hold(db, RECOUNTED, len(portion)),
+                total=holding(db, "interactions"),
+                finished=len(portion) < PORTION,
+            )
+
+    def put_in_force(self) -> None:
+        """See `Store`."""
+        pending = self._pending
+        if pending is None:
+            raise StoreError("there are no definitions to put in force")
+        with self._file.transaction() as db:
+            remember(db, _DEFINITIONS, pending.definitions.to_json().decode())
+            db.execute("delete from tallies where definitions <> ?", (pending.digest,))
+            db.execute("delete from notes where name in (?, ?)", (_RECOUNT, RECOUNTED))
+        self._in_force, self._pending = pending, None
+
+    def add(self, batch: Batch, now: datetime) -> Added:
+        """See `Store`."""
+        if not self._compression.trained:
+            self._train(batch)
+        with self._file.transaction() as db:
+            return Addition(
+                db=db,
+                compression=self._compression,
+                in_force=self._counting,
+                pending=self._pending,
+                now_ms=int(now.timestamp() * 1000),
+            ).add(batch)
+
+    def _train(self, batch: Batch) -> None:
+        """Keep a dictionary before anything is compressed with it."""
+        dictionary = train([row.raw for row in batch.interactions])
+        if dictionary is not None:
+            with self._file.transaction() as db:
+                keep_dictionary(db, dictionary)
+            self._compression = Compression(dictionary)
+
+    def repair(self, hours: Collection[Hour], right: Tally) -> None:
+        """See `Store`."""
+        with self._file.transaction() as db:
+            tallies.replace_hours(db, self._counting.digest, hours, right)
+
+    def release(self, ids: Collection[str]) -> None:
+        """See `Store`."""
+        with self._file.transaction() as db:
+            for id_ in ids:
+                gone = db.execute("delete from rejected where id = ? returning reason", (id_,))
+                for (reason,) in gone.fetchall():
+                    hold(db, f"rejected:{reason}", -1)
+
+    def drop_before(self, cutoff: Hour) -> int:
+        """See `Store`: whole days, a portion of interactions at a time."""
+        cutoff -= cutoff % HOURS_PER_DAY
+        dropped = 0
+        while True:
+            with self._file.transaction() as db:
+                gone = db.execute(
+                    "delete from interactions where (timestamp, id) in"
+                    " (select timestamp, id from interactions where timestamp < ? limit ?)",
+                    (cutoff * MS_PER_HOUR, PORTION),
+                ).rowcount
+                hold(db, "interactions", -gone)
+                hold(db, "dropped", gone)
+                dropped += gone
+                if gone < PORTION:
+                    db.execute("delete from tallies where start < ?", (cutoff,))
+                    return dropped
+
+    def remember(self, name: str, value: str) -> None:
+        """See `Store`."""
+        with self._file.transaction() as db:
+            remember(db, name, value)
+
+    def note(self, name: str) -> str | None:
+        """See `Store`."""
+        with self._file.reading() as db:
+            return note(db, name)
+
+    def total(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """See `Store`."""
+        with self._file.reading() as db:
+            yield from tallies.total(db, self._counting.digest, start, end, segmentations)
+
+    def by_day(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """See `Store`."""
+        digest = self._counting.digest
+        with self._file.reading() as db:
+            yield from tallies.sums(db, digest, tallies.DAY, start, end, segmentations)
+
+    def by_hour(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """See `Store`."""
+        digest = self._counting.digest
+        with self._file.reading() as db:
+            yield from tallies.sums(db, digest, tallies.HOUR, start, end, segmentations)
+
+    def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
+        """See `Store`: a portion at a time, so that no reading lasts long."""
+        after = (start_ms, "")
+        while True:
+            with self._file.reading() as db:
+                portion = self._stored_after(db, after, end_ms)
+            yield from portion
+            if len(portion) < PORTION:
+                return
+            after = (portion[-1].timestamp_ms, portion[-1].id)
+
+    @staticmethod
+    def _stored_after(db: sqlite3.Connection, after: tuple[int, str], end_ms: int) -> list[Stored]:
+        rows = db.execute(
+            "select id, timestamp, body from interactions"
+            " where (timestamp, id) > (?, ?) and timestamp < ? order by timestamp, id limit ?",
+            (*after, end_ms, PORTION),
+        )
+        decompress = decompressor(db)
+        return [Stored(id_, timestamp, decompress(body)) for id_, timestamp, body in rows]
+
+    def holdings(self) -> Holdings:
+        """See `Store`."""
+        with self._file.reading() as db:
+            held = dict(db.execute("select name, n from holdings").fetchall())
+            (newest,) = db.execute("select max(timestamp) from interactions").fetchone()
+        return Holdings(
+            interactions=held.get("interactions", 0),
+            ignored=held.get("ignored", 0),
+            dropped=held.get("dropped", 0),
+            rejected={r: held[f"rejected:{r}"] for r in Reason if held.get(f"rejected:{r}")},
+            newest_ms=newest,
+        )
+
+    def rejected(self, limit: int) -> Sequence[RejectedRow]:
+        """See `Store`."""
+        with self._file.reading() as db:
+            decompress = decompressor(db)
+            rows = db.execute(
+                "select id, body, reason, detail, refused_at from rejected"
+                " where length(body) > 0 order by number desc limit ?",
+                (limit,),
+            )
+            return [
+                RejectedRow(id_, decompress(body), Reason(reason), detail, refused_ms)
+                for id_, body, reason, detail, refused_ms in rows
+            ]
+
+    def check(self) -> None:
+        """See `Store`."""
+        with self._file.reading() as db:
+            db.execute("select count(*) from notes").fetchone()
+
+    def close(self) -> None:
+        """See `Store`."""
+        self._file.close()

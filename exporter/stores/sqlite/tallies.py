@@ -1,0 +1,104 @@
+"""The tallies' table: counts by definitions, period and segmentation, added to and read."""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+
+import msgspec
+
+from exporter.domain.interaction import HOURS_PER_DAY, Hour
+from exporter.domain.tally import Counts, Key, Tally, add, merge
+from exporter.ports import Sum
+
+HOUR, DAY = 1, HOURS_PER_DAY  # how long a row's period is
+
+_Segments = dict[str, Counts]
+_decode = msgspec.msgpack.Decoder(_Segments).decode
+_encode = msgspec.msgpack.Encoder().encode
+_WHERE = "definitions = ? and hours = ? and start = ? and segmentation = ?"
+
+
+def add_tally(
+    db: sqlite3.Connection, digest: str, tally: Tally, lengths: Sequence[int] = (HOUR, DAY)
+) -> None:
+    """Add a tally to the rows of its hours and of its days."""
+    for length in lengths:
+        periods: dict[tuple[int, str], _Segments] = {}
+        for key, counts in tally.items():
+            start = key.hour - key.hour % length
+            segments = periods.setdefault((start, key.segmentation), {})
+            add(segments.setdefault(key.segment, {}), counts)
+        for (start, segmentation), segments in periods.items():
+            where = (digest, length, start, segmentation)
+            row = db.execute(f"select counts from tallies where {_WHERE}", where).fetchone()  # noqa: S608
+            held = _decode(row[0]) if row else {}
+            for segment, counts in segments.items():
+                add(held.setdefault(segment, {}), counts)
+            left = {segment: counts for segment, counts in held.items() if counts}
+            db.execute(
+                "insert or replace into tallies values (?, ?, ?, ?, ?)", (*where, _encode(left))
+            )
+
+
+def sums(
+    db: sqlite3.Connection,
+    digest: str,
+    length: int,
+    start: Hour,
+    end: Hour,
+    segmentations: Collection[str] | None = None,
+) -> Iterator[Sum]:
+    """Read the rows of periods of one length that begin in a range, ascending."""
+    rows = db.execute(
+        "select start, segmentation, counts from tallies"
+        " where definitions = ? and hours = ? and start >= ? and start < ?"
+        " order by start, segmentation",
+        (digest, length, start, end),
+    )
+    for first, segmentation, counts in rows:
+        if segmentations is None or segmentation in segmentations:
+            for segment, numbers in _decode(counts).items():
+                yield Sum(first, segmentation, segment, numbers)
+
+
+def total(
+    db: sqlite3.Connection,
+    digest: str,
+    start: Hour,
+    end: Hour,
+    segmentations: Collection[str] | None = None,
+) -> Iterator[Sum]:
+    """Add up a range: whole days from the days' rows, the rest from the hours'."""
+    first_day = -(-start // DAY) * DAY
+    last_day = end - end % DAY
+    spans = (
+        ((HOUR, start, first_day), (DAY, first_day, last_day), (HOUR, last_day, end))
+        if first_day < last_day
+        else ((HOUR, start, end),)
+    )
+    totals: dict[tuple[str, str], Counts] = {}
+    for length, first, last in spans:
+        for row in sums(db, digest, length, first, last, segmentations):
+            add(totals.setdefault((row.segmentation, row.segment), {}), row.counts)
+    for (segmentation, segment), counts in totals.items():
+        yield Sum(start, segmentation, segment, counts)
+
+
+def replace_hours(
+    db: sqlite3.Connection, digest: str, hours: Collection[Hour], right: Tally
+) -> None:
+    """Make `right` the counts of these hours, and their days' what the hours come to."""
+    change: Tally = {}
+    merge(change, right)
+    for hour in hours:
+        merge(change, _as_tally(sums(db, digest, HOUR, hour, hour + 1)), -1)
+    add_tally(db, digest, change, (HOUR,))
+    for day in {hour - hour % DAY for hour in hours}:
+        db.execute(
+            "delete from tallies where definitions = ? and hours = ? and start = ?",
+            (digest, DAY, day),
+        )
+        add_tally(db, digest, _as_tally(sums(db, digest, HOUR, day, day + DAY)), (DAY,))
+
+
+def _as_tally(rows: Iterator[Sum]) -> Tally:
+    return {Key(row.start, row.segmentation, row.segment): row.counts for row in rows}
