@@ -6,10 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fake_server.corpus import Corpus
 from fake_server.crowd import Arrivals
 from fake_server.faults import Faults
 from fake_server.holdings import Holdings
+from fake_server.mapped import Corpus
 from fake_server.server import Server
 from fake_server.store import BACKENDS
 from fake_server.wsapi import DATA

@@ -1,6 +1,6 @@
 """Interactions by the million, written once and served from disk.
 
-``python -m fake_server.corpus DIR --rows 1000000 --days 30`` writes
+``python -m fake_server.corpus DIR --rows 1000000 --days 28`` writes
 
 - ``rows``: the rows of one backend, in order of time, each followed by a comma,
 - ``timestamps``, ``offsets``: a 64-bit number for each row, and one more offset for the end,
@@ -12,10 +12,8 @@
 
 import argparse
 import json
-import mmap
 import sys
 from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from functools import partial
 from multiprocessing import get_context
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fake_server.crowd import Crowd
 from fake_server.incidents import instant
@@ -32,66 +30,6 @@ from fake_server.rows import Record, from_plan
 from fake_server.truth import Truth
 
 ROW_OF: Final = {"couchdb": Record.couchdb_row, "memory": Record.memory_row}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Neighbouring rows of a corpus."""
-
-    corpus: "Corpus"
-    first: int
-    end: int
-
-    def __len__(self) -> int:
-        """How many rows."""
-        return self.end - self.first
-
-    @property
-    def text(self) -> memoryview:
-        """The rows, commas between them."""
-        offsets = self.corpus.offsets
-        return self.corpus.rows[offsets[self.first] : offsets[self.end] - 1]
-
-    def split(self) -> Iterator[bytes]:
-        """The rows, one by one."""
-        offsets = self.corpus.offsets
-        for row in range(self.first, self.end):
-            yield bytes(self.corpus.rows[offsets[row] : offsets[row + 1] - 1])
-
-
-class Corpus:
-    """A directory of rows, mapped into memory."""
-
-    def __init__(self, directory: Path) -> None:
-        """Open one that is complete."""
-        self.facts: dict[str, Any] = json.loads((directory / "corpus.json").read_bytes())
-        self.rows = _mapped(directory / "rows")
-        self.offsets: Sequence[int] = _mapped(directory / "offsets").cast("Q")
-        self.timestamps: Sequence[int] = _mapped(directory / "timestamps").cast("q")
-
-    def __len__(self) -> int:
-        """How many rows."""
-        return len(self.timestamps)
-
-    @property
-    def backend(self) -> str:
-        """The backend whose rows these are."""
-        return str(self.facts["backend"])
-
-    def before(self, timestamp_ms: float) -> int:
-        """How many rows are older."""
-        return bisect_left(self.timestamps, timestamp_ms)
-
-    def up_to(self, timestamp_ms: float) -> int:
-        """How many rows are older or as old."""
-        return bisect_right(self.timestamps, timestamp_ms)
-
-    def find(self, identity: bytes) -> bytes | None:
-        """The row that holds some bytes. Looks through all of them."""
-        for row in Run(self, 0, len(self)).split():
-            if identity in row:
-                return row
-        return None
 
 
 def write(
@@ -165,14 +103,6 @@ def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime
         since = end
 
 
-def _mapped(path: Path) -> memoryview:
-    with path.open("rb") as file:
-        # An empty file cannot be mapped.
-        if path.stat().st_size == 0:
-            return memoryview(b"")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write a corpus, and say what is in it."""
     parser = argparse.ArgumentParser(
@@ -182,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", choices=sorted(ROW_OF), default="couchdb")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rows", type=int, default=1_000_000, help="about so many; %(default)s")
-    parser.add_argument("--days", type=float, default=30.0)
+    parser.add_argument("--days", type=float, default=28.0, help="whole weeks keep near to --rows")
     parser.add_argument("--until", type=instant, default=instant("2026-11-01"))
     chosen = parser.parse_args(arguments)
     write(

@@ -9,7 +9,7 @@ from math import inf, isnan, nan
 from types import MappingProxyType
 from typing import Any, Final
 
-from fake_server.corpus import Corpus, Run
+from fake_server.mapped import Corpus, Run
 from fake_server.rows import Record, compact, utf8
 
 Rows = list[Run | bytes]

@@ -18,7 +18,7 @@ WEEK = (UNTIL - timedelta(days=7), UNTIL)
 @pytest.mark.parametrize("backend", ["couchdb", "memory"])
 def test_truth_equals_a_recount_of_what_is_served(backend: str, seed: int) -> None:
     with FakeKpiggybank(backend=backend) as bank:
-        truth = bank.fill(Crowd(seed=seed, per_day=400).plans(*WEEK))
+        truth = bank.fill(Crowd(seed=seed, per_day=250).plans(*WEEK))
         served = rows(bank)
     blobs = [row["value"] for row in served] if backend == "couchdb" else served
 
@@ -54,7 +54,7 @@ def test_every_journey_is_taken_and_every_segment_met() -> None:
 
 def test_each_segmentation_adds_up_to_the_total() -> None:
     truth = Truth()
-    truth.add(Crowd(per_day=1000).plans(*WEEK))
+    truth.add(Crowd(per_day=400).plans(*WEEK))
 
     tallies = truth.window(*WEEK)
 
@@ -65,7 +65,7 @@ def test_each_segmentation_adds_up_to_the_total() -> None:
 
 def test_windows_of_hours_add_up_to_the_day() -> None:
     truth = Truth()
-    truth.add(Crowd(per_day=1000).plans(*WEEK))
+    truth.add(Crowd(per_day=400).plans(*WEEK))
     day = UNTIL - timedelta(days=3)
     noon = day + timedelta(hours=12)
 
@@ -79,7 +79,7 @@ def test_windows_of_hours_add_up_to_the_day() -> None:
 
 
 def test_every_blob_is_accounted_for() -> None:
-    crowd = Crowd(per_day=1000, string_timestamps=0.05, missing_timestamps=0.05)
+    crowd = Crowd(per_day=400, string_timestamps=0.05, missing_timestamps=0.05)
     plans = list(crowd.plans(*WEEK))
     truth = Truth()
     truth.add(plans)

@@ -240,7 +240,7 @@ def test_the_stream_falls_silent_after_nine_changes_of_couchdb(backend: str, hea
                 size = int(answer.readline(), 16)
                 lines.append(answer.read(size))
                 answer.readline()
-            connection.settimeout(0.3)
+            connection.settimeout(0.15)
             with pytest.raises(TimeoutError):
                 answer.readline()
 
