@@ -93,7 +93,7 @@ class Reader:
         blob = self._decode(row.raw)
         events = blob.event_stream
         if not events:
-            return Ignored(row.id)
+            return Ignored(row.id, _timestamp_ms_if_usable(self._timestamp(blob), newest_ms))
         timestamp_ms = _timestamp_ms(self._timestamp(blob), newest_ms)
         seen = 0
         bits = self._events
@@ -294,3 +294,10 @@ def _timestamp_ms(value: object, newest_ms: int) -> int:
         Reason.TIMESTAMP_OUT_OF_RANGE,
         f"timestamp {shown(value)} is not between 2000-01-01 and one day ahead of the clock",
     )
+
+
+def _timestamp_ms_if_usable(value: object, newest_ms: int) -> int | None:
+    try:
+        return _timestamp_ms(value, newest_ms)
+    except Unreadable:
+        return None

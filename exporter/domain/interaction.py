@@ -49,9 +49,13 @@ class Stored(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """A row with an empty event stream: counted, not used."""
+    """A row with an empty event stream: counted, not used.
+
+    `timestamp_ms` where it has a usable one: a store that keeps months apart looks there.
+    """
 
     id: str
+    timestamp_ms: int | None = None
 
 
 class Reason(StrEnum):
