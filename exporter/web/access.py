@@ -11,7 +11,6 @@ import bcrypt
 
 from exporter.web.workers import Busy, Workers
 
-_REMEMBERED = 1024  # outcomes of checks, right and wrong ones apart
 _AT_ONCE = 4  # different credentials that one address may have checked at the same time
 _BCRYPT_READS = 72  # bytes of a password; what follows never counted
 _NOBODY = "$2b${cost:02}$" + "." * 53  # well-formed, and no password is known to match it
@@ -24,11 +23,13 @@ class Access:
     exist too. Its outcome is remembered, under a digest with a key that lives as long as the
     process, so that a scrape pays once. Wrong credentials are remembered apart from right
     ones: a flood of them crowds out no user, neither here nor, as each address has few checks
-    at once, in the line for the threads. To be used on one event loop.
+    at once, in the line for the threads. `remembered` is how many of each. To be used on one
+    event loop.
     """
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, *, remembered: int = 1024) -> None:
         self._workers = workers
+        self._remembered = remembered
         self._users: Mapping[str, str] = {}
         self._nobody = ""
         self._key = secrets.token_bytes(32)
@@ -65,22 +66,22 @@ class Access:
         if check is None:
             if self._by_address[address] >= _AT_ONCE:
                 raise Busy
+            self._by_address[address] += 1
             check = asyncio.create_task(self._check(digest, hashed, password, address))
             self._checks[digest] = check
         return await asyncio.shield(check)
 
     async def _check(self, digest: bytes, hashed: str, password: bytes, address: str) -> bool:
-        self._by_address[address] += 1
         try:
             right = await self._workers.run(lambda: _matches(password, hashed))
         finally:
             del self._checks[digest]
             self._by_address[address] -= 1
             self._by_address += Counter()  # forgets addresses that are down to nothing
-        remembered = self._right if right else self._wrong
-        remembered[digest] = None
-        if len(remembered) > _REMEMBERED:
-            remembered.popitem(last=False)
+        outcomes = self._right if right else self._wrong
+        outcomes[digest] = None
+        if len(outcomes) > self._remembered:
+            outcomes.popitem(last=False)
         return right
 
     def _digest(self, *parts: bytes) -> bytes:

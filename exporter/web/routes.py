@@ -131,10 +131,13 @@ class _Route(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         status = HTTPStatus(status_code)
-        text = status.phrase
         match kwargs.get("exc_info"):
             case (_, Refused() as refused, _):
                 text = refused.text
+            case (_, HTTPError(), _):
+                text = status.phrase
+            case _:
+                text = "Something went wrong in the exporter; its log says what."
         match status:
             case HTTPStatus.METHOD_NOT_ALLOWED:
                 self.set_header("Allow", ", ".join(self.methods))
@@ -143,8 +146,6 @@ class _Route(RequestHandler):
                 self.set_header("WWW-Authenticate", 'Basic realm="kpi-exporter", charset="UTF-8"')
             case HTTPStatus.SERVICE_UNAVAILABLE:
                 self.set_header("Retry-After", str(_RETRY_AFTER_SECONDS))
-            case HTTPStatus.INTERNAL_SERVER_ERROR:
-                text = "Something went wrong in the exporter; its log says what."
         self.finish(text)
 
     def log_exception(

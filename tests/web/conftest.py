@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
 from exporter.web import Board, Body, Limits, Page, WebServer
@@ -75,6 +77,13 @@ class Serve(Protocol):
         lifecycle: bool = False,
         limits: Limits | None = None,
     ) -> WebServer: ...
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[EventDict]]:
+    """What is logged during the test."""
+    with capture_logs() as logs:
+        yield logs
 
 
 @pytest.fixture

@@ -1,0 +1,185 @@
+"""Who is let in, and what it costs to find out."""
+
+import asyncio
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import bcrypt
+import pytest
+import requests
+
+from exporter.web.access import Access
+from exporter.web.workers import Busy, Workers
+from tests.web.conftest import Serve
+
+Result = TypeVar("Result")
+
+PASSWORD = "correct horse"
+HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+
+
+def basic(name: str | bytes, password: str | bytes) -> str:
+    parts = (part.encode() if isinstance(part, str) else part for part in (name, password))
+    return "Basic " + base64.b64encode(b":".join(parts)).decode()
+
+
+class CountedWorkers(Workers):
+    """Threads that count what they are given to do."""
+
+    def __init__(self) -> None:
+        super().__init__("test", threads=1, waiting=1000)
+        self.jobs = 0
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        self.jobs += 1
+        return await super().run(work)
+
+
+@pytest.fixture
+def workers() -> Iterator[CountedWorkers]:
+    workers = CountedWorkers()
+    workers.start()
+    yield workers
+    workers.stop()
+
+
+@pytest.fixture
+def access(workers: CountedWorkers) -> Access:
+    access = Access(workers)
+    access.renew({"prometheus": HASH})
+    return access
+
+
+def admits(access: Access, authorization: str) -> bool:
+    return asyncio.run(access.admits(authorization, "192.0.2.1"))
+
+
+def test_without_users_everybody_is_let_in(access: Access) -> None:
+    access.renew({})
+    assert admits(access, "")
+
+
+def test_the_right_password_lets_in(access: Access) -> None:
+    assert admits(access, basic("prometheus", PASSWORD))
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Basic",
+        "Basic !!!",
+        "Basic " + base64.b64encode(b"prometheus").decode(),
+        "Bearer " + base64.b64encode(b"prometheus:correct horse").decode(),
+        basic("prometheus", "wrong"),
+        basic("prometheus", ""),
+        basic("prometheus", PASSWORD + "\0"),
+        basic("prometheus", "x" * 10_000),
+        basic("Prometheus", PASSWORD),
+        basic("", PASSWORD),
+        basic(b"\xff", PASSWORD),
+    ],
+)
+def test_anything_else_does_not(access: Access, authorization: str) -> None:
+    assert not admits(access, authorization)
+
+
+def test_passwords_count_as_far_as_bcrypt_reads(access: Access) -> None:
+    access.renew({"long": bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()})
+    assert admits(access, basic("long", "x" * 100))
+    assert not admits(access, basic("long", "x" * 71))
+
+
+def test_an_unknown_name_costs_as_much_as_a_wrong_password(
+    access: Access, workers: CountedWorkers
+) -> None:
+    admits(access, basic("prometheus", "wrong"))
+    assert workers.jobs == 1
+    admits(access, basic("nobody", "wrong"))
+    assert workers.jobs == 2
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+def test_a_credential_is_checked_once(
+    access: Access, workers: CountedWorkers, password: str
+) -> None:
+    first = admits(access, basic("prometheus", password))
+    assert all(admits(access, basic("prometheus", password)) is first for _ in range(5))
+    assert workers.jobs == 1
+
+
+def test_requests_at_once_share_one_check(access: Access, workers: CountedWorkers) -> None:
+    async def several() -> list[bool]:
+        header = basic("prometheus", PASSWORD)
+        return await asyncio.gather(*(access.admits(header, "192.0.2.1") for _ in range(50)))
+
+    assert asyncio.run(several()) == [True] * 50
+    assert workers.jobs == 1
+
+
+def test_a_new_password_ends_the_old_one(access: Access) -> None:
+    assert admits(access, basic("prometheus", PASSWORD))
+    access.renew({"prometheus": bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()})
+    assert not admits(access, basic("prometheus", PASSWORD))
+    assert admits(access, basic("prometheus", "new"))
+
+
+def test_a_removed_user_is_out(access: Access) -> None:
+    assert admits(access, basic("prometheus", PASSWORD))
+    access.renew({"other": HASH})
+    assert not admits(access, basic("prometheus", PASSWORD))
+
+
+def test_a_flood_of_wrong_passwords_shuts_out_only_its_own_address(access: Access) -> None:
+    async def flood() -> tuple[list[object], bool]:
+        guesses = [
+            asyncio.ensure_future(access.admits(basic("prometheus", f"guess {n}"), "192.0.2.66"))
+            for n in range(100)
+        ]
+        await asyncio.sleep(0)
+        right = await access.admits(basic("prometheus", PASSWORD), "192.0.2.1")
+        return await asyncio.gather(*guesses, return_exceptions=True), right
+
+    guessed, right = asyncio.run(flood())
+    assert right
+    assert True not in guessed
+    assert sum(isinstance(outcome, Busy) for outcome in guessed) >= 90
+
+
+def test_many_wrong_passwords_do_not_crowd_out_the_right_one(
+    workers: CountedWorkers,
+) -> None:
+    access = Access(workers, remembered=5)
+    access.renew({"prometheus": HASH})
+    assert admits(access, basic("prometheus", PASSWORD))
+    for n in range(20):
+        admits(access, basic("prometheus", f"guess {n}"))
+    checks = workers.jobs
+    assert admits(access, basic("prometheus", PASSWORD))
+    assert workers.jobs == checks
+
+
+class TestOverHttp:
+    @pytest.fixture
+    def url(self, serve: Serve, tmp_path: Path) -> str:
+        file = tmp_path / "web.yml"
+        file.write_text(f"basic_auth_users: {{prometheus: {HASH}}}")
+        return serve(config_file=file).url
+
+    @pytest.mark.parametrize("path", ["", "metrics", "data/sites", "nothing", "-/reload"])
+    def test_everything_but_health_is_guarded(self, url: str, path: str) -> None:
+        method = "POST" if path == "-/reload" else "GET"
+        for auth in (None, ("prometheus", "wrong"), ("nobody", PASSWORD)):
+            answer = requests.request(method, url + path, auth=auth, timeout=5)
+            assert (answer.status_code, answer.text) == (401, "Unauthorized")
+            assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+    @pytest.mark.parametrize("path", ["-/healthy", "-/ready"])
+    def test_health_is_not(self, url: str, path: str) -> None:
+        assert requests.get(url + path, timeout=5).status_code == 200
+
+    @pytest.mark.parametrize("path", ["", "metrics", "data/sites"])
+    def test_users_get_in(self, url: str, path: str) -> None:
+        assert requests.get(url + path, auth=("prometheus", PASSWORD), timeout=5).ok

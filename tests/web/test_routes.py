@@ -1,0 +1,200 @@
+"""What each path answers, over real sockets."""
+
+import gzip
+import json
+import math
+
+import pytest
+import requests
+from structlog.typing import EventDict
+
+from exporter.web import WebServer
+from tests.web.conftest import FakeBoard, Serve
+
+
+@pytest.fixture
+def server(serve: Serve) -> WebServer:
+    return serve()
+
+
+def ask(server: WebServer, path: str, method: str = "GET", **headers: str) -> requests.Response:
+    return requests.request(method, server.url + path.lstrip("/"), headers=headers, timeout=5)
+
+
+def test_metrics_are_the_boards_bytes(server: WebServer, board: FakeBoard) -> None:
+    answer = ask(server, "/metrics", Accept="application/openmetrics-text")
+    assert answer.status_code == 200
+    assert answer.content == board.text
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+    assert board.asked == [("metrics", "application/openmetrics-text", True, [])]
+
+
+def test_names_are_passed_on(server: WebServer, board: FakeBoard) -> None:
+    ask(server, "/metrics?name[]=kpi_dialogs&name%5B%5D=kpi_new_users&name=no")
+    assert board.asked[0][3] == ["kpi_dialogs", "kpi_new_users"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "compressed"),
+    [
+        ("gzip", True),
+        ("GZIP", True),
+        ("deflate, gzip;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, *", False),
+        ("*;q=0", False),
+        ("identity", False),
+        ("x-gzipped", False),
+        ("gzip;q=much", False),
+        ("", False),
+    ],
+)
+def test_gzip_is_sent_to_those_who_take_it(
+    server: WebServer, board: FakeBoard, accepted: str, *, compressed: bool
+) -> None:
+    url = server.url + "metrics"
+    with requests.get(url, headers={"Accept-Encoding": accepted}, stream=True, timeout=5) as answer:
+        sent = answer.raw.read(decode_content=False)
+    assert answer.headers.get("Content-Encoding") == ("gzip" if compressed else None)
+    assert (gzip.decompress(sent) if compressed else sent) == board.text
+
+
+def test_health_says_so(server: WebServer) -> None:
+    assert ask(server, "/-/healthy").status_code == 200
+
+
+def test_ready_tells_the_reason_until_it_is(server: WebServer, board: FakeBoard) -> None:
+    board.reason = "the first import is still running"
+    answer = ask(server, "/-/ready")
+    assert answer.status_code == 503
+    assert answer.text == "Not ready: the first import is still running"
+    board.reason = None
+    assert ask(server, "/-/ready").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/data/sites"])
+def test_head_has_the_headers_and_no_body(server: WebServer, path: str) -> None:
+    full, head = ask(server, path), ask(server, path, "HEAD")
+    assert head.status_code == 200
+    assert head.content == b""
+    for header in ("Content-Type", "Content-Length"):
+        assert head.headers[header] == full.headers[header]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/data", "/data/", "/data/a/b", "/-/", "//metrics"])
+def test_other_paths_are_not_found(server: WebServer, path: str) -> None:
+    answer = requests.get(server.url.rstrip("/") + path, timeout=5)
+    assert (answer.status_code, answer.text) == (404, "Not found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/metrics", "GET, HEAD"),
+        ("OPTIONS", "/data/sites", "GET, HEAD"),
+        ("PUT", "/-/healthy", "GET, HEAD"),
+        ("BREW", "/-/ready", "GET, HEAD"),
+        ("GET", "/-/reload", "POST"),
+    ],
+)
+def test_wrong_methods_are_told_the_right_ones(
+    server: WebServer, method: str, path: str, allowed: str
+) -> None:
+    answer = ask(server, path, method)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == allowed
+    assert answer.text == f"Only {allowed.replace(', ', ' or ')} requests allowed"
+
+
+class TestReports:
+    def test_a_report_is_json(self, server: WebServer, board: FakeBoard) -> None:
+        board.answers["sites"] = {"Fünf": [{"category": "2013-02-21", "value": None}]}
+        answer = ask(server, "/data/sites")
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.json() == board.answers["sites"]
+
+    def test_parameters_are_passed_on(self, server: WebServer, board: FakeBoard) -> None:
+        ask(server, "/data/sites?start=1361404800&end=1361491199.5&segmentation=Screen%20size")
+        assert board.asked == [("sites", 1361404800.0, 1361491199.5, "Screen size")]
+
+    def test_empty_parameters_were_not_given(self, server: WebServer, board: FakeBoard) -> None:
+        ask(server, "/data/sites?start=&end=&segmentation=")
+        assert board.asked == [("sites", None, None, None)]
+
+    @pytest.mark.parametrize(
+        "number",
+        ["nan", "inf", "-inf", "1e400", "-1", "99999999999999", "253402300800", "1_000", "x", "٣"],
+    )
+    @pytest.mark.parametrize("parameter", ["start", "end"])
+    def test_numbers_that_are_no_time_are_refused(
+        self, server: WebServer, board: FakeBoard, parameter: str, number: str
+    ) -> None:
+        answer = ask(server, f"/data/sites?{parameter}={number}")
+        assert answer.status_code == 400
+        assert answer.text == f"{parameter}: must be Unix seconds from 0 to 253402300799"
+        assert board.asked == []
+
+    def test_a_range_that_ends_on_an_earlier_day_is_refused(self, server: WebServer) -> None:
+        answer = ask(server, "/data/sites?start=86400&end=86399")
+        assert (answer.status_code, answer.text) == (400, "end: is before start")
+
+    def test_a_range_within_a_day_is_that_day(self, server: WebServer) -> None:
+        assert ask(server, "/data/sites?start=90000&end=86400").status_code == 200
+
+    def test_an_unknown_segmentation_is_refused(self, server: WebServer) -> None:
+        answer = ask(server, "/data/sites?segmentation=Nothing")
+        assert (answer.status_code, answer.text) == (400, "Invalid segmentation")
+
+    def test_an_unknown_report_is_not_found(self, server: WebServer) -> None:
+        answer = ask(server, "/data/hosts")
+        assert (answer.status_code, answer.text) == (404, "Unknown report")
+
+    def test_bytes_that_are_no_text_are_refused(self, server: WebServer) -> None:
+        assert ask(server, "/data/sites?segmentation=%ff").status_code == 400
+
+    def test_nan_never_gets_into_json(self, server: WebServer, board: FakeBoard) -> None:
+        board.answers["sites"] = {"Total": [{"category": "2013-02-21", "value": math.nan}]}
+        answer = ask(server, "/data/sites")
+        assert answer.status_code == 500
+        with pytest.raises(json.JSONDecodeError):
+            answer.json()
+
+
+class TestReload:
+    def test_is_forbidden_unless_enabled(self, server: WebServer, board: FakeBoard) -> None:
+        answer = ask(server, "/-/reload", "POST")
+        assert (answer.status_code, answer.text) == (403, "Lifecycle API is not enabled.")
+        assert board.asked == []
+
+    def test_applies_the_configuration(self, serve: Serve, board: FakeBoard) -> None:
+        assert ask(serve(lifecycle=True), "/-/reload", "POST").status_code == 200
+        assert board.asked == [("reload",)]
+
+    def test_tells_all_problems(self, serve: Serve, board: FakeBoard) -> None:
+        board.problems = ["windows[0]: too long", "flows: none"]
+        answer = ask(serve(lifecycle=True), "/-/reload", "POST")
+        assert answer.status_code == 500
+        assert answer.text.splitlines() == ["failed to reload config:", *board.problems]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/data/sites"])
+def test_a_fault_is_logged_once_and_not_shown(
+    server: WebServer, board: FakeBoard, path: str, logs: list[EventDict]
+) -> None:
+    board.broken = RuntimeError("the inner workings")
+    answer = ask(server, path)
+    assert answer.status_code == 500
+    assert answer.text == "Something went wrong in the exporter; its log says what."
+    errors = [entry for entry in logs if entry["log_level"] == "error"]
+    assert [(entry["event"], entry["path"]) for entry in errors] == [("request failed", path)]
+
+
+def test_answers_tell_browsers_to_be_careful(server: WebServer) -> None:
+    for path in ("/", "/metrics", "/nothing"):
+        headers = ask(server, path).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "Server" not in headers
