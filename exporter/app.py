@@ -7,21 +7,25 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
+import msgspec
 import structlog
 
-from exporter.config import Configuration
+from exporter.config import Configuration, ConfigurationError, load
 from exporter.domain.counting import Counting
 from exporter.domain.definitions import Definitions
+from exporter.domain.lateness import Lateness, late_seconds
 from exporter.domain.reports import milestones, segmentations
-from exporter.domain.windows import hour_of
+from exporter.domain.windows import hour_of, ms_of
 from exporter.exposition import Exposition
 from exporter.front import front_page
-from exporter.importer import POSITION, Importer
+from exporter.importer import Importer
 from exporter.operations import Journal
 from exporter.ports import SourceError, Store, StoreError
 from exporter.reading import FIRST_DAY, LAST_DAY, read_report
+from exporter.reconciler import Reconciler, Sweeps
 from exporter.schedule import Schedule
 from exporter.snapshot import take_snapshot
 from exporter.web.board import Body
@@ -29,6 +33,7 @@ from exporter.web.page import Page
 from exporter.web.server import WebServer
 from exporter.wiring import open_source, open_store
 
+_LATENESS = "lateness"  # the name under which the store remembers it
 STOP_SECONDS = 8.0  # how long a running import is waited for
 
 
@@ -46,15 +51,18 @@ class Exporter:
         self._config_file = config_file
         self._counting = Counting(configuration.definitions)
         self._pending: Counting | None = None
+        self._counted = False  # whether the store was told what to count under
         self._journal = Journal()
         self._journal.reloaded(now(), successful=True)
         self._exposition = Exposition(lambda: self._journal.operations, lambda: self._digest)
         self._source = open_source(configuration.data_server)
         self._store: Store | None = None
         self._importer: Importer | None = None
+        self._reconciler: Reconciler | None = None
         self._schedule = Schedule()
         self._working = threading.Lock()  # one import, recount or clean-up at a time
         self._showing = threading.RLock()  # definitions in force and snapshot go together
+        self._reloading = threading.Lock()
         self._stopping = threading.Event()
         self._said: dict[str, str] = {}
 
@@ -68,20 +76,28 @@ class Exporter:
         """Open the store and show what it holds already. Raises `StoreError`."""
         store = open_store(self._configuration.store)
         self._store = store
-        self._importer = Importer(
-            self._source, store, history=self._configuration.import_.history
-        )
-        self._count_under(store, Counting(self._configuration.definitions))
+        self._set_up_import(store)
+        self._journal.came(_remembered_lateness(store))
+        self._use_definitions(store)
         self._journal.store_used(worked=True)
         self._journal.held(store.holdings())
-        if store.note(POSITION) is not None:
-            self._take_snapshot()
+        self._take_snapshot()
 
-    def start(self) -> None:
-        """Begin to import, on schedule."""
+    def _set_up_import(self, store: Store) -> None:
+        history = self._configuration.import_.history
+        self._importer = Importer(self._source, store, history=history)
+        self._reconciler = Reconciler(
+            self._importer, self._source, store, history=history, sweeps=Sweeps()
+        )
+
+    def _schedule_import(self) -> None:
         self._schedule.every(
             self._configuration.import_.every, "import", self._guarded(self._import), first=now()
         )
+
+    def start(self) -> None:
+        """Begin to import, on schedule."""
+        self._schedule_import()
         self._schedule.hourly("snapshot", self._guarded(self._snapshot_of_the_hour))
         self._schedule.every(
             timedelta(days=1), "retention", self._guarded(self._drop_old), first=now()
@@ -126,23 +142,24 @@ class Exporter:
             if self._stopping.is_set():
                 return
             store = self._opened()
+            self._use_definitions(store)
             self._run_import(store)
         self._take_snapshot()
         self._recount()
 
     def _run_import(self, store: Store) -> None:
-        if self._importer is None:
+        if self._importer is None or self._reconciler is None:
             return
         began = now()
         self._journal.import_began(began)
         before = dict(self._journal.operations.interactions)
         try:
-            for progress in self._importer.run(
-                self._counting, began, stopped=self._stopping.is_set
-            ):
-                self._journal.stored(progress.added, progress.late)
-            self._count_both(store)
+            self._fetch(self._importer, self._reconciler, began)
+            self._remember_lateness(store, began)
+            self._journal.counted(self._reconciler.balance(), store.holdings())
         except SourceError as problem:
+            if self._stopping.is_set():
+                return
             self._journal.source_used(worked=False)
             self._import_failed(began, problem)
         except StoreError as problem:
@@ -160,16 +177,30 @@ class Exporter:
             counts = {result: n - before[result] for result, n in after.items()}
             self._log.info("import finished", seconds=round(took.total_seconds(), 3), **counts)
 
+    def _fetch(self, importer: Importer, reconciler: Reconciler, began: datetime) -> None:
+        """Import what is new, then what came late."""
+        first = importer.position() is None
+        reconciler.open(began)
+        for progress in chain(
+            importer.run(self._counting, began, stopped=self._stopping.is_set),
+            reconciler.run(self._counting, began, stopped=self._stopping.is_set),
+        ):
+            self._journal.stored(progress.added, progress.late)
+            if not first:
+                late = late_seconds(progress.added.timestamps_ms, ms_of(began))
+                self._journal.came(self._journal.operations.lateness.see(late))
+
+    def _remember_lateness(self, store: Store, began: datetime) -> None:
+        before = self._journal.operations.last_success
+        lateness = self._journal.operations.lateness
+        if before is not None:
+            lateness = lateness.watch(began - before)
+        self._journal.came(lateness)
+        store.remember(_LATENESS, msgspec.json.encode(lateness).decode())
+
     def _import_failed(self, began: datetime, problem: Exception) -> None:
         self._journal.import_ended(now(), now() - began, str(problem))
         self._failed("import", "import failed", problem)
-
-    def _count_both(self, store: Store) -> None:
-        count = self._source.count()
-        holdings = store.holdings()
-        held = float("nan") if count is None else float(count)
-        missing = float("nan") if count is None else float(count - holdings.accounted_for)
-        self._journal.counted(held, holdings, missing)
 
     def _snapshot_of_the_hour(self) -> None:
         if self._exposition.snapshot is not None:
@@ -178,7 +209,7 @@ class Exporter:
     def _take_snapshot(self) -> None:
         store = self._opened()
         with self._showing:
-            if store.note(POSITION) is None:
+            if self._importer is None or self._importer.position() is None:
                 return
             snapshot = take_snapshot(store, self._counting, self._configuration.windows, now())
             self._exposition.publish(snapshot, self._configuration.milestones)
@@ -194,10 +225,14 @@ class Exporter:
 
     # Definitions
 
-    def _count_under(self, store: Store, wanted: Counting) -> None:
-        """Count under the wanted definitions; until they are recounted, show the old ones."""
+    def _use_definitions(self, store: Store) -> None:
+        """Count under the configured definitions; until they are recounted, show the old ones."""
+        wanted = Counting(self._configuration.definitions)
+        if wanted.digest == (self._pending or self._counting).digest and self._counted:
+            return
         held = store.definitions_in_force()
         with self._showing:
+            self._counted = True
             if held is None or held == wanted.definitions.to_json():
                 store.count_under(wanted)
                 self._counting, self._pending = wanted, None
@@ -205,9 +240,7 @@ class Exporter:
             before = Counting(Definitions.from_json(held))
             store.count_under(before, wanted)
             self._counting, self._pending = before, wanted
-        self._log.info(
-            "definitions changed, recounting", before=before.digest, after=wanted.digest
-        )
+        self._log.info("definitions changed, recounting", before=before.digest, after=wanted.digest)
 
     def _recount(self) -> None:
         while self._pending is not None and not self._stopping.is_set():
@@ -287,8 +320,44 @@ class Exporter:
         )
 
     def reload(self) -> Sequence[str]:
-        """See `Board`."""
-        return ()
+        """See `Board`: validate everything first, then apply it as a whole."""
+        with self._reloading:
+            problems = self._reload()
+            self._journal.reloaded(now(), successful=not problems)
+        if problems:
+            self._log.error("configuration not reloaded", problems=list(problems))
+        else:
+            self._log.info("configuration reloaded")
+        return problems
+
+    def _reload(self) -> Sequence[str]:
+        if self._config_file is None:
+            return ("there is no configuration file to read again",)
+        try:
+            wanted = load(self._config_file, os.environ)
+        except ConfigurationError as problem:
+            return problem.problems
+        fixed = (
+            ("store", wanted.store, self._configuration.store),
+            ("web.listen", wanted.listen, self._configuration.listen),
+        )
+        problems = [f"{name}: a change needs a restart" for name, a, b in fixed if a != b]
+        if not problems:
+            self._apply(wanted)
+        return problems
+
+    def _apply(self, wanted: Configuration) -> None:
+        """Go on with another configuration; a running import ends as it began."""
+        self._configuration = wanted
+        self._source = open_source(wanted.data_server)
+        if self._store is not None:
+            self._set_up_import(self._store)
+        self._schedule_import()
+
+
+def _remembered_lateness(store: Store) -> Lateness:
+    text = store.note(_LATENESS)
+    return Lateness() if text is None else msgspec.json.decode(text, type=Lateness)
 
 
 def _day(seconds: float | None) -> date | None:
@@ -309,7 +378,7 @@ def serve(
     lifecycle: bool,
     told: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Run the daemon until SIGTERM or SIGINT. Raises `StoreError`, `ListenError`.
+    """Run the daemon until SIGTERM or SIGINT. Raises `StoreError`, `WebConfigError`, `ListenError`.
 
     `told` is given the address once it is listened on.
     """
@@ -318,6 +387,9 @@ def serve(
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    signal.signal(
+        signal.SIGHUP, lambda *_: threading.Thread(target=exporter.reload, daemon=True).start()
+    )
     exporter.open()
     server = WebServer(
         exporter,

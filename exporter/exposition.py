@@ -20,7 +20,9 @@ from prometheus_client.registry import Collector
 from exporter import __version__, families
 from exporter.compressible import Compressible
 from exporter.domain.kpis import KPIS
+from exporter.domain.lateness import BOUNDS_SECONDS
 from exporter.domain.reports import Milestone
+from exporter.domain.windows import hour_of, start_of
 from exporter.families import Family
 from exporter.operations import Histogram, Operations
 from exporter.snapshot import Snapshot
@@ -63,8 +65,8 @@ def operation_metrics(
     """Render the exporter's own state."""
     held = state.holdings
     newest = None if held is None or held.newest_ms is None else held.newest_ms / 1000
-    yield _single(families.SOURCE_UP, _flag(state.source_up))
-    yield _single(families.STORE_UP, _flag(state.store_up))
+    yield _single(families.SOURCE_UP, _or_nan(state.source_up))
+    yield _single(families.STORE_UP, _or_nan(state.store_up))
     yield _single(families.SOURCE_INTERACTIONS, state.source_interactions)
     yield _single(families.STORE_INTERACTIONS, nan if held is None else held.interactions)
     yield _single(families.NEWEST_INTERACTION, nan if newest is None else newest)
@@ -75,7 +77,22 @@ def operation_metrics(
     yield _histogram(families.IMPORT_DURATION, state.durations)
     yield _single(families.IMPORT_LAST_SUCCESS, _seconds(state.last_success))
     yield _single(families.IMPORT_LAST_ATTEMPT, _seconds(state.last_attempt))
+    lateness = state.lateness
+    yield _histogram(
+        families.LATENESS,
+        Histogram(bounds=BOUNDS_SECONDS, counts=lateness.counts, sum=lateness.seconds),
+    )
+    completeness = _gauge(families.COMPLETENESS)
+    if snapshot is not None:
+        into_hour = snapshot.taken - start_of(hour_of(snapshot.taken))
+        for window in snapshot.spans:
+            completeness.add_metric(
+                (window.name,),
+                lateness.expected_completeness(window.hours, into_hour.total_seconds()),
+            )
+    yield completeness
     yield _single(families.MISSING, state.missing)
+    yield _single(families.UNREACHABLE, state.unreachable)
     rejected = _gauge(families.REJECTED)
     for reason, n in state.rejected.items():
         rejected.add_metric((reason,), n)
@@ -123,7 +140,7 @@ def _bound(bound: float) -> str:
     return "+Inf" if bound == float("inf") else repr(float(bound))
 
 
-def _flag(value: bool | None) -> float:
+def _or_nan(value: float | None) -> float:
     return nan if value is None else float(value)
 
 
@@ -187,7 +204,7 @@ class Exposition:
         self._published = (snapshot, parts, marks)
 
     def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Scrape:
-        """Answer a scrape: the format by `accept`, only the families in `names` if there are any."""
+        """Answer a scrape: in the format by `accept`, of all families or those in `names`."""
         _, content_type = text_format.choose_encoder(accept)
         name = OPENMETRICS if "openmetrics" in content_type else TEXT
         snapshot, parts, marks = self._published
@@ -213,6 +230,6 @@ def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
 
 
 def _render(registry: Collector, name: str) -> bytes:
-    if name == OPENMETRICS:
-        return openmetrics.generate_latest(registry).removesuffix(_EOF)
-    return text_format.generate_latest(registry)
+    render = openmetrics.generate_latest if name == OPENMETRICS else text_format.generate_latest
+    content: bytes = render(registry)
+    return content.removesuffix(_EOF)

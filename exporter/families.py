@@ -161,6 +161,21 @@ MISSING = _gauge(
     "kpi_exporter_missing_interactions",
     "Interactions held by the source and not accounted for here, NaN while unknown.",
 )
+UNREACHABLE = _gauge(
+    "kpi_exporter_unreachable_interactions",
+    "Interactions the source holds that lie before the history or that no request returns.",
+)
+LATENESS = Family(
+    name="kpi_exporter_import_lateness_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=(),
+    help="How long after their timestamp interactions were imported, the first import aside.",
+)
+COMPLETENESS = _gauge(
+    "kpi_expected_completeness_ratio",
+    "Share of the window's interactions expected to be in already, by the lateness observed.",
+    "window",
+)
 REJECTED = _gauge(
     "kpi_exporter_rejected_interactions",
     "Interactions refused and kept aside to be looked at, by reason.",
@@ -199,7 +214,10 @@ OPERATIONS: tuple[Family, ...] = (
     IMPORT_DURATION,
     IMPORT_LAST_SUCCESS,
     IMPORT_LAST_ATTEMPT,
+    LATENESS,
+    COMPLETENESS,
     MISSING,
+    UNREACHABLE,
     REJECTED,
     RECOUNT,
     RELOAD_SUCCESSFUL,

@@ -7,27 +7,27 @@ from datetime import datetime, timedelta
 from exporter.domain.counting import Counting
 from exporter.domain.facts import Verdict
 from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
-from exporter.domain.windows import EPOCH, hour_of, start_of
+from exporter.domain.windows import EPOCH, hour_of, ms_of, start_of
 from exporter.ports import Added, Batch, Source, SourceTooSlowError, Store
 
-POSITION = "position"
 AHEAD = timedelta(days=1)  # how far ahead of the clock a timestamp is believed
 OVERLAP = timedelta(minutes=20)  # clients round timestamps down to 10 minutes
-SHORTEST = timedelta(minutes=10)
-LONGEST = timedelta(days=1)
+SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=1)
 FEWEST_ROWS, MOST_ROWS = 5_000, 20_000
-_GRID = timedelta(minutes=5)  # bounds lie between two rounded timestamps
+_POSITION = "position"
+_ROUNDED = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One portion is stored: what became of it, how far the import has come."""
+    """One portion is stored: what became of its rows, how many of the new ones came late.
+
+    `done` is how much of the range asked for is behind, from 0 to 1.
+    """
 
     added: Added
     late: int
-    start: datetime
-    at: datetime
-    end: datetime
+    done: float
 
 
 class Importer:
@@ -43,6 +43,11 @@ class Importer:
         self._history = history
         self._length = timedelta(hours=1)
 
+    def position(self) -> datetime | None:
+        """Say up to when everything was fetched once; None before the first import ended."""
+        text = self._store.note(_POSITION)
+        return None if text is None else datetime.fromisoformat(text)
+
     def run(
         self,
         counting: Counting,
@@ -57,19 +62,60 @@ class Importer:
         The first import reaches `history` back, a later one begins where the last one ended,
         with an overlap. Raises `SourceError` and `StoreError`; what was stored stays.
         """
-        position = self._position()
-        start = since or (now - self._history if position is None else min(position, now) - OVERLAP)
-        end = until or now + AHEAD
+        position = self.position()
+        if since is not None:
+            start = since
+        elif position is None:
+            start = now - self._history
+        else:
+            start = min(position, now) - OVERLAP
+        end = now + AHEAD if until is None else until
+        for fetched_until, progress in self._windows(counting, now, start, end, stopped):
+            if progress is not None:
+                yield progress
+            elif since is None:
+                self._move_position(fetched_until, now)
+
+    def fetch_again(
+        self,
+        counting: Counting,
+        now: datetime,
+        start: datetime,
+        end: datetime,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Progress]:
+        """Import a range that was fetched before, for what came to it late. Raises as `run`."""
+        for _, progress in self._windows(counting, now, start, end, stopped):
+            if progress is not None:
+                yield progress
+
+    def fetch_strays(self, counting: Counting, now: datetime) -> Iterator[Progress]:
+        """Import what only a request without end returns: timestamps stored as strings."""
+        position = self.position()
+        for rows in self._source.fetch(now + AHEAD, None):
+            yield self._store_portion(counting, rows, now, position, done=1.0)
+
+    def _windows(
+        self,
+        counting: Counting,
+        now: datetime,
+        start: datetime,
+        end: datetime,
+        stopped: Callable[[], bool],
+    ) -> Iterator[tuple[datetime, Progress | None]]:
+        """Fetch a range window by window; a window's end comes without progress."""
+        position = self.position()
+        whole = (min(end, max(now, start)) - start) or _ROUNDED
         at = start
         while at < end and not stopped():
-            bound = min(_on_grid(at + self._length), end)
+            bound = min(_between_rounded(at + self._length), end)
             rows = 0
             try:
                 for portion in self._source.fetch(at, bound):
                     rows += len(portion)
-                    added = self._store_portion(counting, portion, now)
-                    late = _late(added.timestamps_ms, position)
-                    yield Progress(added=added, late=late, start=start, at=bound, end=min(end, now))
+                    done = min((bound - start) / whole, 1.0)
+                    yield bound, self._store_portion(counting, portion, now, position, done)
                     if stopped():
                         return
             except SourceTooSlowError:
@@ -79,27 +125,30 @@ class Importer:
                 continue
             self._adapt(rows, bound - at)
             at = bound
-            if since is None:
-                self._move_position(at, now)
+            yield bound, None
 
-    def _store_portion(self, counting: Counting, rows: Sequence[Row], now: datetime) -> Added:
-        newest_ms = (now + AHEAD - EPOCH) // timedelta(milliseconds=1)
-        return self._store.add(_sorted(counting.read(rows, newest_ms)), now)
+    def _store_portion(
+        self,
+        counting: Counting,
+        rows: Sequence[Row],
+        now: datetime,
+        position: datetime | None,
+        done: float,
+    ) -> Progress:
+        verdicts = counting.read(rows, newest_ms=ms_of(now + AHEAD))
+        added = self._store.add(_batch(verdicts), now)
+        return Progress(added=added, late=_late(added.timestamps_ms, position), done=done)
 
-    def _position(self) -> datetime | None:
-        note = self._store.note(POSITION)
-        return None if note is None else datetime.fromisoformat(note)
-
-    def _move_position(self, at: datetime, now: datetime) -> None:
+    def _move_position(self, fetched_until: datetime, now: datetime) -> None:
         """Note how far the import has come: never past the clock, nor past what was seen.
 
         A clock that runs ahead would otherwise leave a gap behind it once it is set right.
         """
         newest_ms = self._store.holdings().newest_ms
-        if newest_ms is None:
-            return
-        position = min(at, now, EPOCH + timedelta(milliseconds=newest_ms))
-        self._store.remember(POSITION, position.isoformat())
+        if newest_ms is not None:
+            newest = EPOCH + timedelta(milliseconds=newest_ms)
+            position = min(fetched_until, now, newest)
+            self._store.remember(_POSITION, position.isoformat())
 
     def _adapt(self, rows: int, length: timedelta) -> None:
         if rows > MOST_ROWS:
@@ -108,7 +157,7 @@ class Importer:
             self._length = min(LONGEST, self._length * 2)
 
 
-def _sorted(verdicts: Sequence[Verdict]) -> Batch:
+def _batch(verdicts: Sequence[Verdict]) -> Batch:
     return Batch(
         interactions=[v for v in verdicts if isinstance(v, Interaction)],
         ignored=[v for v in verdicts if isinstance(v, Ignored)],
@@ -120,11 +169,10 @@ def _late(timestamps_ms: Sequence[int], position: datetime | None) -> int:
     """Count what lies behind the newest hour that was complete before this import."""
     if position is None:
         return 0
-    complete = start_of(hour_of(position))
-    complete_ms = (complete - EPOCH) // timedelta(milliseconds=1)
+    complete_ms = ms_of(start_of(hour_of(position)))
     return sum(timestamp_ms < complete_ms for timestamp_ms in timestamps_ms)
 
 
-def _on_grid(when: datetime) -> datetime:
-    """Move an instant to the middle between two multiples of 10 minutes."""
-    return when - (when - EPOCH) % (2 * _GRID) + _GRID
+def _between_rounded(when: datetime) -> datetime:
+    """Move an instant half-way between two of the timestamps that clients round to."""
+    return when - (when - EPOCH) % _ROUNDED + _ROUNDED / 2

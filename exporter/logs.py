@@ -35,7 +35,7 @@ def set_up(level: str, form: str) -> None:
     root.handlers = [handler]
     root.setLevel(lowest)
     for chatty in ("apscheduler", "urllib3", "tornado.access"):
-        logging.getLogger(chatty).setLevel("WARNING" if lowest != "DEBUG" else "DEBUG")
+        logging.getLogger(chatty).setLevel("DEBUG" if lowest == "DEBUG" else "ERROR")
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

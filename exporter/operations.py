@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from math import nan
 
 from exporter.domain.interaction import Reason
+from exporter.domain.lateness import Lateness
 from exporter.ports import Added, Holdings, Recount
+from exporter.reconciler import Balance
 
 DURATION_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 
@@ -41,13 +43,15 @@ class Operations:
     source_interactions: float = nan
     holdings: Holdings | None = None
     missing: float = nan
+    unreachable: int = 0
+    lateness: Lateness = field(default_factory=Lateness)
     running: bool = False
     runs: Mapping[str, int] = field(default_factory=lambda: {"success": 0, "failure": 0})
     interactions: Mapping[str, int] = field(
         default_factory=lambda: {"imported": 0, "duplicate": 0, "ignored": 0, "rejected": 0}
     )
     late: int = 0
-    durations: Histogram = _empty(DURATION_BUCKETS_SECONDS)
+    durations: Histogram = field(default_factory=lambda: _empty(DURATION_BUCKETS_SECONDS))
     last_attempt: datetime | None = None
     last_success: datetime | None = None
     last_problem: str = ""
@@ -126,9 +130,19 @@ class Journal:
         """The store did what was asked, or did not."""
         self._change(store_up=worked)
 
-    def counted(self, source: float, holdings: Holdings, missing: float) -> None:
-        """Both sides were counted; NaN where the source cannot say."""
-        self._change(source_interactions=source, holdings=holdings, missing=missing)
+    def counted(self, balance: Balance, holdings: Holdings) -> None:
+        """Both sides were counted."""
+        source, missing = balance.source, balance.missing
+        self._change(
+            source_interactions=nan if source is None else source,
+            missing=nan if missing is None else missing,
+            unreachable=balance.unreachable,
+            holdings=holdings,
+        )
+
+    def came(self, lateness: Lateness) -> None:
+        """More is known of how late interactions are."""
+        self._change(lateness=lateness)
 
     def held(self, holdings: Holdings) -> None:
         """The store was counted."""

@@ -27,6 +27,7 @@ class Snapshot:
     taken: datetime
     definitions: Definitions
     layout: Layout
+    spans: tuple[Window, ...]
     windows: Mapping[str, Mapping[tuple[str, str], Counted]]
     days: Mapping[date, Counted]
 
@@ -54,6 +55,7 @@ def take_snapshot(
         taken=now,
         definitions=counting.definitions,
         layout=counting.layout,
+        spans=tuple(windows),
         windows={window.name: result[window.name] for window in windows},
         days=_days(store, counting, end),
     )
@@ -69,12 +71,9 @@ def _add_up(sums: dict[tuple[str, str], Counts], more: Iterable[Sum]) -> None:
 def _days(store: Store, counting: Counting, end: Hour) -> Mapping[date, Counted]:
     after = -(-end // HOURS_PER_DAY) * HOURS_PER_DAY
     first = after - CHART_DAYS * HOURS_PER_DAY
-    counts: dict[date, Counts] = {
-        day_of(first) + timedelta(days=n): {} for n in range(CHART_DAYS)
-    }
+    counts: dict[date, Counts] = {day_of(first) + timedelta(days=n): {} for n in range(CHART_DAYS)}
     for row in store.by_day(first, after, ("",)):
         counts[day_of(row.start)] = row.counts
     return {
-        day: Counted(held, counting.layout, counting.definitions)
-        for day, held in counts.items()
+        day: Counted(held, counting.layout, counting.definitions) for day, held in counts.items()
     }

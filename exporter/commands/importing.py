@@ -2,7 +2,7 @@
 
 import argparse
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from rich.console import Console
@@ -17,6 +17,7 @@ from exporter.ports import SourceError, StoreError
 from exporter.wiring import open_source
 
 TEXT = "import once and exit"
+SAY_EVERY = timedelta(seconds=10)
 RESULTS = ("imported", "duplicate", "ignored", "rejected")
 
 
@@ -45,9 +46,7 @@ def run(options: argparse.Namespace) -> None:
             show,
         ):
             importer = Importer(source, store, history=configuration.import_.history)
-            for portion in importer.run(
-                counting, began, since=options.since, until=options.until
-            ):
+            for portion in importer.run(counting, began, since=options.since, until=options.until):
                 for result in RESULTS:
                     counts[result] += getattr(portion.added, result)
                 show.portion(portion)
@@ -87,19 +86,17 @@ class _Shown:
 
     def portion(self, portion: Portion) -> None:
         rows = sum(self._counts.values())
-        total = (portion.end - portion.start).total_seconds()
-        done = min((portion.at - portion.start).total_seconds(), total)
         if self._bar is not None:
             elapsed = self._bar.tasks[self._task].elapsed or 0
             self._bar.update(
                 self._task,
-                total=total,
-                completed=done,
+                total=1.0,
+                completed=portion.done,
                 rows=rows,
                 rate=rows / elapsed if elapsed else 0.0,
             )
             return
         at = now()
-        if self._said is None or (at - self._said).total_seconds() >= 10:
+        if self._said is None or at - self._said >= SAY_EVERY:
             self._said = at
-            self._log.info("importing", rows=rows, until=portion.at.isoformat())
+            self._log.info("importing", rows=rows, done=f"{portion.done:.0%}")

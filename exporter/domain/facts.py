@@ -3,12 +3,12 @@
 Where this is written: `docs/reference/definitions.md`, "From a blob to facts".
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from exporter.domain.blob import Decoder, Getter, Unreadable, number, shown
-from exporter.domain.definitions import OTHER, Definitions, Flow, Rule, Segmentation
+from exporter.domain.definitions import OTHER, Definitions, Flow, Rule, Scalar, Segmentation
 from exporter.domain.interaction import (
     MS_PER_HOUR,
     Facts,
@@ -101,15 +101,13 @@ class Reader:
             seen |= bits[event.name]
         answers = tuple([_same(get(blob), equals) for get, equals in self._answers])
         slots, flows = self._shape(seen, answers)
-        rows = [0]
-        for segments in self._segmentations:
-            rows.append(segments.row(blob, flows))
+        rows = (0, *[segments.row(blob, flows) for segments in self._segmentations])
         sites = 0
         for get in self._sites:
             sites = _whole(get(blob))
             if sites:
                 break
-        facts = Facts(timestamp_ms // MS_PER_HOUR, tuple(rows), slots, sites)
+        facts = Facts(timestamp_ms // MS_PER_HOUR, rows, slots, sites)
         return Interaction(row.id, timestamp_ms, row.raw, facts)
 
     def _compile(self, rule: Rule) -> _Test:
@@ -123,38 +121,21 @@ class Reader:
 
     def _work_out_shape(self, seen: int, answers: tuple[bool, ...]) -> _Shape:
         """Find the steps reached and the outcome, by the definitions, for these events."""
-        fields = dict(zip(self._asked, answers, strict=True))
-        reached: dict[str, frozenset[str]] = {}
-
-        def holds(rule: Rule) -> bool:
-            test = self._tests[rule]
-            if seen & test.requires != test.requires or seen & test.excludes:
-                return False
-            if test.any_of and not seen & test.any_of:
-                return False
-            if test.contains and not seen & test.contains:
-                return False
-            if rule.field is not None and not fields[rule.field, rule.equals]:
-                return False
-            if rule.flow is None:
-                return True
-            steps = steps_of(rule.flow)
-            return bool(steps) if rule.step is None else rule.step in steps
-
-        def steps_of(name: str) -> frozenset[str]:
-            if name not in reached:
-                reached[name] = _steps(self._flows[name], holds)
-            return reached[name]
-
-        steps = {name: steps_of(name) for name in self._flows}
+        reading = _Reading(
+            seen=seen,
+            fields=dict(zip(self._asked, answers, strict=True)),
+            tests=self._tests,
+            flows=self._flows,
+        )
+        steps = {name: reading.steps(name) for name in self._flows}
         ways = self.definitions.outcomes
-        signed_in = holds(ways.signed_in)
+        signed_in = reading.holds(ways.signed_in)
         ended = outcome(
             shown=ways.shown.step in steps[ways.shown.flow],
             engaged=ways.engaged.step in steps[ways.engaged.flow],
             signed_in=signed_in,
-            fallback=holds(ways.fallback),
-            idp=holds(ways.idp),
+            fallback=reading.holds(ways.fallback),
+            idp=reading.holds(ways.idp),
         )
         slots = [self.layout.attempts]
         if ended is not None:
@@ -164,6 +145,46 @@ class Reader:
         for name, found in steps.items():
             slots += (slot for step, slot in self.layout.steps[name].items() if step in found)
         return _Shape(tuple(slots), frozenset(name for name, found in steps.items() if found))
+
+
+class _Reading:
+    """One interaction's events and fields, held against the rules."""
+
+    def __init__(
+        self,
+        *,
+        seen: int,
+        fields: Mapping[tuple[str, Scalar | None], bool],
+        tests: Mapping[Rule, _Test],
+        flows: Mapping[str, Flow],
+    ) -> None:
+        self._seen = seen
+        self._fields = fields
+        self._tests = tests
+        self._flows = flows
+        self._steps: dict[str, frozenset[str]] = {}
+
+    def holds(self, rule: Rule) -> bool:
+        """Say whether every part of a rule holds."""
+        test, seen = self._tests[rule], self._seen
+        return (
+            seen & test.requires == test.requires
+            and not seen & test.excludes
+            and (not test.any_of or bool(seen & test.any_of))
+            and (not test.contains or bool(seen & test.contains))
+            and (rule.field is None or self._fields[rule.field, rule.equals])
+            and (rule.flow is None or self._belongs(rule.flow, rule.step))
+        )
+
+    def _belongs(self, flow: str, step: str | None) -> bool:
+        steps = self.steps(flow)
+        return bool(steps) if step is None else step in steps
+
+    def steps(self, name: str) -> frozenset[str]:
+        """Say which steps of a flow are reached."""
+        if name not in self._steps:
+            self._steps[name] = _steps(self._flows[name], self.holds)
+        return self._steps[name]
 
 
 def _steps(flow: Flow, holds: Callable[[Rule], bool]) -> frozenset[str]:

@@ -7,6 +7,7 @@ from exporter.domain.interaction import Hour
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
+_MS = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,11 @@ class Window:
 
     name: str
     hours: int
+
+
+def ms_of(when: datetime) -> int:
+    """Give an instant in milliseconds since 1970."""
+    return (when - EPOCH) // _MS
 
 
 def hour_of(when: datetime) -> Hour:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 import requests
@@ -11,13 +11,12 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from exporter.domain.interaction import Row
+from exporter.domain.windows import ms_of
 from exporter.ports import SourceError, SourceTooSlowError
 from exporter.sources.rows import BrokenBody, Splitter
 
 PIECE_BYTES = 256 * 1024
 CONNECT_TIMEOUT_SECONDS = 5.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
 
 
 class Kpiggybank:
@@ -55,11 +54,11 @@ class Kpiggybank:
 
     def fetch(self, start: datetime, end: datetime | None) -> Iterator[Sequence[Row]]:
         """See `Source`."""
-        params = {"start": _ms(start) - 1}
+        params = {"start": ms_of(start) - 1}
         if end is not None:
             if end <= start:
                 raise ValueError(f"a range that ends before it begins: {start} to {end}")
-            params["end"] = _ms(end)
+            params["end"] = ms_of(end)
         splitter = Splitter()
         try:
             for piece in self._body("", params):
@@ -148,10 +147,6 @@ class Kpiggybank:
 
 class _CannotSayError(Exception):
     """The source has no answer to this."""
-
-
-def _ms(when: datetime) -> int:
-    return (when - _EPOCH) // _MS
 
 
 def _cause(problem: BaseException) -> str:
