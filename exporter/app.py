@@ -124,7 +124,7 @@ class Exporter:
                 work()
             except StoreError as problem:
                 self._store_failed(problem)
-            except Exception:
+            except Exception:  # noqa: BLE001 -- said with its traceback; the schedule goes on
                 self._log.exception("unexpected failure", work=work.__name__)
 
         return guarded

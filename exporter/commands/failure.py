@@ -1,5 +1,5 @@
 """How a command fails: one line that says what, where and what to do."""
 
 
-class Failure(Exception):  # noqa: N818 -- reads as what happened
+class Failure(Exception):
     """The command's work failed; exit code 1."""
