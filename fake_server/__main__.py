@@ -1,7 +1,13 @@
-"""The command line of the fake KPIggybank: ``python -m fake_server``.
+"""The command line of the fake KPIggybank.
+
+::
+
+    python -m fake_server                        # 91 days of interactions on port 3435
+    python -m fake_server --live --fault slow    # … and what comes from now on; slowly
+    python -m fake_server --port 0 --truth t.json --seed 5 --backend memory
 
 Prints one line, ``listening on http://127.0.0.1:3435``, when it is ready, and runs until SIGTERM or
-SIGINT. `fake_server.switches` lists what can be switched and asked while it runs.
+SIGINT. While it runs, `fake_server.switches` says what it can be asked and told.
 """
 
 import argparse
@@ -44,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             host=chosen.host,
             port=chosen.port,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"fake_server: {error}\n")
         return 1
     if arrivals is not None:
@@ -129,11 +135,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--speed", type=float, default=1.0, help="how fast the clock of --live goes; 0: only by "
         "POST /fake/clock")  # fmt: skip
     add("--late", type=float, default=0.2, metavar="SHARE", help="of --live, one hour to 30 days")
-    add("--incidents", type=Path, metavar="FILE", help="see fake_server/incidents.py")
+    add("--incidents", type=Path, metavar="FILE", help="as pydoc fake_server.incidents says")
     add("--string-timestamps", type=float, default=0.0, metavar="SHARE")
     add("--missing-timestamps", type=float, default=0.0, metavar="SHARE")
     add("--fault", type=_fault, action="append", default=[], metavar="NAME[=AMOUNT][*TIMES]",
-        help="repeatable; see fake_server/faults.py")  # fmt: skip
+        help="repeatable; pydoc fake_server.faults lists them")  # fmt: skip
     return parser
 
 

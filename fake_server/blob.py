@@ -15,24 +15,22 @@ _NOISE: Final = (
 """Events that count for nothing."""
 
 
+_TIMESTAMPS: Final = {"number": '"timestamp":{}', "string": '"timestamp":"{}"', "missing": ""}
+
+
 def write(plan: Plan) -> str:
     """The blob as a JSON object, without an id."""
     journey = plan.journey
     members = [
         journey.extra if journey.stream is None else _stream(journey, plan.chance),
         plan.members[0],
-        _TIMESTAMPS[plan.timestamp_as] % plan.timestamp_ms
-        if plan.timestamp_as != "missing"
-        else "",
+        _TIMESTAMPS[plan.timestamp_as].format(plan.timestamp_ms),
         f'"new_account":{journey.new_account}' if journey.new_account else "",
         *plan.members[1:],
         f'"number_sites_remembered":{plan.chance % 7}' if plan.chance & 8 else "",
         '"orphaned":true' if plan.chance & 3 == 0 else '"orphaned":false',
     ]
     return f"{{{','.join(filter(None, members))}}}"
-
-
-_TIMESTAMPS: Final = {"number": '"timestamp":%d', "string": '"timestamp":"%d"'}
 
 
 @cache

@@ -6,7 +6,7 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
@@ -86,14 +86,12 @@ class Listener(ThreadingHTTPServer):
 
     def close(self) -> None:
         """Stop listening, and drop every connection, whatever it is waiting for."""
+        # Shut down, the socket wakes its loop, which would otherwise notice at its next poll.
+        _shut_down(self.socket)
         self.shutdown()
         self.server_close()
         for connection in list(self._connections):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # It ended in the meantime.
-                continue
+            _shut_down(connection)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -134,6 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
         if "silent" in met:
             self._wait(met["silent"].amount)
             raise HangUp
+        if "delay" in met:
+            self._wait(met["delay"].amount)
         head = self._head(answer)
         if answer.lines is not None:
             self._stream(head, answer.lines)
@@ -223,6 +223,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 _DELIVERIES: Final = frozenset({"slow", "hang", "reset", "truncated", "endless"})
 """The faults that spare the answer and spoil its way."""
+
+
+def _shut_down(one: socket.socket) -> None:
+    # It may have ended in the meantime.
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
 
 
 def _phrase(status: int) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from fake_server.crowd import Crowd
-from fake_server.incidents import instant
+from fake_server.incidents import instant, read_incidents
 from fake_server.rows import Record, from_plan
 from fake_server.truth import Truth
 
@@ -114,11 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=1_000_000, help="about so many; %(default)s")
     parser.add_argument("--days", type=float, default=28.0, help="whole weeks keep near to --rows")
     parser.add_argument("--until", type=instant, default=instant("2026-11-01"))
+    parser.add_argument("--incidents", type=Path, help="as pydoc fake_server.incidents says")
     chosen = parser.parse_args(arguments)
+    incidents = read_incidents(chosen.incidents) if chosen.incidents else ()
     write(
         chosen.directory,
         backend=chosen.backend,
-        crowd=Crowd(seed=chosen.seed, per_day=chosen.rows / chosen.days),
+        crowd=Crowd(seed=chosen.seed, per_day=chosen.rows / chosen.days, incidents=incidents),
         since=chosen.until - timedelta(days=chosen.days),
         until=chosen.until,
     )

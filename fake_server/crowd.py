@@ -8,7 +8,7 @@ way, holds the same plans.
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import exp
 from random import Random
 from typing import Final
@@ -106,7 +106,8 @@ class Crowd:
         """What is done in one slot, counted from 1970, in no order."""
         rng = Random(f"{self.seed}/{number}")
         start_ms = number * SLOT_MS
-        incidents = tuple(one for one in self.incidents if one.covers(start_ms))
+        start = datetime.fromtimestamp(start_ms / 1000, UTC)
+        incidents = tuple(one for one in self.incidents if one.covers(start))
         drawn = (self._plan(rng, start_ms, incidents) for _ in range(self._visitors(rng, number)))
         return [one for one in drawn if one is not None]
 
@@ -125,36 +126,23 @@ class Crowd:
         return visitors
 
     def _plan(self, rng: Random, start_ms: int, incidents: tuple[Incident, ...]) -> Plan | None:
-        # Every draw is made whatever the others say, so that an incident changes only what it hits.
-        draw = rng.random
+        # Every draw is made whatever comes of it, so that an incident changes only what it hits.
         number, chance = rng.getrandbits(160), rng.getrandbits(512)
-        system = SYSTEMS[int(draw() * len(SYSTEMS))]
-        browser = BROWSERS[int(draw() * len(BROWSERS))]
-        odd_agent = ODD_AGENTS[int(draw() * len(ODD_AGENTS))]
-        screens = SCREENS[system.segment in HANDHELD]
-        screen = screens[int(draw() * len(screens))]
-        emails = EMAILS[int(draw() * len(EMAILS))]
-        language = LANGUAGES[int(draw() * len(LANGUAGES))]
-        api = APIS[int(draw() * len(APIS))]
-        sites = SITES[int(draw() * len(SITES))]
-        rate = SAMPLE_RATES[int(draw() * len(SAMPLE_RATES))]
-        planned = _JOURNEYS[int(draw() * len(_JOURNEYS))]
-        email_type_draw, hit, moment, late, far, oddity = (draw() for _ in range(6))
-
-        if odd_agent is None:
-            agent = _agent(system.json, browser.json, int(moment * 40))
-            machine = (system.segment, browser.segment)
-        else:
-            agent, machine = odd_agent, (OTHER, OTHER)
-        segments = (*machine, screen.segment, emails.segment, language.segment, api.segment)
-        journey: Journey | None = planned
+        user = _user(rng)
+        journey: Journey | None = rng.choice(_JOURNEYS)
+        hit, email_type_drawn, moment, late, far, oddity = (rng.random() for _ in range(6))
         for incident in incidents:
             if journey is not None:
-                journey = incident.alter(journey, moment_ms=start_ms, segments=segments, draw=hit)
+                journey = incident.alter(
+                    journey,
+                    moment=datetime.fromtimestamp(start_ms / 1000, UTC),
+                    segments=user.segments,
+                    draw=hit,
+                )
         if journey is None:
             return None
         email_types = EMAIL_TYPES[journey.provider]
-        email_type = email_types[int(email_type_draw * len(email_types))]
+        email_type = email_types[int(email_type_drawn * len(email_types))]
         timestamp_as = "number"
         if oddity < self.string_timestamps:
             timestamp_as = "string"
@@ -165,21 +153,48 @@ class Crowd:
             timestamp_ms=start_ms,
             arrives_ms=start_ms + int(moment * SLOT_MS) + self.lateness.delay_ms(late, far),
             journey=journey,
-            segments=(*segments, "Fallback" if journey.fallback else email_type.segment),
-            sites=sites.count,
-            members=(
-                f'"sample_rate":{rate}' if rate else "",
-                language.json,
-                screen.json,
-                emails.json,
-                sites.json,
-                api.json,
-                email_type.json,
-                agent,
-            ),
+            segments=(*user.segments, "Fallback" if journey.fallback else email_type.segment),
+            sites=user.sites,
+            members=(*user.members, email_type.json),
             chance=chance,
             timestamp_as=timestamp_as,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _User:
+    """Who somebody is, before they do anything."""
+
+    segments: tuple[str, ...]
+    """All but the last, which depends on what they do."""
+    sites: int
+    members: tuple[str, ...]
+
+
+def _user(rng: Random) -> _User:
+    choice = rng.choice
+    system, browser, odd_agent = choice(SYSTEMS), choice(BROWSERS), choice(ODD_AGENTS)
+    screen = choice(SCREENS[system.segment in HANDHELD])
+    emails, language, api, sites = choice(EMAILS), choice(LANGUAGES), choice(APIS), choice(SITES)
+    machine = (system.segment, browser.segment) if odd_agent is None else (OTHER, OTHER)
+    version = f'"version":{rng.randrange(1, 40)}'
+    return _User(
+        segments=(*machine, screen.segment, emails.segment, language.segment, api.segment),
+        sites=sites.count,
+        members=(
+            choice(SAMPLE_RATES),
+            language.json,
+            screen.json,
+            emails.json,
+            sites.json,
+            api.json,
+            _agent(system.json, browser.json, version) if odd_agent is None else odd_agent,
+        ),
+    )
+
+
+def _agent(*parts: str) -> str:
+    return f'"user_agent":{{{",".join(filter(None, parts))}}}'
 
 
 class Arrivals:
@@ -208,11 +223,6 @@ class Arrivals:
         self._crowd = replace(self._crowd, per_day=per_day)
 
 
-def span(days: float, until: datetime) -> tuple[datetime, datetime]:
-    """The range of so many days that ends at `until`."""
-    return until - timedelta(days=days), until
-
-
 def in_order_of_arrival(plans: Iterable[Plan]) -> list[Plan]:
     """Sort plans as the server met them."""
     return sorted(plans, key=lambda plan: (plan.arrives_ms, plan.number))
@@ -220,8 +230,3 @@ def in_order_of_arrival(plans: Iterable[Plan]) -> list[Plan]:
 
 def _slot(moment: datetime) -> int:
     return round(moment.timestamp() * 1000) // SLOT_MS
-
-
-def _agent(system: str, browser: str, version: int) -> str:
-    parts = ",".join(part for part in (system, browser, f'"version":{version}') if part)
-    return f'"user_agent":{{{parts}}}'

@@ -7,6 +7,7 @@ it stays until it is switched off; with it, so many requests meet it. Without AM
 name           amount
 =============  ======  =======================================================================
 slow           20000   bytes a second
+delay          3       nothing for so many seconds, then the answer
 hang           300     half of the answer, then nothing for so many seconds
 silent         300     no answer at all for so many seconds
 endless        300     a body that does not end for so many seconds
@@ -42,6 +43,7 @@ from zlib import crc32
 AMOUNTS: Final[Mapping[str, float]] = MappingProxyType(
     {
         "slow": 20_000,
+        "delay": 3,
         "hang": 300,
         "silent": 300,
         "endless": 300,

@@ -25,7 +25,8 @@ class Holdings:
         self._lock = threading.RLock()
         self._posted = 0
 
-    def __len__(self) -> int:
+    @property
+    def stored(self) -> int:
         """How many blobs it holds, whether a range returns them or not."""
         with self._lock:
             return len(self._store)

@@ -7,14 +7,14 @@ An incident turns journeys into worse ones. As a file: a JSON list of objects su
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from fake_server.journeys import BY_NAME, JOURNEYS, Journey
-from fake_server.traits import SEGMENTATIONS
+from fake_server.traits import SEGMENTATIONS, SEGMENTS
 
 _EVERY: Final = tuple(one.name for one in JOURNEYS)
 _ENGAGED: Final = tuple(
@@ -77,37 +77,31 @@ class Incident:
     """Whether the severity grows from 0 at the start to its full at the end."""
     segmentation: str | None = None
     segment: str | None = None
-    _becomes: Mapping[Journey, Journey | None] = field(init=False, repr=False, compare=False)
-    _start_ms: int = field(init=False, repr=False, compare=False)
-    _end_ms: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what could never happen."""
         if self.kind not in KINDS:
             raise ValueError(f"no such kind of incident: {self.kind!r}; one of {', '.join(KINDS)}")
-        if self.segmentation is not None and self.segmentation not in SEGMENTATIONS[:-1]:
-            raise ValueError(f"an incident cannot be limited by {self.segmentation!r}")
+        if not 0 <= self.severity <= 1:
+            raise ValueError(f"severity is a share, 0 to 1: {self.severity}")
+        if self.segmentation is not None and self.segment not in SEGMENTS.get(
+            self.segmentation, ()
+        ):
+            raise ValueError(f"no user is in {self.segmentation}: {self.segment}")
         if self.start >= self.end:
             raise ValueError(f"the incident ends before it starts: {self.start} to {self.end}")
-        becomes = {
-            BY_NAME[name]: None if worse is None else BY_NAME[worse]
-            for name, worse in KINDS[self.kind].items()
-        }
-        object.__setattr__(self, "_becomes", becomes)
-        object.__setattr__(self, "_start_ms", round(self.start.timestamp() * 1000))
-        object.__setattr__(self, "_end_ms", round(self.end.timestamp() * 1000))
 
-    def covers(self, moment_ms: int) -> bool:
-        """Say whether it is on at a moment."""
-        return self._start_ms <= moment_ms < self._end_ms
+    def covers(self, moment: datetime) -> bool:
+        """Say whether it is on."""
+        return self.start <= moment < self.end
 
     def alter(
-        self, journey: Journey, *, moment_ms: int, segments: tuple[str, ...], draw: float
+        self, journey: Journey, *, moment: datetime, segments: tuple[str, ...], draw: float
     ) -> Journey | None:
         """Say what becomes of a journey; `draw`, 0 to 1, decides whether it is hit."""
         severity = self.severity
         if self.rising:
-            severity *= (moment_ms - self._start_ms) / (self._end_ms - self._start_ms)
+            severity *= (moment - self.start) / (self.end - self.start)
         if draw >= severity:
             return journey
         if (
@@ -115,7 +109,8 @@ class Incident:
             and segments[SEGMENTATIONS.index(self.segmentation)] != self.segment
         ):
             return journey
-        return self._becomes.get(journey, journey)
+        worse = KINDS[self.kind].get(journey.name, journey.name)
+        return None if worse is None else BY_NAME[worse]
 
 
 def read_incidents(path: Path) -> tuple[Incident, ...]:

@@ -45,7 +45,7 @@ class Server:
             if self._listening or self.stopping.is_set():
                 return
             self._listener.server_activate()
-            threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True).start()
+            threading.Thread(target=self._listener.serve_forever, daemon=True).start()
             self.died.clear()
             self._listening = True
 

@@ -40,7 +40,7 @@ def answer(request: Request, holdings: Holdings, faults: Faults, traffic: Traffi
 def _said(request: Request, holdings: Holdings, faults: Faults, traffic: Traffic) -> Any:
     match request.method, request.path:
         case "GET", "/fake/stats":
-            return {"stored": len(holdings), **traffic.as_json()}
+            return {"stored": holdings.stored, **traffic.as_json()}
         case "POST" | "GET", "/fake/faults":
             if request.method == "POST":
                 faults.switch(json.loads(request.body))

@@ -266,8 +266,19 @@ SITES: Final = tuple(
 """Where a blob holds two of the fields, the first in the order of their names' history counts."""
 
 SAMPLE_RATES: Final = tuple(
-    one
-    for one, weight in (("1", 60), ("0.1", 20), ("0.25", 12), ("0.01", 5), ("", 3))
+    f'"sample_rate":{rate}' if rate else ""
+    for rate, weight in (("1", 60), ("0.1", 20), ("0.25", 12), ("0.01", 5), ("", 3))
     for _ in range(weight)
 )
-"""The JSON of the field; it weighs nothing."""
+"""A field that weighs nothing."""
+
+SEGMENTS: Final = {
+    segmentation: frozenset(trait.segment for trait in traits)
+    for segmentation, traits in zip(
+        SEGMENTATIONS,
+        (SYSTEMS, BROWSERS, _DESKTOPS + _HANDHELD_SCREENS, EMAILS, LANGUAGES, APIS),
+        strict=False,
+    )
+}
+"""The segments that users are in from the start: of all segmentations but EmailType, which depends
+on what they do."""

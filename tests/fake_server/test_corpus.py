@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from fake_server import Crowd, FakeKpiggybank, corpus
+from fake_server import Crowd, FakeKpiggybank, Incident, corpus
 from tests.fake_server.client import get, rows
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
 SINCE = UNTIL - timedelta(days=1)
-CROWD = Crowd(seed=5, per_day=300)
+BROKEN = Incident(kind="broken", start=SINCE, end=UNTIL, severity=0.5)
+CROWD = Crowd(seed=5, per_day=300, incidents=(BROKEN,))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,33 @@ def test_faults_reach_the_rows_of_a_corpus(written: Callable[[str], Path]) -> No
         once = rows(bank)
         bank.set_faults("duplicates")
         assert rows(bank) == [row for row in once for _ in range(2)]
+
+
+def test_last_and_one_of_a_corpus_in_memory(written: Callable[[str], Path]) -> None:
+    with FakeKpiggybank(corpus=written("memory"), backend="memory") as bank:
+        first = json.loads(get(bank, "/last")[1])
+        assert first == rows(bank)[0]
+        (oddity,) = (name for name in first if first[name] == name)
+        assert json.loads(get(bank, id=oddity)[1]) == {"results": first}
+        assert get(bank, id="unknown") == (200, b"{}")
+    with FakeKpiggybank(corpus=written("couchdb")) as bank:
+        assert json.loads(get(bank, "/last")[1]) == rows(bank)[-1]
+
+
+def test_an_empty_corpus(tmp_path: Path) -> None:
+    corpus.write(tmp_path, backend="couchdb", crowd=CROWD, since=UNTIL, until=UNTIL)
+    with FakeKpiggybank(corpus=tmp_path) as bank:
+        assert rows(bank) == []
+        assert get(bank, "/count") == (500, b"")
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert corpus.main([str(tmp_path), "--rows=200", "--days=1", "--backend=memory"]) == 0
+
+    said = json.loads(capsys.readouterr().out)
+
+    assert said["rows"] == json.loads((tmp_path / "truth.json").read_bytes())["stored"] > 100
+    assert (said["backend"], said["until"]) == ("memory", "2026-11-01T00:00:00+00:00")
 
 
 def test_a_corpus_of_the_other_backend_is_refused(written: Callable[[str], Path]) -> None:

@@ -3,11 +3,13 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fake_server import Arrivals, Crowd, Incident, Lateness, Plan, Truth
-from fake_server.incidents import KINDS
+from fake_server.incidents import KINDS, read_incidents
 from fake_server.rows import from_plan
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
@@ -48,9 +50,14 @@ def test_as_many_come_as_asked_for_but_fewer_by_night_and_at_weekends() -> None:
     by_hour = Counter(moment.hour for moment in moments)
     by_weekday = Counter(moment.weekday() for moment in moments)
 
-    assert len(plans) == pytest.approx(7 * 2000, rel=0.05)
+    assert len(plans) == pytest.approx(7 * 2000, rel=0.03)
     assert by_hour[3] * 3 < by_hour[15]
     assert by_weekday[5] * 1.3 < by_weekday[2]
+
+
+def test_as_many_come_as_asked_for_by_the_thousand_too() -> None:
+    plans = list(Crowd(per_day=200_000).plans(UNTIL - timedelta(minutes=20), UNTIL))
+    assert 1000 < len(plans) < 3000
 
 
 def test_everything_arrives_once_in_the_order_of_arrival() -> None:
@@ -145,3 +152,35 @@ def test_a_rising_incident_begins_with_nothing_and_ends_with_all() -> None:
 
     assert first["bounce"] / first["attempts"] < 0.45
     assert last["bounce"] / last["attempts"] > 0.75
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"kind": "no_such"}, "no such kind"),
+        ({"end": SINCE}, "ends before"),
+        ({"severity": 90}, "0 to 1"),
+        ({"segmentation": "OS", "segment": "Windows7"}, "no user is in OS: Windows7"),
+        ({"segmentation": "EmailType", "segment": "IdP"}, "no user is in EmailType"),
+    ],
+)
+def test_an_incident_that_could_never_happen_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Incident(**{"kind": "broken", "start": SINCE, "end": UNTIL, **wrong})
+
+
+def test_incidents_are_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "incidents.json"
+    file.write_text(
+        '[{"kind": "mail_down", "start": "2026-10-01", "end": "2026-10-01T06:00+02:00"},'
+        ' {"kind": "bounce", "start": "2026-10-03", "end": "2026-10-04", "severity": 0.2,'
+        '  "rising": true, "segmentation": "OS", "segment": "Linux"}]'
+    )
+
+    first, second = read_incidents(file)
+
+    assert (first.start, first.end) == (
+        datetime(2026, 10, 1, tzinfo=UTC),
+        datetime(2026, 10, 1, 4, tzinfo=UTC),
+    )
+    assert (second.severity, second.rising, second.segment) == (0.2, True, "Linux")

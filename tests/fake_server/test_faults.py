@@ -64,6 +64,15 @@ def test_hang_ends_with_its_time(bank: FakeKpiggybank) -> None:
     assert body_of(raw(bank))
 
 
+def test_delay_answers_later(bank: FakeKpiggybank) -> None:
+    whole = get(bank)
+    bank.set_faults("delay=0.2")
+
+    begun = time.monotonic()
+    assert get(bank) == whole
+    assert time.monotonic() - begun >= 0.2
+
+
 def test_silent_never_answers(bank: FakeKpiggybank) -> None:
     bank.set_faults("silent")
 
