@@ -69,7 +69,7 @@ class Access:
             self._by_address[address] += 1
             check = asyncio.create_task(self._check(digest, hashed, password, address))
             self._checks[digest] = check
-        return await asyncio.shield(check)
+        return await asyncio.shield(check) and name in self._users
 
     async def _check(self, digest: bytes, hashed: str, password: bytes, address: str) -> bool:
         try:

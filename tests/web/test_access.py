@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -179,6 +180,21 @@ class TestOverHttp:
     @pytest.mark.parametrize("path", ["-/healthy", "-/ready"])
     def test_health_is_not(self, url: str, path: str) -> None:
         assert requests.get(url + path, timeout=5).status_code == 200
+
+    def test_a_flood_of_guesses_is_turned_away(self, serve: Serve, tmp_path: Path) -> None:
+        file = tmp_path / "web.yml"
+        slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(9)).decode()
+        file.write_text(f"basic_auth_users: {{prometheus: {slow}}}")
+        url = serve(config_file=file).url + "metrics"
+
+        def guess(password: str) -> int:
+            return requests.get(url, auth=("prometheus", password), timeout=5).status_code
+
+        assert guess(PASSWORD) == 200
+        with ThreadPoolExecutor(20) as guessers:
+            answers = [guessers.submit(guess, f"guess {n}") for n in range(60)]
+            assert guess(PASSWORD) == 200
+            assert {answer.result() for answer in answers} == {401, 503}
 
     @pytest.mark.parametrize("path", ["", "metrics", "data/sites"])
     def test_users_get_in(self, url: str, path: str) -> None:

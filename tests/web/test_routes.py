@@ -173,6 +173,11 @@ class TestReload:
         assert ask(serve(lifecycle=True), "/-/reload", "POST").status_code == 200
         assert board.asked == [("reload",)]
 
+    def test_ignores_a_body(self, serve: Serve, board: FakeBoard) -> None:
+        url = serve(lifecycle=True).url + "-/reload"
+        assert requests.post(url, data=b"now, please", timeout=5).ok
+        assert board.asked == [("reload",)]
+
     def test_tells_all_problems(self, serve: Serve, board: FakeBoard) -> None:
         board.problems = ["windows[0]: too long", "flows: none"]
         answer = ask(serve(lifecycle=True), "/-/reload", "POST")

@@ -1,0 +1,179 @@
+"""The file of `--web.config.file`: what is read from it, and what is refused with which words."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exporter.web.config import WebConfigError, load
+from tests.web.certificates import a_certificate
+
+HASH = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
+TLS = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory with certificates, good and bad ones."""
+    a_certificate("web", authority=True).write(tmp_path, "web")
+    a_certificate("other").write(tmp_path, "other")
+    locked = a_certificate("locked").key_pem(b"secret")
+    (tmp_path / "locked.key").write_bytes(locked)
+    (tmp_path / "junk.pem").write_text("no certificate")
+    return tmp_path
+
+
+ACCEPTED = {
+    "nothing": "",
+    "TLS": TLS,
+    "TLS with clients that must show a certificate": TLS
+    + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: web.crt\n",
+    "TLS with clients that may show a certificate": TLS
+    + "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: web.crt\n",
+    "TLS with a certificate requested": TLS + "  client_auth_type: RequestClientCert\n",
+    "TLS with none requested": TLS + "  client_auth_type: NoClientCert\n",
+    "TLS 1.0": TLS + "  min_version: TLS10\n",
+    "TLS 1.1": TLS + "  min_version: TLS11\n",
+    "TLS 1.2": TLS + "  min_version: TLS12\n",
+    "TLS 1.3": TLS + "  min_version: TLS13\n",
+    "users": f"basic_auth_users:\n  prometheus: {HASH}\n  yes: {HASH}\n  123: {HASH}\n",
+    "headers": "http_server_config:\n  headers:\n"
+    "    Strict-Transport-Security: max-age=31536000\n"
+    "    X-Frame-Options: deny\n"
+    "    X-Content-Type-Options: nosniff\n"
+    "    X-XSS-Protection: '0'\n"
+    "    Content-Security-Policy: default-src 'none'\n",
+}
+
+
+@pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_what_is_accepted_here_is_accepted_by_prometheus(
+    directory: Path, promtool: Path, text: str
+) -> None:
+    file = directory / "web.yml"
+    file.write_text(text)
+    load(file)
+    check = subprocess.run(
+        [promtool, "check", "web-config", file], capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, check.stderr
+
+
+def test_paths_are_relative_to_the_file(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    (directory / "web.yml").write_text(TLS)
+    config = load(directory / "web.yml")
+    assert config.tls is not None
+    assert config.files == (directory / "web.crt", directory / "web.key")
+
+
+def test_users_and_headers_are_read(directory: Path) -> None:
+    (directory / "web.yml").write_text(
+        f"basic_auth_users: {{a: {HASH}}}\nhttp_server_config: {{headers: {{X-XSS-Protection: 0}}}}"
+    )
+    config = load(directory / "web.yml")
+    assert (config.tls, config.users, config.headers) == (
+        None,
+        {"a": HASH},
+        {"X-XSS-Protection": "0"},
+    )
+
+
+REFUSED = {
+    "port: 1": "port: unknown key",
+    "- a": "expected keys with values",
+    "tls_server_config:": "tls_server_config: expected keys with values",
+    "tls_server_config: {}": (
+        "tls_server_config.cert_file: expected a value, found no such key\n"
+        "tls_server_config.key_file: expected a value, found no such key"
+    ),
+    TLS + "  cipher_suites: []": "tls_server_config.cipher_suites: unknown key",
+    TLS + "  min_version: TLS14": (
+        "tls_server_config.min_version: expected 'TLS10', 'TLS11', 'TLS12' or 'TLS13'"
+    ),
+    TLS + "  client_auth_type: Sometimes": (
+        "tls_server_config.client_auth_type: expected 'NoClientCert', 'RequestClientCert',"
+        " 'RequireAnyClientCert', 'VerifyClientCertIfGiven' or 'RequireAndVerifyClientCert'"
+    ),
+    TLS + "  client_auth_type: RequireAnyClientCert": (
+        "tls_server_config.client_auth_type: RequireAnyClientCert is not supported, as a"
+        " certificate that nobody verifies proves nothing; RequireAndVerifyClientCert is"
+    ),
+    TLS + "  client_auth_type: RequireAndVerifyClientCert": (
+        "tls_server_config.client_ca_file: expected with RequireAndVerifyClientCert,"
+        " found no such key"
+    ),
+    TLS + "  client_ca_file: web.crt": (
+        "tls_server_config.client_auth_type: expected with client_ca_file, found no such key"
+    ),
+    TLS + "  client_ca_file: junk.pem\n  client_auth_type: RequireAndVerifyClientCert": (
+        "tls_server_config.client_ca_file: expected certificates in PEM, found none"
+    ),
+    TLS.replace("web.key", "other.key"): (
+        "tls_server_config.key_file: expected the key of the certificate, found another's"
+    ),
+    TLS.replace("web.key", "locked.key"): (
+        "tls_server_config.cert_file, key_file:"
+        " expected a certificate and its unencrypted key, both in PEM"
+    ),
+    TLS.replace("web.crt", "junk.pem"): (
+        "tls_server_config.cert_file, key_file:"
+        " expected a certificate and its unencrypted key, both in PEM"
+    ),
+    TLS.replace("web.", "/none/"): (
+        "tls_server_config.cert_file: /none/crt cannot be read: No such file or directory\n"
+        "tls_server_config.key_file: /none/key cannot be read: No such file or directory"
+    ),
+    "basic_auth_users: [a]": "basic_auth_users: expected keys with values",
+    "basic_auth_users: {a: secret}": (
+        "basic_auth_users.a: expected a bcrypt hash, as `htpasswd -nB` makes them"
+    ),
+    f"basic_auth_users: {{a: {HASH.replace('$10$', '$31$')}}}": (
+        "basic_auth_users.a: expected a cost from 4 to 15, found 31"
+    ),
+    f"basic_auth_users: {{a: {HASH[:28]}z{HASH[29:]}}}": (
+        "basic_auth_users.a: expected a bcrypt hash, found one with a salt that is none"
+    ),
+    f"basic_auth_users: {{'a:b': {HASH}}}": (
+        "basic_auth_users.a:b: expected a name without a colon, which would end it when sent"
+    ),
+    "http_server_config: {http2: true}": "http_server_config.http2: unknown key",
+    "http_server_config: {headers: {X-Mine: a}}": (
+        "http_server_config.headers: X-Mine: expected one of Content-Security-Policy,"
+        " Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection"
+    ),
+    "http_server_config: {headers: {X-Frame-Options: never}}": (
+        "http_server_config.headers: X-Frame-Options: expected deny or sameorigin"
+    ),
+    'http_server_config: {headers: {X-XSS-Protection: "0\\r\\nX-Mine: a"}}': (
+        "http_server_config.headers: X-XSS-Protection: expected one line of ASCII"
+    ),
+    "basic_auth_users: {}\nbasic_auth_users: {}": (
+        "line 2, column 1: expected a key once, found it again"
+    ),
+    "basic_auth_users: {a: 'half": "line 1, column 28: found unexpected end of stream",
+    "basic_auth_users: {a: *secret}": "line 1, column 23: found undefined alias '...'",
+    "? [a]\n: b": "line 1, column 3: found unhashable key",
+    "[" * 500: "expected YAML in UTF-8",
+}
+
+
+@pytest.mark.parametrize(("text", "problems"), REFUSED.items())
+def test_what_is_wrong_is_told_with_its_place(directory: Path, text: str, problems: str) -> None:
+    file = directory / "web.yml"
+    file.write_text(text)
+    with pytest.raises(WebConfigError) as refused:
+        load(file)
+    assert "\n".join(refused.value.problems) == problems
+
+
+def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    with pytest.raises(WebConfigError, match=f"^{file}: cannot be read: No such file"):
+        load(file)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(WebConfigError, match="expected YAML in UTF-8"):
+        load(tmp_path / "web.yml")

@@ -1,0 +1,290 @@
+"""The page for people, as it comes over HTTP and as a browser shows it."""
+
+import base64
+import hashlib
+import re
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import requests
+
+from exporter.domain.reports import Milestone
+from exporter.web import Funnel, Kpi, Page, Step, Unit, WebServer
+from tests.web.conftest import FakeBoard, Serve
+from tests.web.pages import NOW, a_kpi, a_page, an_import, some_days
+
+HOSTILE = "<script>alert('1')</script>\"&amp;"
+
+
+class Seen(HTMLParser):
+    """What a page holds: its tags with attributes, and its text outside of `style`."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._texts: list[str] = []
+        self._in_style = False
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._in_style = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = self._in_style and tag != "style"
+
+    def handle_data(self, data: str) -> None:
+        if not self._in_style:
+            self._texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self._texts).split())
+
+    def having(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
+        return [
+            found
+            for name, found in self.tags
+            if name == tag and all(found.get(key) == value for key, value in attributes.items())
+        ]
+
+
+@pytest.fixture
+def server(serve: Serve) -> WebServer:
+    return serve()
+
+
+@pytest.fixture
+def look(server: WebServer, board: FakeBoard) -> "Look":
+    return Look(server, board)
+
+
+class Look:
+    """Has the server show a page."""
+
+    def __init__(self, server: WebServer, board: FakeBoard) -> None:
+        self._server, self._board = server, board
+
+    def at(self, page: Page) -> Seen:
+        self._board.shown = page
+        return Seen(requests.get(self._server.url, timeout=5).text)
+
+    def at_kpi(self, kpi: Kpi) -> Seen:
+        return self.at(replace(a_page(), kpis=(kpi,), funnels=()))
+
+
+def test_a_value_comes_with_its_parts(look: Look) -> None:
+    text = look.at(a_page()).text
+    assert "last 24 hours 30.6% 312 of 1,020" in text
+    assert "last 30 days \N{EN DASH} 0 of 0" in text
+
+
+def test_the_snapshot_has_a_time_and_an_age(look: Look) -> None:
+    assert "As of 23 Nov 2026, 14:03 UTC (4 minutes ago)" in look.at(a_page()).text
+
+
+def test_before_a_snapshot_it_says_why_there_is_nothing(look: Look) -> None:
+    reason = "the first import is still running"
+    page = replace(a_page(), snapshot=None, unready=reason, kpis=(), funnels=())
+    text = look.at(page).text
+    assert f"Nothing to show yet. {reason}" in text
+    assert "As of" not in text
+
+
+def test_a_failed_import_is_told_at_the_top(look: Look) -> None:
+    failed = replace(an_import(), last_error="source: 502 Bad Gateway", source_up=False)
+    text = look.at(replace(a_page(), imports=failed)).text
+    assert "The last import failed" in text
+    assert text.index("source: 502 Bad Gateway") < text.index("KPIs Each over")
+    assert "Source down" in text
+
+
+def test_the_imports_state_is_told(look: Look) -> None:
+    text = look.at(a_page()).text
+    for told in ("imported 91,234", "duplicate 17", "missing 0 ", "kept aside 2 ", "Store up"):
+        assert told in text
+
+
+def test_what_is_not_known_is_not_made_up(look: Look) -> None:
+    unknown = replace(
+        an_import(),
+        last_attempt=None,
+        last_success=None,
+        newest_interaction=None,
+        source_up=None,
+        store_up=None,
+        missing=None,
+    )
+    text = look.at(replace(a_page(), imports=unknown)).text
+    assert "Source not used yet" in text
+    assert "Last success none yet" in text
+    assert "missing unknown" in text
+
+
+def test_flows_show_counts_and_shares(look: Look) -> None:
+    text = look.at(a_page()).text
+    assert "2 - Choose password 150 75.0%" in text
+
+
+def test_no_bar_of_a_flow_is_longer_than_its_track(look: Look) -> None:
+    steps = (Step(name="a", count=50, share=1.0), Step(name="b", count=100, share=2.0))
+    page = replace(a_page(), funnels=(Funnel(flow="f", window="1d", steps=steps),))
+    bars = look.at(page).having("rect", **{"class": "bar", "height": "1"})
+    assert [bar["width"] for bar in bars] == ["50", "100"]
+
+
+def test_everything_is_escaped(look: Look) -> None:
+    kpi = replace(
+        a_kpi(),
+        title=HOSTILE,
+        explanation=HOSTILE,
+        readings=(replace(a_kpi().readings[0], parts=HOSTILE, window=HOSTILE),),
+        days=(replace(a_kpi().days[-1], parts=HOSTILE),),
+    )
+    seen = look.at(
+        Page(
+            version=HOSTILE,
+            definitions=HOSTILE,
+            at=NOW,
+            snapshot=NOW,
+            unready=HOSTILE,
+            kpis=(kpi,),
+            funnels=(
+                Funnel(
+                    flow=HOSTILE,
+                    window=HOSTILE,
+                    steps=(Step(name=HOSTILE, count=1, share=1.0),),
+                ),
+            ),
+            imports=replace(an_import(), last_error=HOSTILE, interactions=((HOSTILE, 1),)),
+            milestones=(Milestone(name=HOSTILE, date=NOW.date()),),
+            reports=(HOSTILE,),
+            documentation="https://example.org/" + HOSTILE,
+        )
+    )
+    assert seen.having("script") == []
+    assert seen.text.count(HOSTILE) >= 15
+    assert all(attributes.get("onclick") is None for _, attributes in seen.tags)
+
+
+def test_nothing_comes_from_outside(look: Look) -> None:
+    seen = look.at(a_page())
+    assert {tag for tag, _ in seen.tags}.isdisjoint({"script", "link", "img", "iframe", "object"})
+    assert all("src" not in attributes for _, attributes in seen.tags)
+    outside = [
+        tag for tag, found in seen.tags if re.match(r"(https?:)?//", found.get("href") or "")
+    ]
+    assert outside == ["a"]
+
+
+def test_links_lead_to_what_there_is(look: Look) -> None:
+    hrefs = {found["href"] for found in look.at(a_page()).having("a")}
+    assert hrefs == {
+        "/metrics",
+        "/-/healthy",
+        "/-/ready",
+        "/data/sites",
+        "/data/bounce_rate",
+        "https://example.org/docs",
+    }
+
+
+def test_its_policy_allows_its_own_style_only(server: WebServer) -> None:
+    answer = requests.get(server.url, timeout=5)
+    style = re.search(r"<style>(.*)</style>", answer.text, re.DOTALL)
+    assert style
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert answer.headers["Content-Security-Policy"] == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    assert " style=" not in answer.text
+
+
+class TestCharts:
+    def test_speak_to_those_who_do_not_see_them(self, look: Look) -> None:
+        seen = look.at_kpi(replace(a_kpi(), days=some_days([0.25, None, 0.5, 0.75])))
+        (chart,) = seen.having("svg", role="img")
+        for name in (chart["aria-labelledby"] or "").split():
+            assert any(found.get("id") == name for _, found in seen.tags)
+        assert (
+            "4 days, 20 Nov 2026 to 23 Nov 2026: lowest 25.0% on 20 Nov 2026, highest 75.0% on"
+            " 23 Nov 2026, latest 75.0% on 23 Nov 2026; 1 without a value." in seen.text
+        )
+
+    def test_leave_days_without_a_value_open(self, look: Look) -> None:
+        days = some_days([0.1, 0.2, None, 0.3, None, 0.4, 0.5, 0.6])
+        seen = look.at_kpi(replace(a_kpi(), days=days))
+        assert len(seen.having("path", **{"class": "line"})) == 2
+        assert len(seen.having("circle", **{"class": "dot"})) == 1
+
+    def test_draw_the_day_that_is_not_over_apart(self, look: Look) -> None:
+        line = look.at_kpi(replace(a_kpi(), days=some_days([0.1, 0.2, 0.3])))
+        assert len(line.having("path", **{"class": "line so-far"})) == 1
+        bars = look.at_kpi(replace(a_kpi(), unit=Unit.COUNT, days=some_days([1.0, 2.0, 3.0])))
+        assert len(bars.having("rect", **{"class": "bar"})) == 2
+        assert len(bars.having("rect", **{"class": "so-far"})) == 1
+        assert "23 Nov 2026: 3 (2 of 100), so far" in bars.text
+
+    def test_mark_milestones_on_their_day(self, look: Look) -> None:
+        yesterday = NOW.date() - timedelta(days=1)
+        page = replace(a_page(), milestones=(Milestone(name="Bridge", date=yesterday),))
+        seen = look.at(page)
+        assert len(seen.having("path", **{"class": "milestone"})) == 1
+        assert "22 Nov 2026: 50.0% (2 of 100) \N{MIDDLE DOT} Bridge" in seen.text
+
+    def test_say_so_where_there_is_nothing_to_draw(self, look: Look) -> None:
+        seen = look.at_kpi(replace(a_kpi(), days=some_days([None, None])))
+        assert seen.having("svg", role="img") == []
+        assert "No value on any of these days." in seen.text
+
+    def test_are_left_out_without_days(self, look: Look) -> None:
+        seen = look.at_kpi(replace(a_kpi(), days=()))
+        assert seen.having("svg", role="img") == []
+        assert "Day by day" not in seen.text
+
+    def test_stand_on_zero_where_all_is_zero(self, look: Look) -> None:
+        seen = look.at_kpi(replace(a_kpi(), unit=Unit.COUNT, days=some_days([0.0, 0.0])))
+        assert [bar["height"] for bar in seen.having("rect", **{"class": "bar"})] == ["0"]
+
+    def test_do_without_a_value_for_today(self, look: Look) -> None:
+        seen = look.at_kpi(replace(a_kpi(), days=some_days([0.1, 0.2, None])))
+        assert seen.having("path", **{"class": "line so-far"}) == []
+
+    def test_stand_on_zero_with_values_below_it(self, look: Look) -> None:
+        seen = look.at_kpi(replace(a_kpi(), days=some_days([-0.2, 0.4, 0.1])))
+        assert "-20%" in seen.text
+        assert "40%" in seen.text
+
+
+def test_a_browser_shows_it_with_its_style(
+    server: WebServer, chromium: Path, tmp_path: Path
+) -> None:
+    shown = subprocess.run(
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--enable-logging=stderr",
+            f"--user-data-dir={tmp_path}",
+            "--virtual-time-budget=2000",
+            "--dump-dom",
+            server.url,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    assert "312 of 1,020" in shown.stdout
+    assert "Content Security Policy" not in shown.stderr
