@@ -124,6 +124,8 @@ REFUSED = {
         "tls_server_config.cert_file: /none/crt cannot be read: No such file or directory\n"
         "tls_server_config.key_file: /none/key cannot be read: No such file or directory"
     ),
+    "basic_auth_users: {a: {b: c}}": "basic_auth_users.a: expected a text",
+    TLS.replace("web.crt", "''"): "tls_server_config.cert_file: expected a text",
     "basic_auth_users: [a]": "basic_auth_users: expected keys with values",
     "basic_auth_users: {a: secret}": (
         "basic_auth_users.a: expected a bcrypt hash, as `htpasswd -nB` makes them"

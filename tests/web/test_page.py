@@ -230,6 +230,11 @@ class TestCharts:
         assert len(bars.having("rect", **{"class": "so-far"})) == 1
         assert "23 Nov 2026: 3 (2 of 100), so far" in bars.text
 
+    def test_tell_counts_without_parts(self, look: Look) -> None:
+        day = replace(a_kpi().days[-1], value=3.0, parts="")
+        seen = look.at_kpi(replace(a_kpi(), unit=Unit.COUNT, days=(day,)))
+        assert "23 Nov 2026: 3, so far" in seen.text
+
     def test_mark_milestones_on_their_day(self, look: Look) -> None:
         yesterday = NOW.date() - timedelta(days=1)
         page = replace(a_page(), milestones=(Milestone(name="Bridge", date=yesterday),))
