@@ -14,8 +14,9 @@ import argparse
 import json
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,20 +34,30 @@ ROW_OF: Final = {"couchdb": Record.couchdb_row, "memory": Record.memory_row}
 
 
 def write(
-    directory: Path, *, backend: str, crowd: Crowd, since: datetime, until: datetime
+    directory: Path,
+    *,
+    backend: str,
+    crowd: Crowd,
+    since: datetime,
+    until: datetime,
+    rows_at_once: int = 50_000,
 ) -> Truth:
-    """Write a corpus of what a crowd does in a range, on all processors."""
+    """Write a corpus of what a crowd does in a range, on all processors if it is a long one."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "corpus.json").unlink(missing_ok=True)
     truth, size, count = Truth(), 0, 0
-    ranges = list(_days(since, until))
+    cuts = list(_cuts(since, until, timedelta(days=rows_at_once / crowd.per_day)))
     with (
+        ExitStack() as started,
         (directory / "rows").open("wb") as rows,
         (directory / "offsets").open("wb") as offsets,
         (directory / "timestamps").open("wb") as timestamps,
-        ProcessPoolExecutor(mp_context=get_context("spawn")) as workers,
     ):
-        for part in workers.map(partial(_written, backend, crowd), ranges):
+        each: Callable[..., Iterable[_Part]] = map
+        if len(cuts) > 1:
+            workers = ProcessPoolExecutor(mp_context=get_context("spawn"))
+            each = started.enter_context(workers).map
+        for part in each(partial(_written, backend, crowd), cuts):
             rows.write(part.rows)
             array("Q", (size + one for one in part.offsets)).tofile(offsets)
             part.timestamps.tofile(timestamps)
@@ -96,9 +107,11 @@ def _written(backend: str, crowd: Crowd, between: tuple[datetime, datetime]) -> 
     )
 
 
-def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _cuts(
+    since: datetime, until: datetime, length: timedelta
+) -> Iterator[tuple[datetime, datetime]]:
     while since < until:
-        end = min(since + timedelta(hours=6), until)
+        end = min(since + length, until)
         yield since, end
         since = end
 

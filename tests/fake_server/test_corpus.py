@@ -104,6 +104,17 @@ def test_last_and_one_of_a_corpus_in_memory(written: Callable[[str], Path]) -> N
         assert json.loads(get(bank, "/last")[1]) == rows(bank)[-1]
 
 
+def test_a_long_corpus_is_cut_for_many_processors_and_is_the_same(
+    tmp_path: Path, written: Callable[[str], Path]
+) -> None:
+    corpus.write(
+        tmp_path, backend="couchdb", crowd=CROWD, since=SINCE, until=UNTIL, rows_at_once=100
+    )
+
+    for name in ("rows", "offsets", "timestamps"):
+        assert (tmp_path / name).read_bytes() == (written("couchdb") / name).read_bytes()
+
+
 def test_an_empty_corpus(tmp_path: Path) -> None:
     corpus.write(tmp_path, backend="couchdb", crowd=CROWD, since=UNTIL, until=UNTIL)
     with FakeKpiggybank(corpus=tmp_path) as bank:
