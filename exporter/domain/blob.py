@@ -5,8 +5,9 @@ other types than expected takes a slower way, on which those fields count as mis
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -18,7 +19,8 @@ _WHOLE = re.compile(r"\s*[+-]?\d{1,30}\s*")
 _SHOWN = 60  # characters of a wrong value that a message quotes
 
 Getter: TypeAlias = Callable[[Any], Any]
-_Tree: TypeAlias = dict[str, "_Tree"]
+_Value: TypeAlias = str | int | float | None
+_NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 class Unreadable(Exception):
@@ -37,15 +39,18 @@ class Event(msgspec.Struct, array_like=True):
 
 
 class Decoder:
-    """Decodes blobs into the fields at `paths` (`user_agent.os`) and the event stream."""
+    """Decodes the event stream and some fields of blobs, named by paths (`user_agent.os`).
 
-    def __init__(self, paths: Iterable[str]) -> None:
-        self._tree: _Tree = {}
-        for path in paths:
-            branch = self._tree
-            for name in path.split("."):
-                branch = branch.setdefault(name, {})
-        self._type = _struct(self._tree, events=True)
+    `values` are fields that hold a string or a number, anything else counts as missing there;
+    `fields` may hold what they like.
+    """
+
+    def __init__(self, *, values: Iterable[str], fields: Iterable[str]) -> None:
+        self._root = _Branch()
+        for paths, kind in ((fields, Any), (values, _Value)):
+            for path in paths:
+                self._root.grow(path.split("."), kind)
+        self._type = self._root.struct(event_stream=(list[Event] | None, None))
         self._decode = msgspec.json.Decoder(self._type).decode
 
     def decode(self, raw: bytes) -> Any:
@@ -57,13 +62,13 @@ class Decoder:
             return self._decode(raw)
         except msgspec.ValidationError:
             return self._decode_tolerantly(raw)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
+        except _NOT_JSON as problem:
             raise Unreadable(Reason.NOT_JSON, f"not readable as JSON: {problem}") from problem
 
     def _decode_tolerantly(self, raw: bytes) -> Any:
         try:
             blob = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
+        except _NOT_JSON as problem:
             raise Unreadable(Reason.NOT_JSON, f"not readable as JSON: {problem}") from problem
         if not isinstance(blob, dict):
             raise Unreadable(
@@ -81,52 +86,62 @@ class Decoder:
                     f"event_stream[{n}] should be a list that starts with a string,"
                     f" not {shown(event)}",
                 )
-        fields = _filled(self._type, self._tree, blob)
-        fields.event_stream = [Event(event[0]) for event in stream or ()]
-        return fields
+        events = [Event(event[0]) for event in stream or ()]
+        return self._root.fill(self._type, blob, event_stream=events)
 
     def getter(self, path: str) -> Getter:
         """Give the way to a field of a decoded blob; None where it is missing."""
-        names = path.split(".")
-        branch = self._tree
-        attributes = []
-        for name in names:
-            attributes.append(f"f{list(branch).index(name)}")
-            branch = branch[name]
-        first, *rest = attributes
-
-        def get(blob: Any) -> Any:
-            value = getattr(blob, first)
-            for attribute in rest:
-                if value is None:
-                    return None
-                value = getattr(value, attribute)
-            return value
-
-        return get
+        return attrgetter(self._root.attribute(path.split(".")))
 
 
-def _struct(tree: _Tree, *, events: bool = False) -> type[msgspec.Struct]:
-    fields: list[tuple[str, Any, Any]] = []
-    names: dict[str, str] = {}
-    for n, (name, branch) in enumerate(tree.items()):
-        attribute = f"f{n}"
-        fields.append((attribute, _struct(branch) | None if branch else Any, None))
-        names[attribute] = name
-    if events:
-        fields.append(("event_stream", list[Event] | None, None))
-    return msgspec.defstruct("Fields", fields, rename=names, gc=False)
+class _Branch:
+    """Some fields of an object, as a struct type that leaves the others out."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Any] = {}  # a type, or a branch
+
+    def grow(self, names: Sequence[str], kind: Any) -> None:
+        name, *rest = names
+        if rest:
+            inner = self._kinds.setdefault(name, _Branch())
+            if isinstance(inner, _Branch):
+                inner.grow(rest, kind)
+        else:
+            self._kinds.setdefault(name, kind)
+
+    def attribute(self, names: Sequence[str]) -> str:
+        name, *rest = names
+        own = f"f{list(self._kinds).index(name)}"
+        return f"{own}.{self._kinds[name].attribute(rest)}" if rest else own
+
+    def struct(self, **more: tuple[Any, Any]) -> type[msgspec.Struct]:
+        fields: list[tuple[str, Any, Any]] = [(name, *of) for name, of in more.items()]
+        keys = {name: name for name in more}
+        self._types: dict[str, Any] = {}
+        for n, (name, kind) in enumerate(self._kinds.items()):
+            keys[f"f{n}"] = name
+            if isinstance(kind, _Branch):
+                self._types[name] = inner = kind.struct()
+                fields.append((f"f{n}", inner, inner()))
+            else:
+                fields.append((f"f{n}", kind, None))
+        return msgspec.defstruct("Fields", fields, rename=keys, frozen=True, gc=False)
+
+    def fill(self, struct: Any, blob: Mapping[str, Any], **more: object) -> Any:
+        """Make the struct of a blob some of whose fields are of the wrong type."""
+        values: dict[str, Any] = dict(more)
+        for n, (name, kind) in enumerate(self._kinds.items()):
+            value = blob.get(name)
+            if isinstance(kind, _Branch):
+                inner = value if isinstance(value, dict) else {}
+                values[f"f{n}"] = kind.fill(self._types[name], inner)
+            elif kind is Any or _is_value(value):
+                values[f"f{n}"] = value
+        return struct(**values)
 
 
-def _filled(struct: Any, tree: _Tree, blob: dict[str, Any]) -> Any:
-    values: dict[str, Any] = {}
-    for n, (name, branch) in enumerate(tree.items()):
-        value = blob.get(name)
-        if branch:
-            inner = _struct(branch)
-            value = _filled(inner, branch, value) if isinstance(value, dict) else None
-        values[f"f{n}"] = value
-    return struct(**values)
+def _is_value(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def number(value: object) -> float | int | None:

@@ -3,9 +3,9 @@
 Where this is written: `docs/reference/definitions.md`, "From a blob to facts".
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from exporter.domain.blob import Decoder, Getter, Unreadable, number, shown
 from exporter.domain.definitions import OTHER, Definitions, Flow, Rule, Scalar, Segmentation
@@ -39,10 +39,13 @@ class _Test(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """What an interaction's events come to, whatever its segments: most are alike."""
+    """What an interaction's events come to, whatever its segments: most are alike.
+
+    `in_flow`: in which segmentations (by place) the flows decide on the row.
+    """
 
     slots: tuple[int, ...]
-    flows: frozenset[str]
+    in_flow: tuple[tuple[int, int], ...]
 
 
 class Reader:
@@ -63,20 +66,29 @@ class Reader:
         self._asked = tuple({(rule.field, rule.equals) for rule in rules if rule.field is not None})
         self._flows = {flow.name: flow for flow in definitions.flows}
         self._shape = lru_cache(_REMEMBERED)(self._work_out_shape)
-        paths = {"timestamp", *definitions.sites_fields, *(field for field, _ in self._asked)}
-        paths |= {path for s in definitions.segmentations for path in s.fields}
-        blobs = Decoder(sorted(paths))
+        blobs = Decoder(
+            values={
+                *definitions.sites_fields,
+                *(path for s in definitions.segmentations for path in s.fields),
+            },
+            fields={"timestamp", *(field for field, _ in self._asked)},
+        )
         self._decode = blobs.decode
         self._timestamp = blobs.getter("timestamp")
         self._sites = tuple(map(blobs.getter, definitions.sites_fields))
+        self._site_counts = _SiteCounts()
         self._answers = tuple((blobs.getter(field), equals) for field, equals in self._asked)
-        self._segmentations = tuple(
-            _Segments(
-                segmentation,
-                first_row=self.layout.rows.index((segmentation.name, segmentation.all_segments[0])),
-                getters=tuple(map(blobs.getter, segmentation.fields)),
+        self._segments = tuple(
+            (
+                _Segments(segmentation, self.layout),
+                _first_of([blobs.getter(path) for path in segmentation.fields]),
             )
             for segmentation in definitions.segmentations
+        )
+        self._in_flow = tuple(
+            (place, flow, self.layout.rows.index((segmentation.name, segment)))
+            for place, segmentation in enumerate(definitions.segmentations, start=1)
+            for flow, segment in reversed(segmentation.in_flow)  # so that the first one stays
         )
 
     def read(self, row: Row, newest_ms: int) -> Verdict:
@@ -100,14 +112,16 @@ class Reader:
         for event in events:
             seen |= bits[event.name]
         answers = tuple([_same(get(blob), equals) for get, equals in self._answers])
-        slots, flows = self._shape(seen, answers)
-        rows = (0, *[segments.row(blob, flows) for segments in self._segmentations])
+        slots, in_flow = self._shape(seen, answers)
+        rows = [0, *[segments[get(blob)] for segments, get in self._segments]]
+        for place, row_ in in_flow:
+            rows[place] = row_
         sites = 0
         for get in self._sites:
-            sites = _whole(get(blob))
+            sites = self._site_counts[get(blob)]
             if sites:
                 break
-        facts = Facts(timestamp_ms // MS_PER_HOUR, rows, slots, sites)
+        facts = Facts(timestamp_ms // MS_PER_HOUR, tuple(rows), slots, sites)
         return Interaction(row.id, timestamp_ms, row.raw, facts)
 
     def _compile(self, rule: Rule) -> _Test:
@@ -144,7 +158,8 @@ class Reader:
             slots.append(self.layout.bounces_signed_in)
         for name, found in steps.items():
             slots += (slot for step, slot in self.layout.steps[name].items() if step in found)
-        return _Shape(tuple(slots), frozenset(name for name, found in steps.items() if found))
+        in_flow = tuple((place, row) for place, flow, row in self._in_flow if steps[flow])
+        return _Shape(tuple(slots), in_flow)
 
 
 class _Reading:
@@ -234,41 +249,36 @@ class _Bits(dict[str, int]):
         return bits
 
 
-class _Segments(dict[object, int]):
+class _Remembered(dict[Any, int]):
+    """A function of a value from outside whose answers are kept, up to a limit."""
+
+    def answer(self, value: Any) -> int:
+        raise NotImplementedError
+
+    def __missing__(self, value: Any) -> int:
+        answer = self.answer(value)
+        if len(self) < _REMEMBERED:
+            self[value] = answer
+        return answer
+
+
+class _Segments(_Remembered):
     """A segmentation: a blob's value -> the row of its segment in the layout."""
 
-    def __init__(
-        self, segmentation: Segmentation, *, first_row: int, getters: tuple[Getter, ...]
-    ) -> None:
+    def __init__(self, segmentation: Segmentation, layout: Layout) -> None:
         super().__init__()
-        self._getters = getters
-        self._ranges = segmentation.ranges
-        self._rows = {name: first_row + n for n, name in enumerate(segmentation.all_segments)}
-        self._other = self._rows[OTHER]
+        self._rows = {
+            name: layout.rows.index((segmentation.name, name)) for name in segmentation.all_segments
+        }
         self._aliases = dict(segmentation.aliases)
-        self._in_flow = tuple((flow, self._rows[segment]) for flow, segment in segmentation.in_flow)
+        self._ranges = segmentation.ranges
 
-    def row(self, blob: object, flows: frozenset[str]) -> int:
-        """Find the segment of a blob that belongs to these flows."""
-        for flow, row in self._in_flow:
-            if flow in flows:
-                return row
-        for get in self._getters:
-            value = get(blob)
-            if value is not None and value.__class__ is not bool:
-                try:
-                    return self[value]
-                except TypeError:  # a list or an object: no value
-                    continue
-        return self._other
+    def answer(self, value: Any) -> int:
+        return self._rows.get(self._segment(value), self._rows[OTHER])
 
-    def __missing__(self, value: object) -> int:
-        row = self._rows.get(self._segment(value), self._other)
-        if len(self) < _REMEMBERED:
-            self[value] = row
-        return row
-
-    def _segment(self, value: object) -> str:
+    def _segment(self, value: str | float | None) -> str:
+        if value is None:
+            return OTHER
         n = number(value) if self._ranges else None
         if n is not None:
             value = n
@@ -281,14 +291,23 @@ class _Segments(dict[object, int]):
         return self._aliases.get(text, text)
 
 
-def _text(value: object) -> str:
+def _text(value: str | float) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _whole(value: object) -> int:
-    """Read a count; what is no whole number from 1 to `MOST_SITES` is 0."""
-    n = number(value)
-    return int(n) if n is not None and 0 < n <= MOST_SITES and n == int(n) else 0
+def _first_of(getters: Sequence[Getter]) -> Getter:
+    """Give the way to the first field that has a value."""
+    if len(getters) == 1:
+        return getters[0]
+    return lambda blob: next((v for v in (get(blob) for get in getters) if v is not None), None)
+
+
+class _SiteCounts(_Remembered):
+    """A number of sites; what is no whole number from 1 to `MOST_SITES` is 0."""
+
+    def answer(self, value: Any) -> int:
+        n = number(value)
+        return int(n) if n is not None and 0 < n <= MOST_SITES and n == int(n) else 0
 
 
 def _same(value: object, expected: object) -> bool:

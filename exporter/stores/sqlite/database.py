@@ -13,6 +13,7 @@ APPLICATION_ID = 0x4B504945  # "KPIE": what makes a file ours
 MIGRATIONS = ("schema_1.sql",)
 BUSY_TIMEOUT_SECONDS = 10.0
 CACHE_KIB = 64 * 1024
+CHECKPOINT_PAGES = 16_384  # 64 MiB: pages that change again and again are moved once
 
 
 class Database:
@@ -58,6 +59,7 @@ class Database:
             )
         db.execute(f"pragma cache_size = -{CACHE_KIB}")
         db.execute("pragma journal_mode = wal")
+        db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
         for number, name in enumerate(MIGRATIONS[version:], start=version + 1):
             script = files("exporter.stores.sqlite").joinpath(name).read_text("utf-8")
             db.executescript(
