@@ -20,11 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
-from fake_server.bank import FakeKpiggybank
+from fake_server.bank import BACKENDS, FakeKpiggybank
 from fake_server.crowd import Arrivals, Crowd, Lateness
 from fake_server.faults import parse
 from fake_server.incidents import instant, read_incidents
-from fake_server.store import BACKENDS
 
 _DAY_MINUTES = 1440
 _TICK_SECONDS = 0.2

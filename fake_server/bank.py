@@ -1,18 +1,23 @@
 """The fake KPIggybank as a value that tests and the command line hold."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
 
+from fake_server.couchdb import CouchDB
 from fake_server.crowd import Arrivals
 from fake_server.faults import Faults
 from fake_server.holdings import Holdings
 from fake_server.mapped import Corpus
+from fake_server.memory import Memory
 from fake_server.server import Server
-from fake_server.store import BACKENDS
 from fake_server.wsapi import DATA
+
+BACKENDS: Final[Mapping[str, type[CouchDB] | type[Memory]]] = MappingProxyType(
+    {"couchdb": CouchDB, "memory": Memory}
+)
 
 
 class FakeKpiggybank(Holdings):

@@ -104,7 +104,6 @@ _RESET_DONE = (*_RESET_STAGED, "user.reset_password_confirmed")
 _ADDING = (*_PICKED, "screen.add_email", "user.email_staged")
 _CLOSED = ("window.unload",)
 
-# fmt: off - a table: a journey reads best in two or three lines.
 JOURNEYS: tuple[Journey, ...] = (
     # Shown, and left without a further screen.
     Journey(
@@ -549,7 +548,6 @@ JOURNEYS: tuple[Journey, ...] = (
         extra='"type":"verify","rp":"rp.example"',
     ),
 )
-# fmt: on
 """Every journey that a simulated user can take."""
 
 BY_NAME: Mapping[str, Journey] = MappingProxyType({one.name: one for one in JOURNEYS})
