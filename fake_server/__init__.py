@@ -9,7 +9,8 @@ From a shell: ``python -m fake_server --help``. From a test::
 A `Crowd` decides what each user does, and makes `Plan`s (`journeys` and `traits` are its tables,
 `Incident`s its bad days). `Truth` counts plans; `blob` writes them as JSON; `couchdb` and
 `memory` keep that as KPIggybank's backends do, and `wsapi` answers for them. `Arrivals` brings
-blobs late, as time goes on. `faults` spoils answers, and `corpus` makes interactions by the million.
+blobs late, as time goes on. `faults` spoils answers, and `corpus` makes interactions by the
+million.
 
 Nothing here imports the exporter: if both shared a line, both could share a misreading.
 """
