@@ -35,7 +35,7 @@ class Limits:
 
     `idle` is the time for a whole request to arrive, or for the next one on a connection that
     is kept; `answer` that for an answer to be made and taken. A report that takes longer than
-    `report` is answered 503.
+    `report` is answered 503. `config_look` lies between two looks at the web configuration.
     """
 
     connections: int = 512
@@ -55,7 +55,10 @@ _LIMITS = Limits()
 
 
 class WebServer:
-    """Serves a board over HTTP from a thread of its own."""
+    """Serves a board over HTTP, or HTTPS, from a thread of its own.
+
+    Reads `config_file`, so that it raises `WebConfigError` when made. An instance serves once.
+    """
 
     def __init__(
         self,
