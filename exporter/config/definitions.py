@@ -9,6 +9,7 @@ from exporter.config.schema import (
     File,
     FlowSection,
     OutcomesSection,
+    PackageSection,
     RuleSection,
     SegmentationSection,
     SitesSection,
@@ -42,7 +43,7 @@ _RULE_KEYS = (
 )
 
 
-def definitions(file: File, package: File, problems: Problems) -> Definitions:
+def definitions(file: File, package: PackageSection, problems: Problems) -> Definitions:
     """Make the definitions of the file, and of the package for each section it leaves out.
 
     With `problems`, the result is of no use.
@@ -53,23 +54,19 @@ def definitions(file: File, package: File, problems: Problems) -> Definitions:
 class _Definitions:
     """One pass over the sections that make definitions."""
 
-    def __init__(self, file: File, package: File, problems: Problems) -> None:
+    def __init__(self, file: File, package: PackageSection, problems: Problems) -> None:
         # What is missing because it was faulty has been reported.
         self._faulty = problems.copy().touch
         self._problems = problems
         self._inherited = {
-            name
-            for name in ("sites", "segmentations", "flows", "outcomes")
-            if getattr(file, name) is None
+            name for name in PackageSection.model_fields if getattr(file, name) is None
         }
-        self._sites = file.sites or package.sites or SitesSection()
+        self._sites = file.sites or package.sites
         self._segmentations: Mapping[str, SegmentationSection] = (
             package.segmentations if file.segmentations is None else file.segmentations
-        ) or {}
-        self._flows: Mapping[str, FlowSection] = (
-            package.flows if file.flows is None else file.flows
-        ) or {}
-        self._outcomes: OutcomesSection | None = file.outcomes or package.outcomes
+        )
+        self._flows: Mapping[str, FlowSection] = package.flows if file.flows is None else file.flows
+        self._outcomes = file.outcomes or package.outcomes
         self._fields_read: dict[str, Path] = {"timestamp": ()}
         self._leads: dict[str, list[str]] = {}
 
@@ -205,10 +202,8 @@ class _Definitions:
             step=section.step,
         )
 
-    def _ways(self, section: OutcomesSection | None) -> Outcomes:
+    def _ways(self, section: OutcomesSection) -> Outcomes:
         path = ("outcomes",)
-        if section is None:
-            raise LookupError("the package's definitions have outcomes")
 
         def step(named: StepNameSection, key: str) -> StepName:
             self._known_flow(named.flow, (*path, key, "flow"))
@@ -282,7 +277,7 @@ class _Definitions:
         if section not in self._inherited:
             self._problems.add(path, text)
         elif not self._problems.touch(section):
-            own = listed(sorted({"flows", "segmentations", "outcomes"} - self._inherited), "and")
+            own = listed(sorted(PackageSection.model_fields.keys() - self._inherited), "and")
             self._problems.add(
                 (section,),
                 f"expected to be given too, as {own} are: the package's own do not fit"

@@ -86,8 +86,8 @@ def _flow(flow: Flow) -> Iterator[str]:
 def _outcomes(outcomes: Outcomes) -> Iterator[str]:
     shown, engaged = outcomes.shown, outcomes.engaged
     yield from _entry("shown", f"{shown.step!r} of {shown.flow}", indent=2)
-    yield from _entry("bounce", f"not {engaged.step!r} of {engaged.flow}", indent=2)
-    yield from _entry("fail", f"else, not {_rule(outcomes.signed_in)}", indent=2)
+    yield from _entry("bounce", f"unless {engaged.step!r} of {engaged.flow}", indent=2)
+    yield from _entry("fail", f"else, unless {_rule(outcomes.signed_in)}", indent=2)
     yield from _entry("fallback", f"else, {_rule(outcomes.fallback)}", indent=2)
     yield from _entry("idp", f"else, {_rule(outcomes.idp)}", indent=2)
     yield from _entry("assertion", "else", indent=2)

@@ -14,7 +14,6 @@ from exporter.config.problems import Path, Problems, kind
 Document: TypeAlias = "dict[str, Document] | list[Document] | str | None"
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
-_MOST_CHARACTERS = 1_000_000
 _MOST_NODES = 100_000  # aliases expanded: what grows without end is no configuration
 _DEEPEST = 32
 _ENDLESS = "expected a configuration, found aliases or levels without end"
@@ -53,10 +52,6 @@ class _NoDocumentError(Exception):
 
 
 def _compose(text: str) -> yaml.Node:
-    if len(text) > _MOST_CHARACTERS:
-        raise _NoDocumentError(
-            f"expected a configuration, found more than {_MOST_CHARACTERS} characters"
-        )
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -92,6 +87,9 @@ class _Reading:
             return self._mapping(path, node)
         if isinstance(node, yaml.SequenceNode):
             return [self.document((*path, n), item) for n, item in enumerate(node.value)]
+        if not is_text(node.value):
+            self._problems.add_unknown(path, f"expected a text, found none in {_place(node)}")
+            return None
         if not (isinstance(node, yaml.ScalarNode) and node.style is None):
             return str(node.value)
         if node.value in _NOTHING and path:
@@ -104,7 +102,7 @@ class _Reading:
         result: dict[str, Document] = {}
         lines: dict[str, str] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if not (isinstance(key, yaml.ScalarNode) and is_text(key.value)):
                 self._problems.add(path, f"expected a text as key, found another in {_place(key)}")
                 continue
             name = str(key.value)
@@ -122,6 +120,11 @@ class _Reading:
         return result
 
 
+def is_text(value: str) -> bool:
+    """Say whether a text can be written: halves of characters cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def _place(node: yaml.Node) -> str:
     return f"line {node.start_mark.line + 1}"
 
@@ -135,8 +138,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
         lambda quoted: quoted[0] if len(quoted[1]) == 1 else "'...'",
         problem.replace(r"'\t'", "tab"),
     )
-    if mark is None:
-        return f"expected YAML, found none: {problem}"
-    line = text.splitlines()[mark.line : mark.line + 1]
-    hint = " (inside { } and [ ], ${...} needs quotes)" if "${" in "".join(line) else ""
-    return f"line {mark.line + 1}, column {mark.column + 1}: expected YAML, {problem}{hint}"
+    row, column = (0, 0) if mark is None else (mark.line, mark.column)
+    line = "".join(text.splitlines()[row : row + 1])
+    hint = " (inside { } and [ ], ${...} needs quotes)" if "${" in line else ""
+    return f"line {row + 1}, column {column + 1}: expected YAML, {problem}{hint}"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from exporter.config.document import Document, Plain
+from exporter.config.document import Document, Plain, is_text
 from exporter.config.problems import Path, Problems
 
 _REFERENCE = re.compile(
@@ -48,4 +48,7 @@ def expand(
         return found
 
     text = _REFERENCE.sub(value, document)
+    if not is_text(text):
+        problems.add_unknown(path, "expected UTF-8 in the environment, found bytes that are none")
+        return None
     return Plain(text) if isinstance(document, Plain) else text

@@ -11,7 +11,7 @@ from exporter.config.document import parse
 from exporter.config.environment import expand
 from exporter.config.problems import Problems
 from exporter.config.scalars import in_words
-from exporter.config.schema import File
+from exporter.config.schema import File, PackageSection
 from exporter.config.series import series_by_family
 from exporter.config.shape import shape
 from exporter.config.values import Configuration, ConfigurationError, ImportSettings
@@ -142,12 +142,7 @@ def _check_series(configuration: Configuration, problems: Problems) -> None:
         )
 
 
-def _persona() -> File:
+def _persona() -> PackageSection:
     """Read the definitions that come with the package."""
-    problems = Problems()
     text = resources.files("exporter").joinpath("persona.yaml").read_text(encoding="utf-8")
-    document = parse(text, problems)
-    file = shape(document or {}, problems)
-    if problems:
-        raise ConfigurationError(problems.texts(), Path("persona.yaml"))
-    return file
+    return PackageSection.model_validate(parse(text, Problems()))

@@ -280,6 +280,15 @@ class OutcomesSection(Section):
     )
 
 
+class PackageSection(Section):
+    """The definitions that come with the package, in the form in which a file has its own."""
+
+    sites: SitesSection
+    segmentations: dict[Text, SegmentationSection]
+    flows: dict[Text, FlowSection]
+    outcomes: OutcomesSection
+
+
 class File(Section):
     """The whole configuration."""
 

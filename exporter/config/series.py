@@ -6,12 +6,12 @@ from exporter.config.values import Configuration
 from exporter.domain.definitions import Definitions
 from exporter.domain.kpis import KPIS, NO_COUNTS, Counted
 from exporter.domain.layout import Layout
-from exporter.domain.reports import Milestone
 from exporter.domain.windows import Window
 from exporter.families import (
     IMPORT_DURATION,
     IMPORT_INTERACTIONS,
     IMPORT_RUNS,
+    LATENESS,
     MILESTONE,
     OPERATIONS,
     REJECTED,
@@ -20,7 +20,7 @@ from exporter.families import (
 )
 from exporter.operations import Operations
 
-_INFINITE_BUCKET_SUM_AND_COUNT = 3
+_SUM_AND_COUNT = 2  # of a histogram, beside its buckets
 _PROCESS = 20  # process_* and python_*: what the client library finds on this system, about
 
 
@@ -33,7 +33,9 @@ def series_by_family(configuration: Configuration) -> Mapping[str, int]:
     """Say how many series each family will have; those about the process count as one family."""
     return {
         **_kpis(configuration.definitions, configuration.windows),
-        **_operations(configuration.milestones),
+        **_operations(configuration.windows),
+        MILESTONE.name: len(configuration.milestones),
+        "process_* and python_*": _PROCESS,
     }
 
 
@@ -49,13 +51,12 @@ def _kpis(definitions: Definitions, windows: Sequence[Window]) -> dict[str, int]
     return found
 
 
-def _operations(milestones: Sequence[Milestone]) -> dict[str, int]:
+def _operations(windows: Sequence[Window]) -> dict[str, int]:
     state = Operations()
-    found = {family.name: 1 for family in OPERATIONS}
-    found[MILESTONE.name] = len(milestones)
+    found = {family.name: len(windows) if "window" in family.labels else 1 for family in OPERATIONS}
     found[IMPORT_RUNS.name] = len(state.runs)
     found[IMPORT_INTERACTIONS.name] = len(state.interactions)
     found[REJECTED.name] = len(state.rejected)
-    found[IMPORT_DURATION.name] = len(state.durations.bounds) + _INFINITE_BUCKET_SUM_AND_COUNT
-    found["process_* and python_*"] = _PROCESS
+    found[IMPORT_DURATION.name] = len(state.durations.counts) + _SUM_AND_COUNT
+    found[LATENESS.name] = len(state.lateness.counts) + _SUM_AND_COUNT
     return found

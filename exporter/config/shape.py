@@ -28,7 +28,7 @@ def shape(document: Mapping[str, Document], problems: Problems) -> File:
             # A key may be missing because it was left out for what is in it.
             if not (error["type"] == "missing" and problems.touch(*path)):
                 problems.add(path, _words(error, path))
-        for place in {_place(remaining, _path(error)) for error in errors}:
+        for place in [_place(remaining, _path(error)) for error in errors]:
             _leave_out(remaining, place)
 
 
@@ -42,10 +42,10 @@ def _place(document: Mapping[str, Any], path: Path) -> tuple[str, ...]:
 
 def _leave_out(document: dict[str, Any], place: tuple[str, ...]) -> None:
     section, *key = place
-    if not key:
+    if key:
+        document.get(section, {}).pop(key[0], None)
+    else:
         document.pop(section, None)
-    elif section in document:
-        del document[section][key[0]]
 
 
 def _path(error: ErrorDetails) -> Path:

@@ -1,0 +1,73 @@
+"""The series are counted before there are any."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from exporter.config import Configuration, ConfigurationError, load, series
+from exporter.config.series import series_by_family
+from exporter.domain.counting import Counting
+from exporter.exposition import kpi_metrics, milestone_metrics, operation_metrics
+from exporter.families import SEGMENTS, TOTALS
+from exporter.operations import Operations
+from exporter.snapshot import take_snapshot
+from exporter.stores.sqlite import SqliteStore
+from tests.config.texts import SOURCE
+
+
+def exposed(configuration: Configuration, store: SqliteStore) -> dict[str, int]:
+    """Series by family as the exposition renders them where nothing was imported."""
+    counting = Counting(configuration.definitions)
+    store.count_under(counting)
+    now = datetime(2013, 2, 21, tzinfo=UTC)
+    snapshot = take_snapshot(store, counting, configuration.windows, now)
+    return {
+        metric.name.removesuffix("_total"): len(metric.samples)
+        for metric in (
+            *kpi_metrics(snapshot),
+            *milestone_metrics(configuration.milestones),
+            *operation_metrics(Operations(), snapshot, "digest"),
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "segmentations: {}",
+        "windows: [1h]",
+        "milestones: [{name: a, date: 2013-07-23}, {name: b, date: 2013-07-23}]",
+    ],
+)
+def test_each_family_has_as_many_series_as_the_exposition_renders(
+    more: str, tmp_path: Path
+) -> None:
+    configuration = load(SOURCE + more, {})
+    counted = {
+        name.removesuffix("_total"): n for name, n in series_by_family(configuration).items()
+    }
+    assert counted.pop("process_* and python_*") > 0
+    with closing(SqliteStore(tmp_path / "kpi.db")) as store:
+        assert counted == exposed(configuration, store)
+
+
+def test_persona_has_as_many_series_as_the_arithmetic_says() -> None:
+    windows, segments, outcomes, flows, steps = 3, 45, 5, 4, 5 + 4 + 3 + 2
+    single = 9  # KPIs without a label of their own
+    found = series_by_family(load(SOURCE, {}))
+    assert sum(found[family.name] for family in TOTALS) == windows * (
+        single + outcomes + 2 * steps + (steps - flows) + flows
+    )
+    assert sum(found[family.name] for family in SEGMENTS) == windows * segments * (
+        single + outcomes + steps + flows
+    )
+
+
+def test_exactly_the_limit_is_allowed() -> None:
+    n = series(load(SOURCE, {}))
+    assert series(load(SOURCE + f"series_limit: {n}", {})) == n
+    with pytest.raises(ConfigurationError, match=f"at most {n - 1} series, found {n} = "):
+        load(SOURCE + f"series_limit: {n - 1}", {})
