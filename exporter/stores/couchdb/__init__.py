@@ -1,0 +1,5 @@
+"""The store on CouchDB 3: interactions in a database a month, their tallies beside them."""
+
+from exporter.stores.couchdb.store import CouchdbStore
+
+__all__ = ["CouchdbStore"]

@@ -1,0 +1,212 @@
+"""One batch of rows on its way into CouchDB: every answer accounted for, what is new counted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+
+from exporter.domain.counting import Counting
+from exporter.domain.interaction import Interaction, Reason, Rejected
+from exporter.domain.tally import merge
+from exporter.ports import Added, StoreError
+from exporter.ports import Batch as Rows
+from exporter.stores.couchdb.batches import Batch, Batches, Contribution
+from exporter.stores.couchdb.database import Database, Found
+from exporter.stores.couchdb.documents import (
+    Change,
+    Document,
+    Entry,
+    changes,
+    encoded,
+    same_content,
+    version,
+)
+from exporter.stores.couchdb.months import Months
+from exporter.stores.couchdb.names import Month, document_id
+from exporter.stores.couchdb.rejections import Rejections
+from exporter.stores.couchdb.transport import NotFound
+from exporter.stores.couchdb.writing import CHUNK_DOCUMENTS, Answers, by_month, chunks, post
+
+TRIES = 10
+
+
+class Addition:
+    """Adds one batch of rows. If it raises, the batch `opened` is to be recovered."""
+
+    def __init__(
+        self,
+        *,
+        batches: Batches,
+        months: Months,
+        rejections: Rejections,
+        writers: Executor,
+        counting: Counting,
+    ) -> None:
+        self._batches = batches
+        self._months = months
+        self._rejections = rejections
+        self._writers = writers
+        self._counting = counting
+        self.opened: Batch | None = None
+        self._contribution = Contribution()
+        self._interactions: Mapping[str, Interaction] = {}
+        self._fresh: list[Interaction] = []
+        self._new_ms: list[int] = []
+        self._imported = 0
+        self._replaced = 0
+        self._refused: list[Rejected] = []
+
+    def run(self, rows: Rows, now_ms: int) -> Added:
+        """Write the rows and count them."""
+        self._interactions = {row.id: row for row in rows.interactions}
+        ignored = {row.id: row for row in rows.ignored if row.id not in self._interactions}
+        entries = by_month(
+            [
+                *(Entry(r.id, r.timestamp_ms, r.raw) for r in self._interactions.values()),
+                *(Entry(r.id, r.timestamp_ms, b"") for r in ignored.values()),
+            ]
+        )
+        if entries:
+            self._write(entries, now_ms)
+        refused = {row.id for row in self._refused}
+        self._rejections.add([*self._refused, *rows.rejected], now_ms)
+        self._rejections.forget((self._interactions.keys() | ignored.keys()) - refused)
+        if self.opened is not None:
+            self._batches.close(self.opened, self._contribution)
+        refused &= self._interactions.keys()
+        return Added(
+            imported=self._imported,
+            duplicate=len(rows.interactions) - self._imported - len(refused),
+            ignored=len(rows.ignored),
+            rejected=len(rows.rejected) + len(refused),
+            replaced=self._replaced,
+            timestamps_ms=self._new_ms,
+        )
+
+    def _write(self, entries: Mapping[Month, list[Entry]], now_ms: int) -> None:
+        self._months.use(entries.keys())
+        ids = {month: [document_id(e.id) for e in of] for month, of in entries.items()}
+        self.opened = self._batches.open(ids, now_ms)
+        sent = [
+            (month, self._writers.submit(self._send, month, chunk))
+            for month, of_month in entries.items()
+            for chunk in chunks(of_month)
+        ]
+        try:
+            tally = self._counting.tally(list(self._interactions.values()))  # while they travel
+            answers = [(month, future.result()) for month, future in sent]
+        finally:
+            _let_end([future for _, future in sent])
+        for month, answer in answers:
+            self._take(month, answer)
+            for start in range(0, len(answer.in_conflict), CHUNK_DOCUMENTS):
+                self._settle(month, answer.in_conflict[start : start + CHUNK_DOCUMENTS])
+        fresh = {row.id for row in self._fresh}
+        others = [row for id_, row in self._interactions.items() if id_ not in fresh]
+        merge(tally, self._counting.tally(others), -1)
+        self._contribution.take_tally(self._counting.digest, tally)
+
+    def _send(self, month: Month, entries: Sequence[Entry]) -> Answers:
+        """Write rows as new ones."""
+        bodies = [encoded(entry, self._id) for entry in entries]
+        try:
+            return post(self._months.database(month), entries, bodies)
+        except NotFound:  # the month was dropped a moment ago
+            self._months.forget(month)
+            self._months.use([month])
+            return post(self._months.database(month), entries, bodies)
+
+    # Rows whose id is held already
+
+    def _settle(self, month: Month, entries: Sequence[Entry]) -> None:
+        """Tell duplicates from changed rows, and replace what is held of these."""
+        database = self._months.database(month)
+        waiting = list(entries)
+        for _ in range(TRIES):
+            found = database.fetch([document_id(entry.id) for entry in waiting], Document)
+            gone: list[Entry] = []
+            changed: list[tuple[Entry, Found[Document]]] = []
+            for entry, held in zip(waiting, found, strict=True):
+                if held is None:
+                    gone.append(entry)
+                elif held.document.batch == self._id:
+                    self._take_own(month, entry, held.document)
+                elif not same_content(held.document, entry):
+                    changed.append((entry, held))
+            waiting = self._replace(month, database, changed)
+            if gone:
+                answer = self._send(month, gone)
+                self._take(month, answer)
+                waiting += answer.in_conflict
+            if not waiting:
+                return
+        raise StoreError(f"{database.url}: rows are changed by too many exporters at once")
+
+    def _replace(
+        self, month: Month, database: Database, changed: Sequence[tuple[Entry, Found[Document]]]
+    ) -> list[Entry]:
+        """Replace documents; give the entries for which someone else was quicker.
+
+        What is replaced stays in the document, with all before it that an open batch, or a
+        recount, has still to be counted by.
+        """
+        if not changed:
+            return []
+        counted_by = self._batches.uncertain(held.document.batch for _, held in changed)
+        bodies = []
+        for entry, held in changed:
+            history = held.document.versions()
+            if held.document.batch not in counted_by:
+                history = history[-1:]
+            bodies.append(encoded(entry, self._id, rev=held.rev, before=history))
+        answer = post(database, [entry for entry, _ in changed], bodies)
+        self._refuse(answer.refused)
+        replaced = {entry.id: held.document for entry, held in changed}
+        for entry in answer.stored:
+            change = Change(entry.id, replaced[entry.id], version(entry, self._id))
+            self._take_change(month, change)
+        return answer.in_conflict
+
+    # What became of the rows
+
+    def _take(self, month: Month, answer: Answers) -> None:
+        fresh = [self._interactions[entry.id] for entry in answer.stored if entry.raw]
+        self._contribution.take_fresh(month, fresh)
+        self._fresh += fresh
+        self._imported += len(fresh)
+        self._new_ms += [row.timestamp_ms for row in fresh]
+        for entry in answer.stored:
+            if not entry.raw:
+                self._take_change(month, Change(entry.id, None, version(entry, self._id)))
+        self._refuse(answer.refused)
+
+    def _take_own(self, month: Month, entry: Entry, document: Document) -> None:
+        """Count a row that this very batch wrote: the answer was lost, not the write."""
+        for change in changes(entry.id, document, self._id):
+            self._take_change(month, change)
+
+    def _take_change(self, month: Month, change: Change) -> None:
+        self._contribution.take(month, change)
+        if not change.after.raw:
+            return
+        self._imported += 1
+        if change.before is not None and change.before.raw:
+            self._replaced += 1
+        else:
+            self._new_ms.append(change.after.at or 0)
+
+    def _refuse(self, refused: Iterable[tuple[Entry, str]]) -> None:
+        for entry, why in refused:
+            detail = f"CouchDB does not take it: {why}"
+            self._refused.append(Rejected(entry.id, entry.raw, Reason.STORE, detail))
+
+    @property
+    def _id(self) -> str:
+        if self.opened is None:
+            raise RuntimeError("nothing is written before its batch is open")
+        return self.opened.id
+
+
+def _let_end(sent: Sequence[Future[Answers]]) -> None:
+    """After a failure: send no more, and leave nothing under way."""
+    for future in sent:
+        future.cancel()
+    wait(sent)

@@ -1,0 +1,296 @@
+"""Batches: what is written together, and counted once whatever happens.
+
+A batch's document is written twice. First open, with the ids of all rows that are about to be
+written; then, once CouchDB has said which of them were new, closed, with their tally. Both
+under one revision history, so of two who want to close a batch one is told. Whoever finds an
+open batch that its writer left reads the rows by their ids: those that carry the batch's id
+belong to it. As long as one of the ids is missing a write may still be under way (its writer
+was killed, the server goes on), and the batch is counted as far as it is there, but stays open.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from secrets import token_hex
+from typing import NamedTuple
+
+import msgspec
+
+from exporter.domain.counting import Counting
+from exporter.domain.interaction import Interaction, Stored
+from exporter.domain.tally import Tally, merge
+from exporter.ports import StoreError
+from exporter.stores.couchdb.database import Database, Found
+from exporter.stores.couchdb.documents import Change, Document, changes, row_id, stored
+from exporter.stores.couchdb.generations import Generations, Register
+from exporter.stores.couchdb.months import Months
+from exporter.stores.couchdb.names import Month
+from exporter.stores.couchdb.tiles import TileRow, encoded, slot_tiles
+from exporter.stores.couchdb.transport import Conflict, NotFound
+
+DAY_MS = 86_400_000
+PAGE = 1000  # documents read at a time
+TRIES = 10
+PREFIX = "batch:"
+
+
+class BatchDocument(msgspec.Struct, omit_defaults=True):
+    """A batch as CouchDB holds it.
+
+    `open`: document ids by month, until it is certain that all are counted; `also`:
+    generations that it has to be counted under beside those in its id; `held`: how many
+    interactions and ignored rows each month has more by it; `newest`: the newest timestamp;
+    `tallies`: rows of tiles by generation.
+    """
+
+    opened: int
+    open: dict[Month, list[str]] | None = None
+    also: list[int] = []
+    held: dict[Month, list[int]] = {}
+    newest: int | None = None
+    tallies: dict[str, list[TileRow]] = {}
+
+
+class Batch(NamedTuple):
+    """A batch that this process has opened."""
+
+    id: str
+    rev: str
+    opened_ms: int
+
+
+def generations_of(batch: str) -> frozenset[int]:
+    """Say which generations a batch was to be counted under when it was opened."""
+    return frozenset(int(number) for number in batch.split(".")[1:] if number.isdecimal())
+
+
+class Contribution:
+    """What a batch adds: to the rows held and, under any generation, to the tallies."""
+
+    def __init__(self) -> None:
+        self._fresh: list[Interaction] = []
+        self._tallied: tuple[str, Tally] | None = None
+        self._changes: list[Change] = []
+        self._held: dict[Month, list[int]] = {}
+        self._newest: int | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether the batch changed nothing."""
+        return not self._fresh and not self._changes
+
+    def take_fresh(self, month: Month, interactions: Sequence[Interaction]) -> None:
+        """Take in interactions that were not held before."""
+        self._fresh += interactions
+        self._hold(month, 0, len(interactions))
+        self._see(row.timestamp_ms for row in interactions)
+
+    def take_tally(self, digest: str, tally: Tally) -> None:
+        """Take in the tally of all fresh interactions, under the definitions of a digest."""
+        self._tallied = (digest, tally)
+
+    def take(self, month: Month, change: Change) -> None:
+        """Take in any change of a row."""
+        self._changes.append(change)
+        if change.before is not None:
+            self._hold(month, 0 if change.before.raw else 1, -1)
+        self._hold(month, 0 if change.after.raw else 1, 1)
+        if change.after.raw and change.after.at is not None:
+            self._see([change.after.at])
+
+    def _hold(self, month: Month, kind: int, n: int) -> None:
+        self._held.setdefault(month, [0, 0])[kind] += n
+
+    def _see(self, timestamps_ms: Iterable[int]) -> None:
+        self._newest = max((*timestamps_ms, self._newest or 0), default=0) or None
+
+    def document(self, opened_ms: int, countings: Mapping[int, Counting]) -> BatchDocument:
+        """Write what the batch adds."""
+        return BatchDocument(
+            opened=opened_ms,
+            held={month: kinds for month, kinds in self._held.items() if any(kinds)},
+            newest=self._newest,
+            tallies={
+                str(number): rows
+                for number, counting in countings.items()
+                if (rows := encoded(self._tally(counting), counting.layout))
+            },
+        )
+
+    def _tally(self, counting: Counting) -> Tally:
+        total: Tally = {}
+        if self._tallied is not None and self._tallied[0] == counting.digest:
+            merge(total, self._tallied[1])
+        else:
+            fresh = (Stored(row.id, row.timestamp_ms, row.raw) for row in self._fresh)
+            merge(total, counting.tally_stored(fresh))
+        merge(total, tally_of(self._changes, counting))
+        return total
+
+
+def tally_of(done: Sequence[Change], counting: Counting) -> Tally:
+    """Count what changes added, and take off what they replaced."""
+    total: Tally = {}
+    merge(total, counting.tally_stored(s for c in done for s in stored(c.id, c.after)))
+    merge(total, counting.tally_stored(s for c in done for s in stored(c.id, c.before)), -1)
+    return total
+
+
+class Batches:
+    """Opens, closes and recovers batches."""
+
+    def __init__(self, tallies: Database, months: Months, register: Register, design: str) -> None:
+        self._tallies = tallies
+        self._months = months
+        self._register = register
+        self._design = design
+
+    def open(self, ids: Mapping[Month, list[str]], now_ms: int) -> Batch:
+        """Open a batch, before the rows of these document ids are written.
+
+        The generations are read again once it is open: whoever added one meanwhile either
+        finds the batch among the open ones, or is found here.
+        """
+        state = self._register.last
+        for _ in range(TRIES):
+            numbers = "".join(f".{number}" for number in state.counted)
+            batch = f"{now_ms:011x}{token_hex(5)}{numbers}"
+            document = BatchDocument(opened=now_ms, open=dict(ids))
+            rev = self._tallies.put(PREFIX + batch, document)
+            after = self._register.read()
+            if after.counted == state.counted:
+                return Batch(batch, rev, now_ms)
+            state = after
+            try:
+                self._tallies.delete(PREFIX + batch, rev)
+            except Conflict:  # nothing carries its id, so it closes empty
+                continue
+        raise StoreError(f"{self._tallies.url}: definitions change faster than batches open")
+
+    def close(self, batch: Batch, contribution: Contribution) -> None:
+        """Write the tally of a batch that was written to its end.
+
+        Someone else may have taken it for abandoned, and counted a part; or a generation may
+        have been added for it.
+        """
+        rev = batch.rev
+        also: list[int] = []
+        for _ in range(TRIES):
+            try:
+                self._write(batch.id, rev, batch.opened_ms, contribution, also)
+            except Conflict:
+                found = self._tallies.get(PREFIX + batch.id, BatchDocument)
+                if found is None:
+                    return
+                rev, also = found.rev, found.document.also
+            else:
+                return
+        raise StoreError(f"{self._tallies.url}: a batch is changed by too many at once")
+
+    def _write(
+        self,
+        batch: str,
+        rev: str,
+        opened_ms: int,
+        contribution: Contribution,
+        also: Iterable[int],
+    ) -> None:
+        if contribution.empty:
+            self._tallies.delete(PREFIX + batch, rev)
+            return
+        countings = self._register.countings(sorted({*generations_of(batch), *also}))
+        document = contribution.document(opened_ms, countings)
+        make_room(self._register, document.tallies)
+        self._tallies.put(PREFIX + batch, document, rev)
+
+    def recover(self, now_ms: int | None, *, opened_before_ms: int | None = None) -> None:
+        """Count what abandoned batches wrote; a day after its opening a batch is closed."""
+        for row in self._tallies.view(self._design, "open"):
+            if opened_before_ms is None or row.key < opened_before_ms:
+                self.recover_one((row.id or "").removeprefix(PREFIX), now_ms)
+
+    def recover_one(self, batch: str, now_ms: int | None) -> None:
+        """Count what one batch wrote, as far as it is there."""
+        found = self._tallies.get(PREFIX + batch, BatchDocument)
+        if found is None or found.document.open is None:
+            return
+        held = found.document
+        contribution, missing = self._written(batch, held.open or {})
+        aged = now_ms is not None and now_ms - held.opened > DAY_MS
+        settled = aged or not missing
+        try:
+            if settled:
+                self._write(batch, found.rev, held.opened, contribution, held.also)
+                return
+            countings = self._register.countings({*generations_of(batch), *held.also})
+            partly = contribution.document(held.opened, countings)
+            partly.open, partly.also = held.open, held.also
+            if partly != held:
+                make_room(self._register, partly.tallies)
+                self._tallies.put(PREFIX + batch, partly, found.rev)
+        except Conflict:  # its writer lives, or another exporter recovers it
+            return
+
+    def _written(self, batch: str, ids: Mapping[Month, Sequence[str]]) -> tuple[Contribution, int]:
+        contribution = Contribution()
+        missing = 0
+        for month, of_month in ids.items():
+            for found in self._read(month, of_month):
+                if found is None:
+                    missing += 1
+                    continue
+                row = row_id(found.id, found.document)
+                for change in changes(row, found.document, batch):
+                    contribution.take(month, change)
+        return contribution, missing
+
+    def _read(self, month: Month, ids: Sequence[str]) -> Iterator[Found[Document] | None]:
+        database = self._months.database(month)
+        for start in range(0, len(ids), PAGE):
+            portion = ids[start : start + PAGE]
+            try:
+                yield from database.fetch(portion, Document)
+            except NotFound:  # the month was not created yet, or was dropped
+                yield from [None] * len(portion)
+
+    def uncertain(self, batches: Iterable[str]) -> set[str]:
+        """Say which of these batches are not counted for certain, or not under all generations."""
+        wanted = sorted(set(batches))
+        if self._register.last.pending is not None:
+            return set(wanted)
+        found = self._tallies.fetch([PREFIX + batch for batch in wanted], BatchDocument)
+        return {
+            batch
+            for batch, held in zip(wanted, found, strict=True)
+            if held is not None and held.document.open is not None
+        }
+
+    def count_also(self, number: int) -> list[str]:
+        """Have the open batches counted under a generation that they do not know; list them."""
+        marked = []
+        for row in self._tallies.view(self._design, "open"):
+            batch = (row.id or "").removeprefix(PREFIX)
+            if number in generations_of(batch):
+                continue
+            for _ in range(TRIES):
+                found = self._tallies.get(PREFIX + batch, BatchDocument)
+                if found is None or found.document.open is None:
+                    break
+                if number not in found.document.also:
+                    found.document.also.append(number)
+                    try:
+                        self._tallies.put(PREFIX + batch, found.document, found.rev)
+                    except Conflict:
+                        continue
+                marked.append(batch)
+                break
+        return marked
+
+
+def make_room(register: Register, tallies: Mapping[str, Sequence[TileRow]]) -> None:
+    """Let readers know of slot tiles that were not used before."""
+    used = max((slot_tiles(rows) for rows in tallies.values()), default=0)
+    if used > register.last.slot_tiles:
+
+        def widened(state: Generations) -> Generations:
+            return msgspec.structs.replace(state, slot_tiles=max(used, state.slot_tiles))
+
+        register.change(widened)

@@ -1,0 +1,129 @@
+"""Documents of interactions: the blob under one key, beside its timestamp and its batch.
+
+An ignored row has a document without a blob. A document that took the place of another
+content keeps what it replaced in `before`, oldest first, as long as a batch may still have to
+be counted by it: what belongs to a batch is decided by the documents alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from exporter.domain.interaction import Stored
+from exporter.stores.couchdb.names import document_id, read, spelt
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Version(msgspec.Struct, omit_defaults=True):
+    """One content that a row had: `at` is its timestamp (ms), `batch` brought it.
+
+    Without a blob the row was ignored.
+    """
+
+    batch: str = ""
+    at: int | None = None
+    blob: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def raw(self) -> bytes:
+        """The blob's JSON; empty if the row was ignored."""
+        return bytes(self.blob)
+
+
+class Document(Version, omit_defaults=True):
+    """A row as CouchDB holds it; `row` is its id where it is not the document's."""
+
+    row: str | None = None
+    before: list[Version] = []
+
+    def versions(self) -> Sequence[Version]:
+        """All contents that are known of, the oldest first, the present one last."""
+        return (*self.before, self)
+
+
+class Entry(NamedTuple):
+    """A row on its way in; without `raw` it is an ignored one."""
+
+    id: str
+    timestamp_ms: int | None
+    raw: bytes
+
+
+class Change(NamedTuple):
+    """What a batch did to one row: from a content (none: the row is new) to another."""
+
+    id: str
+    before: Version | None
+    after: Version
+
+
+def encoded(entry: Entry, batch: str, *, rev: str = "", before: Sequence[Version] = ()) -> bytes:
+    """Write an entry's document, the blob as it came; `rev` is the revision it replaces."""
+    id_ = document_id(entry.id)
+    parts = [b'{"_id":', _encode(id_)]
+    if rev:
+        parts += (b',"_rev":', _encode(rev))
+    if id_ != entry.id:
+        parts += (b',"row":', _encode(spelt(entry.id)))
+    if entry.timestamp_ms is not None:
+        parts.append(b',"at":%d' % entry.timestamp_ms)
+    parts += (b',"batch":', _encode(batch))
+    if before:
+        bare = [Version(batch=v.batch, at=v.at, blob=v.blob) for v in before]
+        parts += (b',"before":', _encode(bare))
+    parts.append(b',"blob":%b}' % entry.raw if entry.raw else b',"ignored":true}')
+    return b"".join(parts)
+
+
+def version(entry: Entry, batch: str) -> Version:
+    """Give the version that an entry becomes."""
+    return Version(batch=batch, at=entry.timestamp_ms, blob=msgspec.Raw(entry.raw))
+
+
+def row_id(id_: str, document: Document) -> str:
+    """Give the id of the row that a document holds."""
+    return id_ if document.row is None else read(document.row)
+
+
+def changes(id_: str, document: Document, batch: str) -> Iterator[Change]:
+    """Say what a batch did to a row, as its document tells."""
+    before: Version | None = None
+    for version in document.versions():
+        if version.batch == batch:
+            yield Change(id_, before, version)
+        before = version
+
+
+def stored(id_: str, version: Version | None) -> list[Stored]:
+    """Give the interaction that a version is; nothing for an ignored row."""
+    if version is None or not version.raw:
+        return []
+    return [Stored(id_, version.at or 0, version.raw)]
+
+
+def same_content(one: Version, other: Entry) -> bool:
+    """Say whether a row is held with this content already."""
+    if one.at != other.timestamp_ms:
+        return False
+    if not (one.raw and other.raw):
+        return not one.raw and not other.raw
+    return same_meaning(one.raw, other.raw)
+
+
+def same_meaning(one: bytes, other: bytes) -> bool:
+    """Compare two JSON texts as CouchDB may spell them: order of keys, form of numbers."""
+    return one == other or _same(msgspec.json.decode(one), msgspec.json.decode(other))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == other or float(one) == float(other)
+    return bool(one == other)

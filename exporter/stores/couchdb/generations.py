@@ -1,0 +1,150 @@
+"""Generations: which definitions tallies were counted under, and which are in force."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from exporter.domain.counting import Counting
+from exporter.domain.definitions import Definitions
+from exporter.ports import StoreError
+from exporter.stores.couchdb.database import NEVER, Database
+from exporter.stores.couchdb.transport import Conflict
+
+DOCUMENT = "definitions"
+FORMAT = 1
+TRIES = 10
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """One set of definitions at one time; numbers are never used again."""
+
+    digest: str
+    definitions: str
+
+
+class Generations(msgspec.Struct, frozen=True):
+    """Generations by number. Every exporter counts under the one in force and the pending one.
+
+    `slot_tiles`: how many slot tiles any tally has used.
+    """
+
+    format: int
+    in_force: int
+    generations: Mapping[str, Generation]
+    pending: int | None = None
+    slot_tiles: int = 1
+
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """The generations to count under, the one in force first."""
+        return (self.in_force,) if self.pending is None else (self.in_force, self.pending)
+
+    def of(self, number: int) -> Generation:
+        """Give a generation."""
+        return self.generations[str(number)]
+
+
+class Register:
+    """The document that says which generations there are, and the countings that they mean."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._countings: dict[str, Counting] = {}
+        self._last: Generations | None = None
+
+    def know(self, *countings: Counting) -> None:
+        """Remember countings, which are costly to make."""
+        self._countings |= {counting.digest: counting for counting in countings}
+
+    def counting(self, generation: Generation) -> Counting:
+        """Give the counting of a generation, another exporter's too."""
+        if generation.digest not in self._countings:
+            self.know(Counting(Definitions.from_json(generation.definitions.encode())))
+        return self._countings[generation.digest]
+
+    def countings(self, numbers: Iterable[int]) -> dict[int, Counting]:
+        """Give the countings of those generations that still matter."""
+        known = self.last.generations
+        return {n: self.counting(known[str(n)]) for n in numbers if str(n) in known}
+
+    @property
+    def last(self) -> Generations:
+        """What was read last."""
+        return self._last or self.read()
+
+    def found(self) -> Generations | None:
+        """Read the document; None in a new store."""
+        found = self._database.get(DOCUMENT, Generations)
+        if found is None:
+            return None
+        if found.document.format > FORMAT:
+            raise StoreError(
+                f"{self._database.url} was written by a newer kpi-exporter (format"
+                f" {found.document.format}, known here: {FORMAT}); upgrade kpi-exporter"
+            )
+        self._last = found.document
+        return found.document
+
+    def read(self) -> Generations:
+        """Read the document. Raises `StoreError` if it is gone."""
+        found = self.found()
+        if found is None:
+            raise StoreError(f"{self._database.url} has lost its document {DOCUMENT!r}")
+        return found
+
+    def start(self, counting: Counting) -> Generations:
+        """Put the first definitions of a new store in force, unless some are already."""
+        first = Generations(
+            format=FORMAT, in_force=1, generations={"1": _generation(counting.definitions)}
+        )
+        try:
+            self._database.put(DOCUMENT, first)
+        except Conflict:
+            return self.read()
+        self._last = first
+        return first
+
+    def change(self, change: Callable[[Generations], Generations]) -> Generations:
+        """Change the document, whoever else does so meanwhile."""
+        for _ in range(TRIES):
+            found = self._database.get(DOCUMENT, Generations)
+            if found is None:
+                return self.read()
+            changed = change(found.document)
+            if changed == found.document:
+                return changed
+            try:
+                self._database.put(DOCUMENT, changed, found.rev or NEVER)
+            except Conflict:
+                continue
+            self._last = changed
+            return changed
+        raise StoreError(f"{self._database.url}: too many exporters change {DOCUMENT!r} at once")
+
+
+def with_pending(state: Generations, counting: Counting) -> Generations:
+    """Add a pending generation, in place of another one that was not finished."""
+    if state.pending is not None and state.of(state.pending).digest == counting.digest:
+        return state
+    number = max(map(int, state.generations)) + 1
+    return msgspec.structs.replace(
+        state,
+        pending=number,
+        generations={
+            str(state.in_force): state.of(state.in_force),
+            str(number): _generation(counting.definitions),
+        },
+    )
+
+
+def switched(state: Generations, number: int) -> Generations:
+    """Put the pending generation in force."""
+    if state.pending != number:
+        return state
+    return msgspec.structs.replace(
+        state, in_force=number, pending=None, generations={str(number): state.of(number)}
+    )
+
+
+def _generation(definitions: Definitions) -> Generation:
+    return Generation(digest=definitions.digest, definitions=definitions.to_json().decode())

@@ -1,0 +1,102 @@
+"""The databases of interactions, one a month, and the document that lists them.
+
+The list is a document because CouchDB lets only administrators ask which databases there are.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+
+import msgspec
+
+from exporter.domain.interaction import Hour
+from exporter.ports import StoreError
+from exporter.stores.couchdb.database import NEVER, Database, Server
+from exporter.stores.couchdb.names import UNDATED, Month, end_of
+from exporter.stores.couchdb.transport import Conflict
+
+DOCUMENT = "months"
+TRIES = 10
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A month: how many of its interactions were dropped, and whether its database is gone."""
+
+    dropped: int = 0
+    gone: bool = False
+
+
+class _Document(msgspec.Struct):
+    months: dict[Month, Record] = {}
+
+
+class Months:
+    """The months that hold rows."""
+
+    def __init__(self, server: Server, prefix: str, tallies: Database) -> None:
+        self._server = server
+        self._prefix = prefix
+        self._tallies = tallies
+        self._lock = threading.Lock()
+        self._usable: set[Month] = set()
+
+    def database(self, month: Month) -> Database:
+        """Give a month's database, whether it is there or not."""
+        return self._server.database(f"{self._prefix}-{month}")
+
+    def records(self) -> Mapping[Month, Record]:
+        """Read which months there are, ascending; the undated rows come last."""
+        found = self._tallies.get(DOCUMENT, _Document)
+        return dict(sorted(found.document.months.items())) if found else {}
+
+    def held(self) -> list[Month]:
+        """Read which months have a database."""
+        return [month for month, record in self.records().items() if not record.gone]
+
+    def use(self, wanted: Collection[Month]) -> None:
+        """Make sure that these months are listed and have a database, in this order."""
+        with self._lock:
+            new = set(wanted) - self._usable
+            if not new:
+                return
+
+            def listed(months: Mapping[Month, Record]) -> Mapping[Month, Record]:
+                return {
+                    **months,
+                    **{m: Record(dropped=months.get(m, Record()).dropped) for m in new},
+                }
+
+            self._change(listed)
+            for month in sorted(new):
+                self.database(month).create()
+            self._usable |= new
+
+    def forget(self, month: Month) -> None:
+        """Look at a month anew before it is used again: its database was found missing."""
+        with self._lock:
+            self._usable.discard(month)
+
+    def past(self, cutoff: Hour) -> list[Month]:
+        """List the held months that end before the hour."""
+        return [month for month in self.held() if month != UNDATED and end_of(month) <= cutoff]
+
+    def drop(self, month: Month, interactions: int) -> int:
+        """Drop a month that holds so many, dropped ones included; give how many were not yet."""
+        before = self.records().get(month, Record()).dropped
+        self._change(lambda months: {**months, month: Record(dropped=interactions, gone=True)})
+        self.forget(month)
+        self.database(month).drop()
+        return max(interactions - before, 0)
+
+    def _change(self, change: Callable[[Mapping[Month, Record]], Mapping[Month, Record]]) -> None:
+        for _ in range(TRIES):
+            found = self._tallies.get(DOCUMENT, _Document)
+            before = found.document.months if found else {}
+            after = dict(change(before))
+            if after == before:
+                return
+            try:
+                self._tallies.put(DOCUMENT, _Document(after), found.rev if found else NEVER)
+            except Conflict:
+                continue
+            return
+        raise StoreError(f"{self._tallies.url}: too many exporters change {DOCUMENT!r} at once")

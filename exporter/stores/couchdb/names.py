@@ -1,0 +1,74 @@
+"""Names that CouchDB takes: of databases, for any prefix, and of documents, for any id."""
+
+import hashlib
+import string
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import TypeAlias
+from urllib.parse import quote, unquote
+
+from exporter.domain.interaction import HOURS_PER_DAY, MS_PER_HOUR, Hour
+
+UNDATED = "undated"
+TALLIES = "tallies"
+MS_PER_DAY = HOURS_PER_DAY * MS_PER_HOUR
+LONGEST_NAME = 200  # CouchDB takes 238 characters, ours come behind
+LONGEST_ID_BYTES = 500
+
+Month: TypeAlias = str
+"""`2026-11`, or `undated` for rows without a timestamp: what a raw database is named after."""
+
+_PLAIN = frozenset(string.ascii_lowercase + string.digits + "_-")
+
+
+def database_prefix(wanted: str) -> str:
+    """Spell a prefix in the letters that database names may have; different ones stay different.
+
+    Raises `ValueError` if it becomes too long.
+    """
+    spelt = "".join(
+        letter if letter in _PLAIN else "".join(f"${byte:02x}" for byte in letter.encode())
+        for letter in wanted
+    )
+    if not spelt[:1].isalpha():
+        spelt = f"db$${spelt}"
+    if len(spelt) > LONGEST_NAME:
+        raise ValueError(f"{wanted!r} is too long for the name of a CouchDB database")
+    return spelt
+
+
+def month_of(timestamp_ms: int | None) -> Month:
+    """Name the month of a timestamp, in UTC."""
+    return UNDATED if timestamp_ms is None else _month_of_day(timestamp_ms // MS_PER_DAY)
+
+
+@lru_cache(1000)
+def _month_of_day(day: int) -> Month:
+    return (date(1970, 1, 1) + timedelta(days=day)).strftime("%Y-%m")
+
+
+def end_of(month: Month) -> Hour:
+    """Give the first hour after a month."""
+    first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return int(after.timestamp()) * 1000 // MS_PER_HOUR
+
+
+def document_id(id_: str) -> str:
+    """Give the id of a row's document: the row's own, unless CouchDB would refuse it.
+
+    Then it is `~` and a digest, and the document holds the row's own id, `spelt`.
+    """
+    if id_ and id_[0] not in "_~" and len(id_) <= LONGEST_ID_BYTES and id_.isprintable():
+        return id_
+    return "~" + hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def spelt(id_: str) -> str:
+    """Spell any id in letters that JSON can carry; `read` reads it."""
+    return quote(id_, errors="surrogatepass")
+
+
+def read(text: str) -> str:
+    """Read what `spelt` wrote."""
+    return unquote(text, errors="surrogatepass")

@@ -1,0 +1,184 @@
+"""Rejected rows, kept aside beside the tallies: one document each, the newest with content."""
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
+import zstandard
+
+from exporter.domain.interaction import Reason, Rejected
+from exporter.ports import RejectedRow
+from exporter.stores.couchdb.database import Database, Found
+from exporter.stores.couchdb.months import Months
+from exporter.stores.couchdb.names import document_id, read, spelt
+from exporter.stores.couchdb.transport import Conflict, NotFound
+
+KEPT = 10_000
+PAGE = 500
+PREFIX = "rejected:"
+LARGEST_TEXT = 64 * 1024  # bytes; larger ones are compressed
+LARGEST_BODY = 4 * 1024 * 1024  # bytes, compressed; CouchDB takes documents up to 8 MB
+CUT = 1024 * 1024  # bytes that are kept of what is larger still
+
+
+class _Rejection(msgspec.Struct, omit_defaults=True):
+    """A rejected row: its content as `text`, or compressed (zstd, base64).
+
+    `emptied`: its content was let go of, only the count remains.
+    """
+
+    row: str
+    reason: Reason
+    detail: str
+    refused: int
+    number: int
+    text: str | None = None
+    zstd: str | None = None
+    emptied: bool = False
+    id: str = msgspec.field(name="_id", default="")
+    rev: str = msgspec.field(name="_rev", default="")
+
+
+class Rejections:
+    """The rejected rows of a store."""
+
+    def __init__(self, tallies: Database, months: Months, design: str) -> None:
+        self._tallies = tallies
+        self._months = months
+        self._design = design
+        self._known: set[str] = set()
+        self._known_at = 0
+
+    def counts(self) -> dict[Reason, int]:
+        """Count the rejected rows by reason."""
+        rows = self._tallies.view(
+            self._design, "held", group=True, startkey=["rejected"], endkey=["rejected", {}]
+        )
+        return {Reason(row.key[1]): row.value[0] for row in rows if row.value[0]}
+
+    def add(self, rows: Sequence[Rejected], now_ms: int) -> None:
+        """Keep rows aside; a row never takes the place of what could be read before."""
+        if not rows:
+            return
+        known = self._ids()
+        new = {row.id: row for row in rows if _document_id(row.id) not in known}
+        held = self._held(new.keys())
+        kept = [row for row in new.values() if row.id not in held]
+        for start in range(0, len(kept), PAGE):
+            portion = kept[start : start + PAGE]
+            documents = [
+                _rejection(row, now_ms, number) for number, row in enumerate(portion, start=start)
+            ]
+            self._tallies.write(
+                [document.id for document in documents], map(msgspec.json.encode, documents)
+            )
+        if kept:
+            self._let_go_of_old()
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Forget rows, those that were rejected among them: they can be read now."""
+        known = self._ids()
+        if known:
+            self._remove([id_ for id_ in map(_document_id, ids) if id_ in known])
+
+    def _remove(self, documents: Sequence[str]) -> None:
+        for id_ in documents:
+            found = self._tallies.get(id_, _Rejection)
+            if found is not None:
+                try:
+                    self._tallies.delete(id_, found.rev)
+                except Conflict:
+                    continue
+
+    def newest(self, limit: int) -> list[RejectedRow]:
+        """List the rows whose content is kept, the newest first."""
+        ids = [
+            row.id or ""
+            for row in self._tallies.view(self._design, "rejected", descending=True, limit=limit)
+        ]
+        rows: list[RejectedRow] = []
+        for start in range(0, len(ids), PAGE):
+            found = self._tallies.fetch(ids[start : start + PAGE], _Rejection)
+            rows += [_row(each) for each in found if each is not None]
+        return rows
+
+    def _ids(self) -> Collection[str]:
+        """Give the document ids of all rejected rows; read again when there are more or less."""
+        if not self._tallies.identifiers(PREFIX, limit=1):  # as a rule, and cheaper than a view
+            return ()
+        count = sum(self.counts().values())
+        if count != self._known_at:
+            rows = self._tallies.identifiers(PREFIX)
+            self._known, self._known_at = set(rows), count
+        return self._known
+
+    def _held(self, ids: Collection[str]) -> set[str]:
+        """Say which of these ids are interactions or ignored rows, in whatever month."""
+        wanted = list(ids)
+        held: set[str] = set()
+        for month in self._months.held() if wanted else ():
+            for start in range(0, len(wanted), PAGE):
+                portion = wanted[start : start + PAGE]
+                try:
+                    there = self._months.database(month).having([document_id(i) for i in portion])
+                except NotFound:
+                    break
+                held |= {id_ for id_, is_there in zip(portion, there, strict=True) if is_there}
+        return held
+
+    def _let_go_of_old(self) -> None:
+        while True:
+            rows = self._tallies.view(
+                self._design, "rejected", descending=True, skip=KEPT, limit=PAGE
+            )
+            if not rows:
+                return
+            found = self._tallies.fetch([row.id or "" for row in rows], _Rejection)
+            emptied = []
+            for each in found:
+                if each is not None:
+                    rejection = each.document
+                    rejection.text = rejection.zstd = None
+                    rejection.emptied, rejection.detail = True, ""
+                    emptied.append(rejection)
+            self._tallies.write([e.id for e in emptied], map(msgspec.json.encode, emptied))
+
+
+def _document_id(id_: str) -> str:
+    return PREFIX + hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def _rejection(row: Rejected, now_ms: int, number: int) -> _Rejection:
+    rejection = _Rejection(
+        id=_document_id(row.id),
+        row=spelt(row.id),
+        reason=row.reason,
+        detail=row.detail.encode(errors="replace").decode(),
+        refused=now_ms,
+        number=number,
+    )
+    if len(row.raw) <= LARGEST_TEXT:
+        try:
+            rejection.text = row.raw.decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            return rejection
+    compressed = zstandard.compress(row.raw)
+    if len(compressed) > LARGEST_BODY:
+        compressed = zstandard.compress(row.raw[:CUT])
+        rejection.detail += f" (the first {CUT:,} of {len(row.raw):,} bytes are kept)"
+    rejection.zstd = base64.b64encode(compressed).decode()
+    return rejection
+
+
+def _row(found: Found[_Rejection]) -> RejectedRow:
+    rejection = found.document
+    if rejection.zstd is not None:
+        raw = zstandard.decompress(base64.b64decode(rejection.zstd))
+    else:
+        raw = (rejection.text or "").encode()
+    return RejectedRow(
+        read(rejection.row), raw, rejection.reason, rejection.detail, rejection.refused
+    )

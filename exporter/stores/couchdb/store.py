@@ -1,0 +1,384 @@
+"""The store on CouchDB: what `Store` promises, from the parts beside this file."""
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from exporter.domain.counting import Counting
+from exporter.domain.interaction import Hour, Stored
+from exporter.domain.tally import Tally, merge
+from exporter.domain.windows import ms_of
+from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreError, Sum
+from exporter.stores.couchdb.addition import Addition
+from exporter.stores.couchdb.batches import Batches
+from exporter.stores.couchdb.database import NEVER, Server, pages
+from exporter.stores.couchdb.design import deployed, design
+from exporter.stores.couchdb.documents import Document, row_id, stored
+from exporter.stores.couchdb.generations import Generations, Register, switched, with_pending
+from exporter.stores.couchdb.months import Months
+from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_prefix, end_of, month_of
+from exporter.stores.couchdb.reading import Reading
+from exporter.stores.couchdb.recounting import Recounting
+from exporter.stores.couchdb.rejections import Rejections
+from exporter.stores.couchdb.sorting import by_timestamp
+from exporter.stores.couchdb.tiles import to_tally
+from exporter.stores.couchdb.transport import TIMEOUT_SECONDS, Conflict, NotFound, Transport
+from exporter.stores.couchdb.upkeep import Upkeep
+
+WRITERS = 2  # bulk writes under way at once; CouchDB gets no faster with more
+SCANNED = 2_000  # documents read at a time when a month is gone through
+RECOVER_AFTER_MS = 600_000  # a batch open for longer is taken for abandoned
+TRIES = 10
+
+
+class _Note(msgspec.Struct):
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What works once the databases and views are known to be there."""
+
+    design: str
+    register: Register
+    months: Months
+    batches: Batches
+    rejections: Rejections
+    upkeep: Upkeep
+
+
+class CouchdbStore:
+    """A `Store` on a CouchDB server: `couchdb://host:5984/prefix`, `couchdbs://` for TLS.
+
+    The prefix begins the names of its databases. Nothing is asked of the server before the
+    first use, so a server that is down does not keep the exporter from starting.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        ca_file: Path | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        parts = urlsplit(url)
+        self._server = Server(
+            url,
+            Transport(timeout_seconds=timeout_seconds, ca_file=ca_file),
+            username=username or unquote(parts.username or ""),
+            password=password if password is not None else unquote(parts.password or ""),
+        )
+        self._prefix = database_prefix(unquote(parts.path.strip("/")))
+        self._tallies = self._server.database(f"{self._prefix}-{TALLIES}")
+        self._writing = threading.RLock()
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="couchdb")
+        self._made: _Parts | None = None
+        self._countings: tuple[Counting, ...] = ()
+        self._recounting: Recounting | None = None
+        self._unfinished: list[str] = []
+        self._recovered_ms: int | None = None
+
+    @property
+    def _parts(self) -> _Parts:
+        """Make what is missing in CouchDB, the first time."""
+        with self._writing:
+            if self._made is None:
+                if not self._tallies.exists():
+                    self._tallies.create(shards=1)
+                design = deployed(self._tallies)
+                register = Register(self._tallies)
+                months = Months(self._server, self._prefix, self._tallies)
+                self._made = _Parts(
+                    design=design,
+                    register=register,
+                    months=months,
+                    batches=Batches(self._tallies, months, register, design),
+                    rejections=Rejections(self._tallies, months, design),
+                    upkeep=Upkeep(self._tallies, register, design),
+                )
+            return self._made
+
+    # Definitions
+
+    def definitions_in_force(self) -> bytes | None:
+        """See `Store`."""
+        state = self._parts.register.found()
+        return None if state is None else state.of(state.in_force).definitions.encode()
+
+    def count_under(self, in_force: Counting, pending: Counting | None = None) -> None:
+        """See `Store`. Batches that a killed exporter left are counted here."""
+        parts = self._parts
+        with self._writing:
+            parts.register.know(*filter(None, (in_force, pending)))
+            state = parts.register.found() or parts.register.start(in_force)
+            self._require(state, in_force)
+            if pending is not None:
+                parts.register.change(lambda state: with_pending(state, pending))
+            self._countings = (in_force,) if pending is None else (in_force, pending)
+            self._recounting = None
+            parts.batches.recover(None)
+
+    def recount(self) -> Recount:
+        """See `Store`."""
+        parts = self._parts
+        with self._writing:
+            _, pending = self._countings
+            state = parts.register.read()
+            total = self._interactions_held()
+            if state.of(state.in_force).digest == pending.digest:  # another exporter was quicker
+                return Recount(total, total, finished=True)
+            if state.pending is None or state.of(state.pending).digest != pending.digest:
+                raise StoreError(
+                    f"{self._tallies.url} is being recounted by an exporter with other"
+                    " definitions; give all exporters of one store the same"
+                )
+            if self._recounting is None or self._recounting.number != state.pending:
+                self._recounting = Recounting(
+                    state.pending,
+                    pending,
+                    tallies=self._tallies,
+                    months=parts.months,
+                    batches=parts.batches,
+                    register=parts.register,
+                )
+            return self._recounting.step(total)
+
+    def put_in_force(self) -> None:
+        """See `Store`."""
+        parts = self._parts
+        with self._writing:
+            _, pending = self._countings
+            state = parts.register.read()
+            if state.pending is not None and state.of(state.pending).digest == pending.digest:
+                number = state.pending
+                state = parts.register.change(lambda state: switched(state, number))
+            self._require(state, pending)
+            self._countings = (pending,)
+            self._recounting = None
+
+    def _require(self, state: Generations, counting: Counting) -> None:
+        if state.of(state.in_force).digest != counting.digest:
+            raise StoreError(
+                f"another exporter has changed the definitions in {self._tallies.url}; give all"
+                " exporters of one store the same, and restart or reload this one"
+            )
+
+    # Writing
+
+    def add(self, batch: Batch, now: datetime) -> Added:
+        """See `Store`."""
+        parts = self._parts
+        now_ms = ms_of(now)
+        with self._writing:
+            self._recover(parts, now_ms)
+            addition = Addition(
+                batches=parts.batches,
+                months=parts.months,
+                rejections=parts.rejections,
+                writers=self._writers,
+                counting=self._countings[0],
+            )
+            try:
+                return addition.run(batch, now_ms)
+            except BaseException:
+                if addition.opened is not None:
+                    self._unfinished.append(addition.opened.id)
+                raise
+
+    def _recover(self, parts: _Parts, now_ms: int) -> None:
+        """Count what this process could not finish, and what others seem to have left."""
+        while self._unfinished:
+            parts.batches.recover_one(self._unfinished[0], now_ms)
+            del self._unfinished[0]
+        if self._recovered_ms is None or now_ms - self._recovered_ms > RECOVER_AFTER_MS:
+            parts.batches.recover(now_ms, opened_before_ms=now_ms - RECOVER_AFTER_MS)
+            self._recovered_ms = now_ms
+
+    def repair(self, hours: Collection[Hour], right: Tally) -> None:
+        """See `Store`: the difference is written beside what was counted."""
+        parts = self._parts
+        with self._writing:
+            state = parts.register.read()
+            self._require(state, self._countings[0])
+            reading = self._reading(state)
+            difference: Tally = {}
+            merge(difference, right)
+            for start, end in _runs(hours):
+                for portion in reading.by_hour(start, end, None):
+                    merge(difference, to_tally(portion), -1)
+            parts.upkeep.correct(state.in_force, self._countings[0], difference)
+
+    def release(self, ids: Collection[str]) -> None:
+        """See `Store`."""
+        with self._writing:
+            self._parts.rejections.forget(ids)
+
+    def drop_before(self, cutoff: Hour) -> int:
+        """See `Store`: whole months; and tallies that count nothing any more."""
+        parts = self._parts
+        with self._writing:
+            state = parts.register.found()
+            if state is None:
+                return 0
+            parts.upkeep.drop_generations(state)
+            past = parts.months.past(cutoff)
+            held = self._held() if past else {}
+            dropped = 0
+            for month in past:
+                dropped += parts.months.drop(month, held.get(month, (0, 0))[0])
+            if past:
+                parts.upkeep.drop_hours(state, max(map(end_of, past)))
+            return dropped
+
+    def remember(self, name: str, value: str) -> None:
+        """See `Store`."""
+        id_ = f"note:{name}"
+        with self._writing:
+            for _ in range(TRIES):
+                found = self._tallies.get(id_, _Note)
+                try:
+                    self._tallies.put(id_, _Note(value), found.rev if found else NEVER)
+                except Conflict:
+                    continue
+                return
+        raise StoreError(f"{self._tallies.url}: too many exporters change {id_!r} at once")
+
+    # Reading
+
+    def total(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """See `Store`."""
+        state = self._state_to_read()
+        sums = self._reading(state).total(start, end, segmentations)
+        self._still(state)
+        yield from sums
+
+    def by_day(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """See `Store`."""
+        state = self._state_to_read()
+        for portion in self._reading(state).by_day(start, end, segmentations):
+            self._still(state)
+            yield from portion
+
+    def by_hour(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
+    ) -> Iterator[Sum]:
+        """See `Store`."""
+        state = self._state_to_read()
+        for portion in self._reading(state).by_hour(start, end, segmentations):
+            self._still(state)
+            yield from portion
+
+    def _state_to_read(self) -> Generations:
+        state = self._parts.register.read()
+        self._require(state, self._countings[0])
+        return state
+
+    def _still(self, state: Generations) -> None:
+        """Raise `StoreError` if the generation that was read may have been on its way out."""
+        if self._parts.register.read().in_force != state.in_force:
+            self._require(self._parts.register.read(), self._countings[0])
+            raise StoreError(f"the definitions in {self._tallies.url} changed while it was read")
+
+    def _reading(self, state: Generations) -> Reading:
+        return Reading(
+            self._tallies,
+            self._parts.design,
+            number=state.in_force,
+            layout=self._countings[0].layout,
+            slot_tiles=state.slot_tiles,
+        )
+
+    def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
+        """See `Store`: a month is read whole, whatever part of it is asked for."""
+        for month in self._parts.months.held():
+            if month != UNDATED and month_of(start_ms) <= month <= month_of(end_ms - 1):
+                yield from by_timestamp(self._scanned(month, start_ms, end_ms))
+
+    def _scanned(self, month: Month, start_ms: int, end_ms: int) -> Iterator[list[Stored]]:
+        try:
+            for page in pages(self._parts.months.database(month), SCANNED, Document):
+                yield [
+                    interaction
+                    for found in page
+                    for interaction in stored(row_id(found.id, found.document), found.document)
+                    if start_ms <= interaction.timestamp_ms < end_ms
+                ]
+        except NotFound:  # dropped meanwhile
+            return
+
+    def holdings(self) -> Holdings:
+        """See `Store`."""
+        parts = self._parts
+        held = self._held()
+        records = parts.months.records()
+        dropped = sum(record.dropped for record in records.values())
+        newest = self._tallies.view(parts.design, "newest", descending=True, limit=1)
+        return Holdings(
+            interactions=sum(interactions for interactions, _ in held.values()) - dropped,
+            ignored=sum(ignored for _, ignored in held.values()),
+            dropped=dropped,
+            rejected=parts.rejections.counts(),
+            newest_ms=newest[0].key if newest else None,
+        )
+
+    def _held(self) -> dict[Month, tuple[int, int]]:
+        """Say how many interactions and ignored rows each month got, dropped ones included."""
+        rows = self._tallies.view(
+            self._parts.design, "held", group=True, startkey=["month"], endkey=["month", {}]
+        )
+        return {row.key[1]: (row.value[0], row.value[1]) for row in rows}
+
+    def _interactions_held(self) -> int:
+        return self.holdings().interactions
+
+    def rejected(self, limit: int) -> Sequence[RejectedRow]:
+        """See `Store`."""
+        return self._parts.rejections.newest(limit)
+
+    def note(self, name: str) -> str | None:
+        """See `Store`."""
+        self._parts  # noqa: B018 - the database has to be there
+        found = self._tallies.get(f"note:{name}", _Note)
+        return None if found is None else found.document.value
+
+    def check(self) -> None:
+        """See `Store`."""
+        self._server.healthy()
+        if not self._tallies.exists():
+            raise StoreError(
+                f"{self._tallies.url} is missing; it is created at the first start of"
+                " `kpi-exporter serve` if the user may, else by an administrator"
+            )
+        name, _ = design()
+        self._tallies.get(f"_design/{name}", dict)
+
+    def close(self) -> None:
+        """See `Store`."""
+        with self._writing:
+            self._writers.shutdown()
+            self._server.close()
+
+
+def _runs(hours: Collection[Hour]) -> Iterator[tuple[Hour, Hour]]:
+    """Give hours as ranges of consecutive ones."""
+    start = end = None
+    for hour in sorted(set(hours)):
+        if end is None or hour != end:
+            if start is not None and end is not None:
+                yield start, end
+            start = hour
+        end = hour + 1
+    if start is not None and end is not None:
+        yield start, end

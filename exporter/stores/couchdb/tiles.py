@@ -1,0 +1,119 @@
+"""Tallies as arrays of whole numbers, which CouchDB's `_sum` adds up.
+
+All counts of an hour make a matrix, the layout's rows by slots. It is cut into tiles, so that
+no array becomes longer than `_sum` takes (4,906 bytes of Erlang's external format, 9 for a
+number at most); an array ends with its last number that is not 0. Slots far out (many sites)
+are rare and would fill tiles with zeros: they go one by one into an overflow.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+from exporter.domain.interaction import HOURS_PER_DAY, Hour
+from exporter.domain.layout import Layout
+from exporter.domain.tally import Counts, Key, Tally, add
+from exporter.ports import Sum
+
+ROWS = 15
+SLOTS = 32
+MOST_TILES = 8  # slot tiles; slots beyond are overflow
+OVERFLOW = -1
+
+TileRow: TypeAlias = tuple[Hour, int, int, list[Any]]
+"""Hour, row tile, slot tile, numbers; in the overflow, pairs of a position and a number."""
+
+
+class Tile(NamedTuple):
+    """Where a tile lies in the matrix."""
+
+    row: int
+    slot: int
+
+
+def encoded(tally: Tally, layout: Layout) -> list[TileRow]:
+    """Write a tally as rows of tiles."""
+    places = {place: n for n, place in enumerate(layout.rows)}
+    tiles: dict[tuple[Hour, int, int], dict[int, int]] = {}
+    for key, counts in tally.items():
+        row_tile, row = divmod(places[key.segmentation, key.segment], ROWS)
+        for slot, n in counts.items():
+            slot_tile = slot // SLOTS
+            if slot_tile >= MOST_TILES:
+                tiles.setdefault((key.hour, row_tile, OVERFLOW), {})[slot * ROWS + row] = n
+            else:
+                position = slot % SLOTS * ROWS + row
+                tiles.setdefault((key.hour, row_tile, slot_tile), {})[position] = n
+    return [
+        (hour, row, slot, sorted(numbers.items()) if slot == OVERFLOW else _dense(numbers))
+        for (hour, row, slot), numbers in sorted(tiles.items())
+    ]
+
+
+def _dense(numbers: dict[int, int]) -> list[int]:
+    array = [0] * (max(numbers) + 1)
+    for position, n in numbers.items():
+        array[position] = n
+    return array
+
+
+def slot_tiles(rows: Iterable[TileRow]) -> int:
+    """Say how many slot tiles these rows use; `MOST_TILES` + 1 with an overflow."""
+    return max((MOST_TILES if row[2] == OVERFLOW else row[2] for row in rows), default=0) + 1
+
+
+def tiles_of(
+    layout: Layout, slot_tiles_used: int, segmentations: Collection[str] | None
+) -> list[Tile]:
+    """List the tiles in which the counts of these segmentations lie."""
+    rows = {
+        n // ROWS
+        for n, (segmentation, _) in enumerate(layout.rows)
+        if segmentations is None or segmentation in segmentations
+    }
+    slots = [*range(min(slot_tiles_used, MOST_TILES))]
+    if slot_tiles_used > MOST_TILES:
+        slots.append(OVERFLOW)
+    return [Tile(row, slot) for row in sorted(rows) for slot in slots]
+
+
+class Unpacked:
+    """Counts by period and row of the layout, collected from tiles."""
+
+    def __init__(self, layout: Layout, segmentations: Collection[str] | None) -> None:
+        self._rows = layout.rows
+        self._wanted = [
+            segmentations is None or segmentation in segmentations for segmentation, _ in self._rows
+        ]
+        self._periods: dict[Hour, dict[int, Counts]] = {}
+
+    def put(self, start: Hour, tile: Tile, numbers: list[int]) -> None:
+        """Take the numbers of a tile in."""
+        first_row, first_slot = tile.row * ROWS, tile.slot * SLOTS
+        for position, n in enumerate(numbers):
+            if n:
+                self._add(start, first_row + position % ROWS, first_slot + position // ROWS, n)
+
+    def put_overflow(self, start: Hour, tile: Tile, position: int, n: int) -> None:
+        """Take one number of the overflow in."""
+        self._add(start, tile.row * ROWS + position % ROWS, position // ROWS, n)
+
+    def _add(self, start: Hour, row: int, slot: int, n: int) -> None:
+        if self._wanted[row]:
+            add(self._periods.setdefault(start, {}).setdefault(row, {}), {slot: n})
+
+    def sums(self) -> Iterator[Sum]:
+        """Give what was taken in, by period, ascending."""
+        for start, rows in sorted(self._periods.items()):
+            for row, counts in sorted(rows.items()):
+                if counts:
+                    yield Sum(start, *self._rows[row], counts)
+
+
+def day_of(hour: Hour) -> int:
+    """Give the day of an hour, as it stands in the keys of the view."""
+    return hour // HOURS_PER_DAY
+
+
+def to_tally(sums: Iterable[Sum]) -> Tally:
+    """Turn sums by hour into a tally."""
+    return {Key(row.start, row.segmentation, row.segment): row.counts for row in sums}
