@@ -34,7 +34,8 @@ from exporter.web.server import WebServer
 from exporter.wiring import open_source, open_store
 
 _LATENESS = "lateness"  # the name under which the store remembers it
-STOP_SECONDS = 8.0  # how long a running import is waited for
+STOP_WEB = timedelta(seconds=3)  # how long answers under way are waited for
+STOP_SECONDS = 5.0  # and after that a running import
 
 
 def now() -> datetime:
@@ -104,10 +105,13 @@ class Exporter:
         )
         self._schedule.start()
 
-    def stop(self) -> bool:
-        """Stop; say whether everything under way came to an end in time."""
+    def begin_to_stop(self) -> None:
+        """Begin nothing new; a running import ends at its next safe point."""
         self._stopping.set()
         self._schedule.stop()
+
+    def stop(self) -> bool:
+        """Let go of source and store; say whether everything under way ended in time."""
         finished = self._working.acquire(timeout=STOP_SECONDS)
         if finished:
             self._source.close()
@@ -380,7 +384,7 @@ def serve(
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT. Raises `StoreError`, `WebConfigError`, `ListenError`.
 
-    `told` is given the address once it is listened on.
+    `told` is given the URL once it is listened on.
     """
     log = structlog.get_logger()
     exporter = Exporter(configuration, config_file=config_file)
@@ -399,11 +403,12 @@ def serve(
     )
     server.start()
     log.info("listening", address=server.address)
-    told(server.address)
+    told(server.url)
     exporter.start()
     stopping.wait()
     log.info("stopping")
-    server.stop()
+    exporter.begin_to_stop()
+    server.stop(STOP_WEB)
     if not exporter.stop():
         log.info("running import abandoned; what it stored is safe")
         sys.stdout.flush()

@@ -210,12 +210,10 @@ class Exposition:
         snapshot, parts, marks = self._published
         end = _EOF if name == OPENMETRICS else b""
         if names:
-            metrics = (
-                () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
-            )
-            everything = _registry(lambda: (*metrics, *self._own.collect()))
+            shown = () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
+            chosen = tuple(_only(names, (*shown, *self._own.collect())))
             part = Compressible(b"")
-            rest = _render(everything.restricted_registry(names), name) + end
+            rest = _render(_registry(lambda: chosen), name) + end
         else:
             part = parts[name]
             rest = _render(self._own, name) + end
@@ -227,6 +225,15 @@ def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Rendered(metrics))
     return registry
+
+
+def _only(names: Sequence[str], metrics: Iterable[Metric]) -> Iterator[Metric]:
+    """Leave only the families, or the series of families, of these names."""
+    for metric in metrics:
+        if metric.name not in names:
+            metric.samples = [sample for sample in metric.samples if sample.name in names]
+        if metric.samples:
+            yield metric
 
 
 def _render(registry: Collector, name: str) -> bytes:

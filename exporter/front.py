@@ -88,19 +88,21 @@ def _value(number: Number) -> float | None:
 
 
 def _parts(kpi: Kpi, number: Number) -> str:
-    if number.denominator is None or kpi.unit is not Unit.RATIO:
+    if number.denominator is None:
         return ""
+    if kpi.unit is Unit.SITES:
+        return f"of {number.denominator:,} interactions"
     return f"{number.numerator:,} of {number.denominator:,}"
 
 
 def _funnels(snapshot: Snapshot) -> Iterator[page.Funnel]:
-    window, rows = next(iter(snapshot.windows.items()))
-    counted = rows[TOTAL_ROW]
+    longest = max(snapshot.spans, key=lambda window: window.hours).name
+    counted = snapshot.windows[longest][TOTAL_ROW]
     for flow in snapshot.definitions.flows:
         first = counted.step(flow.name, flow.steps[0].name)
         yield page.Funnel(
             flow=flow.name,
-            window=window,
+            window=longest,
             steps=tuple(
                 page.Step(name=step.name, count=n, share=n / first if first else None)
                 for step in flow.steps

@@ -12,7 +12,7 @@ from exporter.ports import Added, Batch, Source, SourceTooSlowError, Store
 
 AHEAD = timedelta(days=1)  # how far ahead of the clock a timestamp is believed
 OVERLAP = timedelta(minutes=20)  # clients round timestamps down to 10 minutes
-SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=1)
+SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=7)
 FEWEST_ROWS, MOST_ROWS = 5_000, 20_000
 _POSITION = "position"
 _ROUNDED = timedelta(minutes=10)

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
                 listen=options.listen,
                 web_config=options.web_config,
                 lifecycle=options.lifecycle,
-                told=lambda listened: _tell(listened, address),
+                told=lambda base: _tell(base, address),
             )
         except (StoreError, WebConfigError, ListenError) as problem:
             raise Failure(str(problem)) from problem
@@ -63,8 +63,8 @@ def _configuration(address: str, folder: Path) -> str:
     )
 
 
-def _tell(listened: str, fake: str) -> None:
-    base = listened if listened.startswith("http") else f"http://{listened}"
+def _tell(base: str, fake: str) -> None:
+    base = base.removesuffix("/")
     print(
         f"\n  the page     {base}/"
         f"\n  the metrics  {base}/metrics"

@@ -1,0 +1,114 @@
+"""The real daemon under test: a process of its own, talked to over HTTP."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.processes import running, unused_port
+from tests.waiting import eventually
+
+LONG_AGO = {"import": {"every": "1h", "history": "6000d"}, "retention": "7000d"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """A `kpi-exporter serve` that runs; `output` is all that it said."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def get(self, path: str, **parameters: str) -> requests.Response:
+        return requests.get(f"{self.address}{path}", params=parameters, timeout=10)
+
+    def data(self, name: str, **parameters: str) -> Any:
+        answer = self.get(f"/data/{name}", **parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of the one sample with these labels."""
+        text = self.get("/metrics", **{"name[]": name}).text
+        samples = [
+            sample
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        assert len(samples) == 1, samples
+        return float(samples[0].value)
+
+    def imports(self, result: str) -> float:
+        return self.metric("kpi_exporter_import_runs_total", result=result)
+
+    def await_import(self, *, within: float = 30.0) -> None:
+        """Wait until an import has succeeded and its snapshot is exposed."""
+        eventually(lambda: self.imports("success") >= 1, within=within)
+        eventually(lambda: self.get("/-/ready").status_code == 200, within=within)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=10)
+
+
+def write_config(path: Path, source: str, **more: Any) -> Path:
+    """Write a configuration (YAML is a superset of JSON) that imports from `source`."""
+    content: dict[str, Any] = {
+        "data_server": {"url": source},
+        "store": {"url": f"sqlite:{path.parent / 'kpi.db'}"},
+        **more,
+    }
+    path.write_text(json.dumps(content, indent=1))
+    return path
+
+
+def exporter(
+    *arguments: str | Path, cwd: Path, within: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of kpi-exporter to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", *map(str, arguments)],
+        cwd=cwd,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=within,
+    )
+
+
+@contextmanager
+def daemon(
+    config: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Daemon]:
+    """Run `kpi-exporter serve` with a configuration, from listening to the block's end."""
+    port = unused_port()
+    address = f"http://127.0.0.1:{port}"
+
+    def listening() -> bool:
+        try:
+            return requests.get(f"{address}/-/healthy", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    with running(
+        sys.executable,
+        "-m",
+        "exporter",
+        "serve",
+        f"--config.file={config}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        *arguments,
+        ready=listening,
+        directory=config.parent,
+        environment=environment,
+    ) as process:
+        yield Daemon(address=address, process=process, output=config.parent / "output.log")
