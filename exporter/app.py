@@ -36,6 +36,7 @@ from exporter.wiring import open_source, open_store
 _LATENESS = "lateness"  # the name under which the store remembers it
 STOP_WEB = timedelta(seconds=3)  # how long answers under way are waited for
 STOP_SECONDS = 5.0  # and after that a running import
+EXPOSED_SINCE = "exposed_since"  # the note of when KPIs were first exposed from a store
 
 
 def now() -> datetime:
@@ -217,6 +218,8 @@ class Exporter:
                 return
             snapshot = take_snapshot(store, self._counting, self._configuration.windows, now())
             self._exposition.publish(snapshot, self._configuration.milestones)
+        if store.note(EXPOSED_SINCE) is None:
+            store.remember(EXPOSED_SINCE, snapshot.taken.isoformat())
         self._journal.store_used(worked=True)
         self._recovered("store")
 

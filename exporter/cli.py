@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from exporter import __version__, logs
-from exporter.commands import check, demo, importing, report, serve
+from exporter.commands import backfill, check, demo, importing, report, serve
 from exporter.commands.failure import Failure
 from exporter.config import ConfigurationError
 
@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "check": check,
     "import": importing,
     "report": report,
+    "backfill": backfill,
 }
 
 
