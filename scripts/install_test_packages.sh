@@ -16,11 +16,16 @@ node nodejs
 npm npm
 END
 
-# No install scripts: they only build adapters that no test uses.
+# No install scripts: they only build adapters that no test uses. Node brings its own list of
+# authorities; the machine's may have one more, a proxy's.
 pouchdb=.cache/pouchdb
 if [ ! -x "$pouchdb/node_modules/.bin/pouchdb-server" ] && command -v npm >/dev/null; then
   echo "Installing pouchdb-server"
-  npm install --prefix "$pouchdb" --no-package-lock --no-audit --no-fund --ignore-scripts \
-    --loglevel=error pouchdb-server@4.2.0
+  authorities=/etc/ssl/certs/ca-certificates.crt
+  if [ -r "$authorities" ]; then
+    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-$authorities}
+  fi
+  npm install --prefix "$pouchdb" --no-package-lock --no-audit --no-fund --no-update-notifier \
+    --ignore-scripts --loglevel=error pouchdb-server@4.2.0
 fi
 exit 0

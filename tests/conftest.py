@@ -47,8 +47,14 @@ def alertmanager() -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Path:
-    return _program("chromium", "chromium-browser", "google-chrome", package="chromium")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A browser; what it keeps whatever its profile (crash reports) stays out of the home."""
+    program = _program("chromium", "chromium-browser", "google-chrome", package="chromium")
+    own = tmp_path_factory.mktemp("chromium")
+    apart = own / "chromium"
+    apart.write_text(f'#!/bin/sh\nXDG_CONFIG_HOME="{own}" exec "{program}" "$@"\n')
+    apart.chmod(0o755)
+    return apart
 
 
 @pytest.fixture(scope="session")
