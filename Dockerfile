@@ -32,7 +32,7 @@ WORKDIR /var/lib/kpi-exporter
 # By number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 EXPOSE 3434
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["python", "-Ic", "import urllib.request as http; http.urlopen('http://127.0.0.1:3434/-/healthy', timeout=4)"]
 ENTRYPOINT ["kpi-exporter"]
 CMD ["serve", "--config.file=/etc/kpi-exporter/kpi-exporter.yml", "--web.listen-address=0.0.0.0:3434"]

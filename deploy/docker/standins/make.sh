@@ -25,9 +25,12 @@ build() { # an image under this tag, from the Dockerfile on standard input and t
   DOCKER_BUILDKIT=0 docker build --quiet --tag "$1" --file - "$2"
 }
 
+# Debian's promtool is older than `check ready`, by which the stack asks.
 build "$(tag_of prom/prometheus)" deploy/docker/standins <<END
 FROM $base
 RUN apt-get -qq update && apt-get -qq install --no-install-recommends prometheus \
+ && printf '#!/bin/sh\nexec curl -fsS http://127.0.0.1:9090/-/ready\n' > /usr/local/bin/promtool \
+ && chmod +x /usr/local/bin/promtool \
  && install --directory --owner=nobody --group=nogroup /prometheus
 USER 65534
 ENTRYPOINT ["prometheus"]
