@@ -15,7 +15,7 @@ _COLUMN = 14  # where the values begin
 
 
 def describe(configuration: Configuration) -> str:
-    """Say what a configuration means, without its secrets; lines, the last one ended too."""
+    """Say what a configuration means, without its secrets, in lines of at most 100."""
     definitions = configuration.definitions
     lines = [
         *_entry("source", _source(configuration.data_server)),
@@ -40,7 +40,7 @@ def describe(configuration: Configuration) -> str:
             ],
         ),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _source(server: DataServer) -> str:

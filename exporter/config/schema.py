@@ -42,7 +42,9 @@ class DataServerSection(Section):
         examples=["http://127.0.0.1:3435/wsapi/interaction_data"],
     )
     timeout: Duration = Field(
-        default=timedelta(seconds=30), description="For one request, wall clock, body included."
+        default=timedelta(seconds=30),
+        description="For one request, wall clock, body included.",
+        examples=["1m30s"],
     )
     headers: dict[Text, SecretText] = Field(
         default={},
@@ -85,11 +87,14 @@ class ImportSection(Section):
     """When to import."""
 
     every: Duration = Field(
-        default=timedelta(minutes=5), description="From the beginning of one import to the next."
+        default=timedelta(minutes=5),
+        description="From the beginning of one import to the next.",
+        examples=["1m"],
     )
     history: Duration = Field(
         default=timedelta(days=30),
         description="How far back the first import reaches; not above `retention`.",
+        examples=["90d"],
     )
 
 
@@ -107,6 +112,7 @@ class WebSection(Section):
         default="127.0.0.1:3434",
         description="Address and port; `--web.listen-address` goes before it. Without a host,"
         " on all addresses.",
+        examples=[":3434"],
     )
 
 
@@ -126,7 +132,9 @@ class SitesSection(Section):
 class RuleSection(Section):
     """A condition on one interaction; everything that is given must hold."""
 
-    always: AlwaysTrue | None = Field(default=None, description="Every interaction.")
+    always: AlwaysTrue | None = Field(
+        default=None, description="Every interaction.", examples=["true"]
+    )
     event: Text | None = Field(
         default=None,
         description="This event happened: `requires` with one event.",
@@ -184,7 +192,10 @@ class ContinuationSection(RuleSection):
     When it holds, nothing else of the interaction counts in this flow.
     """
 
-    when: RuleSection = Field(description="The rule on which the steps count as reached.")
+    when: RuleSection = Field(
+        description="The rule on which the steps count as reached.",
+        examples=["{event: assertion_generated}"],
+    )
     reaches: Texts = Field(
         description="The steps reached then; without `when`, none.",
         examples=["[3 - Email verified]"],
@@ -195,10 +206,13 @@ class FlowSection(RuleSection):
     """A flow: a rule that says which interactions belong to it (without one, all), and steps."""
 
     steps: Annotated[list[StepSection], Field(min_length=1)] = Field(
-        description="In the order of the funnel; reached in whatever order."
+        description="In the order of the funnel; reached in whatever order.",
+        examples=["[{name: 1 - Email staged, event: user.email_staged}]"],
     )
     continuation: ContinuationSection | None = Field(
-        default=None, description="How the flow goes on in a second dialog."
+        default=None,
+        description="How the flow goes on in a second dialog.",
+        examples=["{event: again, when: {event: signed_in}, reaches: [2 - Signed in]}"],
     )
 
 
@@ -239,7 +253,9 @@ class SegmentationSection(Section):
         examples=["{iPhone: iOS, iPad: iOS}"],
     )
     ranges: list[RangeSection] = Field(
-        default=[], description="Segments of numbers, looked at before `aliases`."
+        default=[],
+        description="Segments of numbers, looked at before `aliases`.",
+        examples=["[{segment: 3+, at_least: 3}]"],
     )
     in_flow: dict[Text, Text] = Field(
         default={},
@@ -260,23 +276,28 @@ class OutcomesSection(Section):
     """How a shown dialog ended: bounce, fail, fallback, idp, assertion; the first that holds."""
 
     shown: StepNameSection = Field(
-        description="The step at which the dialog is shown; only such interactions have an outcome."
+        description="The step at which the dialog is shown; others have no outcome.",
+        examples=["{flow: general_progress, step: 1 - Dialog shown}"],
     )
     engaged: StepNameSection = Field(
-        description="The step at which the user engages; not reached, it is a `bounce`."
+        description="The step at which the user engages; not reached, it is a `bounce`.",
+        examples=["{flow: general_progress, step: 2 - User engaged}"],
     )
     signed_in: RuleSection = Field(
-        description="The rule on which the user is signed in; else, it is a `fail`."
+        description="The rule on which the user is signed in; else, it is a `fail`.",
+        examples=["{event: assertion_generated}"],
     )
     fallback: RuleSection | None = Field(
         default=None,
         description="The rule on which it is a new user of the service's own: `fallback`."
         " Left out, none is.",
+        examples=["{flow: new_user}"],
     )
     idp: RuleSection | None = Field(
         default=None,
         description="The rule on which it is a new user of an identity provider: `idp`."
         " Left out, none is.",
+        examples=["{field: new_account, equals: true}"],
     )
 
 
@@ -300,7 +321,9 @@ class File(Section):
         default=ImportSection(), alias="import", description="When to import."
     )
     retention: Duration = Field(
-        default=timedelta(days=400), description="Older interactions are dropped."
+        default=timedelta(days=400),
+        description="Older interactions are dropped.",
+        examples=["2y"],
     )
     windows: Annotated[list[WindowLength], Field(min_length=1)] = Field(
         default=[
@@ -310,9 +333,12 @@ class File(Section):
         ],
         description="Trailing windows of the KPIs: whole hours, none longer than `retention`. The"
         " text is the metrics' label.",
+        examples=["[6h, 1d, 28d]"],
     )
     series_limit: Whole = Field(
-        default=10_000, description="More series than this are a configuration error."
+        default=10_000,
+        description="More series than this are a configuration error.",
+        examples=["20000"],
     )
     sites: SitesSection | None = Field(
         default=None, description="Which field says how many sites a user is signed in to."
@@ -325,6 +351,8 @@ class File(Section):
     )
     outcomes: OutcomesSection | None = Field(default=None, description="How shown dialogs end.")
     milestones: list[MilestoneSection] = Field(
-        default=[], description="Days to be marked in charts."
+        default=[],
+        description="Days to be marked in charts.",
+        examples=["[{name: Gmail Bridge Live, date: 2013-07-23}]"],
     )
     web: WebSection = Field(default=WebSection(), description="Where to serve.")

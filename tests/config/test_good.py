@@ -41,7 +41,7 @@ def test_check_tells_what_stands_beside_the_file(told: Path) -> None:
     # What the metric families and the definitions' digest come to is for other tests.
     said = said.replace(f" {series(configuration)} of", " N of")
     said = said.replace(configuration.definitions.digest, "DIGEST")
-    assert said == told.read_text("utf-8")
+    assert f"{said}\n" == told.read_text("utf-8")
 
 
 def test_defaults_are_those_of_the_contract() -> None:
