@@ -49,10 +49,13 @@ class Addition:
             if before is None or before.raw != interaction.raw:
                 fresh[interaction.id] = interaction
         replaced = [held[id_] for id_ in fresh if id_ in held]
-        emptied = list(self._held(json.dumps([row.id for row in batch.ignored])).values())
+        ignored = json.dumps([row.id for row in batch.ignored])
+        emptied = list(self._held(ignored).values())
         self._remove(replaced + emptied)
         self._insert(list(fresh.values()))
-        self._forget_set_aside(ids)
+        self._forget_ignored(ids)
+        self._forget_rejected(ids)
+        self._forget_rejected(ignored)
         self._set_ignored([row.id for row in batch.ignored])
         self._set_rejected(batch.rejected)
         hold(self.db, "interactions", len(fresh) - len(replaced) - len(emptied))
@@ -105,10 +108,11 @@ class Addition:
         until = recounted_until(self.db)
         return [row for row in stored if (row.timestamp_ms, row.id) <= until]
 
-    def _forget_set_aside(self, ids: str) -> None:
-        """Readable now: no longer ignored or rejected."""
+    def _forget_ignored(self, ids: str) -> None:
         gone = self.db.execute(f"delete from ignored where id {_IN}", (ids,)).rowcount  # noqa: S608
         hold(self.db, "ignored", -gone)
+
+    def _forget_rejected(self, ids: str) -> None:
         released = self.db.execute(
             f"delete from rejected where id {_IN} returning reason",  # noqa: S608
             (ids,),

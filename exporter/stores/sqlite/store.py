@@ -74,14 +74,15 @@ class SqliteStore:
             raise StoreError("there are no definitions to recount under")
         with self._file.transaction() as db:
             portion = self._stored_after(db, recounted_until(db), _END_OF_TIME_MS)
-            if portion:
-                tallies.add_tally(db, pending.digest, pending.tally_stored(portion))
-                last = portion[-1]
-                remember(db, RECOUNTED, json.dumps([last.timestamp_ms, last.id]))
+            finished = len(portion) < PORTION
+            tallies.add_tally(db, pending.digest, pending.tally_stored(portion))
+            # What is added after the end was not passed by: it has to be counted as it comes.
+            last = (_END_OF_TIME_MS, "") if finished else (portion[-1].timestamp_ms, portion[-1].id)
+            remember(db, RECOUNTED, json.dumps(last))
             return Recount(
                 done=hold(db, RECOUNTED, len(portion)),
                 total=holding(db, "interactions"),
-                finished=len(portion) < PORTION,
+                finished=finished,
             )
 
     def put_in_force(self) -> None:
