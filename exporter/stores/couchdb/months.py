@@ -11,7 +11,7 @@ import msgspec
 from exporter.domain.interaction import Hour
 from exporter.ports import StoreError
 from exporter.stores.couchdb.database import NEVER, Database, Server
-from exporter.stores.couchdb.names import UNDATED, Month, end_of
+from exporter.stores.couchdb.names import UNDATED, Month, end_of, start_of
 from exporter.stores.couchdb.transport import Conflict
 
 DOCUMENT = "months"
@@ -78,6 +78,20 @@ class Months:
     def past(self, cutoff: Hour) -> list[Month]:
         """List the held months that end before the hour."""
         return [month for month in self.held() if month != UNDATED and end_of(month) <= cutoff]
+
+    def spans(self, start: Hour, end: Hour) -> list[tuple[Hour, Hour]]:
+        """Cut a range down to the held months in it; neighbouring months make one span."""
+        spans: list[tuple[Hour, Hour]] = []
+        for month in self.held():
+            if month == UNDATED:
+                continue
+            first, last = max(start, start_of(month)), min(end, end_of(month))
+            if first >= last:
+                continue
+            if spans and spans[-1][1] == first:
+                first = spans.pop()[0]
+            spans.append((first, last))
+        return spans
 
     def drop(self, month: Month, interactions: int) -> int:
         """Drop a month that holds so many, dropped ones included; give how many were not yet."""

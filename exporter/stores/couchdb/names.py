@@ -47,11 +47,20 @@ def _month_of_day(day: int) -> Month:
     return (date(1970, 1, 1) + timedelta(days=day)).strftime("%Y-%m")
 
 
+def start_of(month: Month) -> Hour:
+    """Give the first hour of a month."""
+    return int(_first_day(month).timestamp()) * 1000 // MS_PER_HOUR
+
+
 def end_of(month: Month) -> Hour:
     """Give the first hour after a month."""
-    first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    first = _first_day(month)
     after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return int(after.timestamp()) * 1000 // MS_PER_HOUR
+
+
+def _first_day(month: Month) -> datetime:
+    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
 
 
 def document_id(id_: str) -> str:

@@ -68,7 +68,8 @@ class Rejections:
         for start in range(0, len(kept), PAGE):
             portion = kept[start : start + PAGE]
             documents = [
-                _rejection(row, now_ms, number) for number, row in enumerate(portion, start=start)
+                _rejection(row, now_ms, number)
+                for number, row in enumerate(portion, start=len(known) + start)
             ]
             self._tallies.write(
                 [document.id for document in documents], map(msgspec.json.encode, documents)

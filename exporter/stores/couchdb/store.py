@@ -81,7 +81,8 @@ class CouchdbStore:
         self._writing = threading.RLock()
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="couchdb")
         self._made: _Parts | None = None
-        self._countings: tuple[Counting, ...] = ()
+        self._in_force: Counting | None = None
+        self._pending: Counting | None = None
         self._recounting: Recounting | None = None
         self._unfinished: list[str] = []
         self._recovered_ms: int | None = None
@@ -106,6 +107,18 @@ class CouchdbStore:
                 )
             return self._made
 
+    @property
+    def _counting(self) -> Counting:
+        if self._in_force is None:
+            raise StoreError("count_under comes before anything is added or read")
+        return self._in_force
+
+    @property
+    def _recounted_under(self) -> Counting:
+        if self._pending is None:
+            raise StoreError("there are no definitions to recount under")
+        return self._pending
+
     # Definitions
 
     def definitions_in_force(self) -> bytes | None:
@@ -122,7 +135,7 @@ class CouchdbStore:
             self._require(state, in_force)
             if pending is not None:
                 parts.register.change(lambda state: with_pending(state, pending))
-            self._countings = (in_force,) if pending is None else (in_force, pending)
+            self._in_force, self._pending = in_force, pending
             self._recounting = None
             parts.batches.recover(None)
 
@@ -130,7 +143,7 @@ class CouchdbStore:
         """See `Store`."""
         parts = self._parts
         with self._writing:
-            _, pending = self._countings
+            pending = self._recounted_under
             state = parts.register.read()
             total = self._interactions_held()
             if state.of(state.in_force).digest == pending.digest:  # another exporter was quicker
@@ -155,13 +168,13 @@ class CouchdbStore:
         """See `Store`."""
         parts = self._parts
         with self._writing:
-            _, pending = self._countings
+            pending = self._recounted_under
             state = parts.register.read()
             if state.pending is not None and state.of(state.pending).digest == pending.digest:
                 number = state.pending
                 state = parts.register.change(lambda state: switched(state, number))
             self._require(state, pending)
-            self._countings = (pending,)
+            self._in_force, self._pending = pending, None
             self._recounting = None
 
     def _require(self, state: Generations, counting: Counting) -> None:
@@ -184,7 +197,7 @@ class CouchdbStore:
                 months=parts.months,
                 rejections=parts.rejections,
                 writers=self._writers,
-                counting=self._countings[0],
+                counting=self._counting,
             )
             try:
                 return addition.run(batch, now_ms)
@@ -207,14 +220,14 @@ class CouchdbStore:
         parts = self._parts
         with self._writing:
             state = parts.register.read()
-            self._require(state, self._countings[0])
+            self._require(state, self._counting)
             reading = self._reading(state)
             difference: Tally = {}
             merge(difference, right)
             for start, end in _runs(hours):
                 for portion in reading.by_hour(start, end, None):
                     merge(difference, to_tally(portion), -1)
-            parts.upkeep.correct(state.in_force, self._countings[0], difference)
+            parts.upkeep.correct(state.in_force, self._counting, difference)
 
     def release(self, ids: Collection[str]) -> None:
         """See `Store`."""
@@ -267,28 +280,31 @@ class CouchdbStore:
     ) -> Iterator[Sum]:
         """See `Store`."""
         state = self._state_to_read()
-        for portion in self._reading(state).by_day(start, end, segmentations):
-            self._still(state)
-            yield from portion
+        for first, last in self._parts.months.spans(start, end):
+            for portion in self._reading(state).by_day(first, last, segmentations):
+                self._still(state)
+                yield from portion
 
     def by_hour(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[Sum]:
         """See `Store`."""
         state = self._state_to_read()
-        for portion in self._reading(state).by_hour(start, end, segmentations):
-            self._still(state)
-            yield from portion
+        for first, last in self._parts.months.spans(start, end):
+            for portion in self._reading(state).by_hour(first, last, segmentations):
+                self._still(state)
+                yield from portion
 
     def _state_to_read(self) -> Generations:
+        counting = self._counting
         state = self._parts.register.read()
-        self._require(state, self._countings[0])
+        self._require(state, counting)
         return state
 
     def _still(self, state: Generations) -> None:
         """Raise `StoreError` if the generation that was read may have been on its way out."""
         if self._parts.register.read().in_force != state.in_force:
-            self._require(self._parts.register.read(), self._countings[0])
+            self._require(self._parts.register.read(), self._counting)
             raise StoreError(f"the definitions in {self._tallies.url} changed while it was read")
 
     def _reading(self, state: Generations) -> Reading:
@@ -296,7 +312,7 @@ class CouchdbStore:
             self._tallies,
             self._parts.design,
             number=state.in_force,
-            layout=self._countings[0].layout,
+            layout=self._counting.layout,
             slot_tiles=state.slot_tiles,
         )
 
