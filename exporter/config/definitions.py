@@ -31,6 +31,7 @@ from exporter.domain.definitions import (
 NEVER = Rule(requires=("never",), excludes=("never",))
 """The rule of an outcome that the configuration leaves out."""
 
+_MOST_FLOWS_IN_A_ROW = 20
 _RULE_KEYS = (
     "event",
     "requires",
@@ -251,6 +252,11 @@ class _Definitions:
         if flow in way:
             circle = " -> ".join((*way[way.index(flow) :], flow))
             self._problem(("flows", flow), f"expected rules that end, found a circle: {circle}")
+        elif len(way) == _MOST_FLOWS_IN_A_ROW:
+            self._problem(
+                ("flows", way[0]),
+                f"expected at most {_MOST_FLOWS_IN_A_ROW} flows that lead on to each other",
+            )
         elif flow not in done:
             for following in self._leads.get(flow, ()):
                 self._follow(following, [*way, flow], done)

@@ -15,7 +15,7 @@ _COLUMN = 14  # where the values begin
 
 
 def describe(configuration: Configuration) -> str:
-    """Say what a configuration means, without its secrets, in lines of at most 100."""
+    """Say what a configuration means, without its secrets, in lines that fit a page."""
     definitions = configuration.definitions
     lines = [
         *_entry("source", _source(configuration.data_server)),

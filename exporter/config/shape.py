@@ -1,9 +1,9 @@
 """Document -> `File`: what does not have the schema's form is reported, the rest goes on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -49,7 +49,8 @@ def _leave_out(document: dict[str, Any], place: tuple[str, ...]) -> None:
 
 
 def _path(error: ErrorDetails) -> Path:
-    return tuple(part for part in error["loc"] if part != "[key]")
+    path = error["loc"]
+    return path[:-1] if path[-1] == "[key]" else path
 
 
 _LONGEST_KEY = 60
@@ -76,28 +77,25 @@ def _words(error: ErrorDetails, path: Path) -> str:
 
 def _unknown(path: Path) -> str:
     *above, key = path
-    known = [name for name, _ in _keys(_section_at(tuple(above)))]
-    elsewhere = [f"{section}.{key}" for section in _SECTIONS if key in _names(section)]
+    known = _keys(_section_at(tuple(above)))
+    elsewhere = [
+        f"{section}.{key}" for section in _SECTIONS if key in _keys(_section_at((section,)))
+    ]
     close = get_close_matches(str(key)[:_LONGEST_KEY], known, n=1) or elsewhere
     if close:
         return f"unknown key, did you mean {close[0]}?"
     return f"unknown key, expected {listed(known)}"
 
 
-def _names(section: str) -> list[str]:
-    return [name for name, _ in _keys(_section_at((section,)))]
-
-
-def _keys(section: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    for name, field in section.model_fields.items():
-        yield field.alias or name, field.description or ""
+def _keys(section: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _section_at(path: Path) -> type[BaseModel]:
     """Find the section of the schema that lies at a path of the document."""
     annotation: Any = File
     for part in path:
-        annotation = section_of(annotation)
+        annotation = _without_none(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = next(
                 field.annotation
@@ -106,16 +104,11 @@ def _section_at(path: Path) -> type[BaseModel]:
             )
         else:
             annotation = get_args(annotation)[-1]  # a list's items, a mapping's values
-    found: type[BaseModel] = section_of(annotation)
+    found: type[BaseModel] = _without_none(annotation)
     return found
 
 
-def section_of(kind: Any) -> Any:
-    """Strip what a field's type has around it: `Annotated`, `| None`."""
-    while True:
-        if get_origin(kind) is Annotated:
-            kind = get_args(kind)[0]
-        elif get_origin(kind) in {Union, UnionType}:
-            kind = next(part for part in get_args(kind) if part is not type(None))
-        else:
-            return kind
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in {Union, UnionType}:
+        return next(part for part in get_args(annotation) if part is not type(None))
+    return annotation
