@@ -178,12 +178,14 @@ class Database:
         """Write documents (JSON with their `_id`) in one request; say what became of each."""
         body = b'{"docs":[' + b",".join(documents) + b"]}"
         results = _decoded(_body(self._resource.post("_bulk_docs", body=body)), list[_Result])
-        if [result.id for result in results] != list(ids):
+        # By id: servers of CouchDB's kind do not all answer in the order of the request.
+        by_id = {result.id: result for result in results}
+        if len(results) != len(ids) or by_id.keys() != set(ids):
             raise StoreError(
                 f"CouchDB at {self.url} answered for {len(results)} of {len(ids)} documents, or"
                 " for others; what it stored is found at the next import"
             )
-        return [self._written(result) for result in results]
+        return [self._written(by_id[id_]) for id_ in ids]
 
     def _written(self, result: _Result) -> Written:
         if result.error is None:
