@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.ready ## Everything Python needs, in .venv (PYTHON=... chooses the interpreter)
@@ -62,3 +62,11 @@ soak: setup ## A month of simulated time under random faults
 .PHONY: docs
 docs: setup ## Write the generated parts of docs/
 	@$(BIN)/python -m docs
+
+.PHONY: docker-test
+docker-test: setup ## The image built, the Compose stack brought up and broken, as far as this machine can
+	@$(BIN)/python deploy/docker/test_stack.py
+
+.PHONY: compose-secrets
+compose-secrets: ## Random secrets for docker compose, in ./secrets
+	@deploy/docker/make_secrets.sh
