@@ -1,6 +1,6 @@
 """One import: fetch, read, store; every row that came is accounted for."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from exporter.domain.counting import Counting
 from exporter.domain.facts import Verdict
 from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
 from exporter.domain.windows import EPOCH, hour_of, ms_of, start_of
+from exporter.pipeline import ahead
 from exporter.ports import Added, Batch, Source, SourceTooSlowError, Store
 
 AHEAD = timedelta(days=1)  # how far ahead of the clock a timestamp is believed
@@ -94,7 +95,8 @@ class Importer:
         """Import what only a request without end returns: timestamps stored as strings."""
         position = self.position()
         for rows in self._source.fetch(now + AHEAD, None):
-            yield self._store_portion(counting, rows, now, position, done=1.0)
+            batch = _batch(counting.read(rows, newest_ms=ms_of(now + AHEAD)))
+            yield self._store_batch(batch, now, position, done=1.0)
 
     def _windows(
         self,
@@ -104,20 +106,35 @@ class Importer:
         end: datetime,
         stopped: Callable[[], bool],
     ) -> Iterator[tuple[datetime, Progress | None]]:
-        """Fetch a range window by window; a window's end comes without progress."""
+        """Import a range; a window's end comes without progress.
+
+        While one portion is stored, the next is read and the one after it is on its way.
+        """
         position = self.position()
         whole = (min(end, max(now, start)) - start) or _ROUNDED
+        newest_ms = ms_of(now + AHEAD)
+        fetched = ahead(self._fetched(start, end))
+        for bound, batch in ahead(_read(counting, fetched, newest_ms)):
+            progress = None
+            if batch is not None:
+                done = min((bound - start) / whole, 1.0)
+                progress = self._store_batch(batch, now, position, done)
+            yield bound, progress
+            if stopped():
+                return
+
+    def _fetched(
+        self, start: datetime, end: datetime
+    ) -> Iterator[tuple[datetime, Sequence[Row] | None]]:
+        """Fetch a range window by window, each in portions; None marks a window's end."""
         at = start
-        while at < end and not stopped():
+        while at < end:
             bound = min(_between_rounded(at + self._length), end)
             rows = 0
             try:
                 for portion in self._source.fetch(at, bound):
                     rows += len(portion)
-                    done = min((bound - start) / whole, 1.0)
-                    yield bound, self._store_portion(counting, portion, now, position, done)
-                    if stopped():
-                        return
+                    yield bound, portion
             except SourceTooSlowError:
                 self._length = max(SHORTEST, self._length / 2)
                 if not rows:
@@ -127,16 +144,10 @@ class Importer:
             at = bound
             yield bound, None
 
-    def _store_portion(
-        self,
-        counting: Counting,
-        rows: Sequence[Row],
-        now: datetime,
-        position: datetime | None,
-        done: float,
+    def _store_batch(
+        self, batch: Batch, now: datetime, position: datetime | None, done: float
     ) -> Progress:
-        verdicts = counting.read(rows, newest_ms=ms_of(now + AHEAD))
-        added = self._store.add(_batch(verdicts), now)
+        added = self._store.add(batch, now)
         return Progress(added=added, late=_late(added.timestamps_ms, position), done=done)
 
     def _move_position(self, fetched_until: datetime, now: datetime) -> None:
@@ -155,6 +166,15 @@ class Importer:
             self._length = max(SHORTEST, self._length / 2)
         elif rows < FEWEST_ROWS and length >= self._length / 2:
             self._length = min(LONGEST, self._length * 2)
+
+
+def _read(
+    counting: Counting,
+    portions: Iterable[tuple[datetime, Sequence[Row] | None]],
+    newest_ms: int,
+) -> Iterator[tuple[datetime, Batch | None]]:
+    for bound, rows in portions:
+        yield bound, None if rows is None else _batch(counting.read(rows, newest_ms))
 
 
 def _batch(verdicts: Sequence[Verdict]) -> Batch:

@@ -47,7 +47,8 @@ class Decoder:
 
     def __init__(self, *, values: Iterable[str], fields: Iterable[str]) -> None:
         self._root = _Branch()
-        for paths, kind in ((fields, Any), (values, _Value)):
+        self._fields = frozenset(fields)
+        for paths, kind in ((self._fields, Any), (values, _Value)):
             for path in paths:
                 self._root.grow(path.split("."), kind)
         self._type = self._root.struct(event_stream=(list[Event] | None, None))
@@ -92,6 +93,18 @@ class Decoder:
     def getter(self, path: str) -> Getter:
         """Give the way to a field of a decoded blob; None where it is missing."""
         return attrgetter(self._root.attribute(path.split(".")))
+
+    def value_getter(self, path: str) -> Getter:
+        """Give the way to a field that has a string or a number; None where it has neither."""
+        get = self.getter(path)
+        if path not in self._fields:
+            return get
+
+        def value(blob: Any) -> Any:
+            found = get(blob)
+            return found if _is_value(found) else None
+
+        return value
 
 
 class _Branch:

@@ -15,7 +15,7 @@ class Counting:
     """Reads rows and counts interactions under one set of definitions.
 
     `digest` names the definitions; a store keeps tallies under different digests apart.
-    Not for several threads at once.
+    What it remembers only saves work, so several threads may use it at once.
     """
 
     def __init__(self, definitions: Definitions) -> None:

@@ -5,6 +5,7 @@ Where this is written: `docs/reference/definitions.md`, "From a blob to facts".
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from exporter.domain.blob import Decoder, Getter, Unreadable, number, shown
@@ -38,6 +39,25 @@ class _Test(NamedTuple):
     rule: Rule
 
 
+class _Question(NamedTuple):
+    """Whether a field has exactly a value; 1 and true, equal in Python, are two questions."""
+
+    field: str
+    equals: Scalar | None
+    kind: type
+
+    def answer(self, value: object) -> bool:
+        return value == self.equals and isinstance(value, bool) == (self.kind is bool)
+
+
+def _question(rule: Rule) -> _Question:
+    return _Question(rule.field or "", rule.equals, type(rule.equals))
+
+
+def _exactly(rule: Rule) -> tuple[Rule, type]:
+    return rule, type(rule.equals)
+
+
 class _Shape(NamedTuple):
     """What an interaction's events come to, whatever its segments: most are alike.
 
@@ -51,7 +71,7 @@ class _Shape(NamedTuple):
 class Reader:
     """Reads rows under one set of definitions: `read` says what a row is.
 
-    Not for several threads at once. Only the fields that count are decoded; blobs of
+    Only the fields that count are decoded; blobs of
     unexpected types take a slower way to the same answer.
     """
 
@@ -59,11 +79,13 @@ class Reader:
         self.definitions = definitions
         self.layout = Layout.of(definitions)
         self._events = _Bits()
-        rules = {rule for flow in definitions.flows for rule in _rules_of(flow)}
         ways = definitions.outcomes
-        rules |= {ways.signed_in, ways.fallback, ways.idp}
-        self._tests = {rule: self._compile(rule) for rule in rules}
-        self._asked = tuple({(rule.field, rule.equals) for rule in rules if rule.field is not None})
+        everywhere = chain(
+            (ways.signed_in, ways.fallback, ways.idp), *map(_rules_of, definitions.flows)
+        )
+        rules = {_exactly(rule): rule for rule in everywhere}
+        self._tests = {_exactly(rule): self._compile(rule) for rule in rules.values()}
+        self._asked = tuple({_question(rule) for rule in rules.values() if rule.field is not None})
         self._flows = {flow.name: flow for flow in definitions.flows}
         self._shape = lru_cache(_REMEMBERED)(self._work_out_shape)
         blobs = Decoder(
@@ -71,17 +93,17 @@ class Reader:
                 *definitions.sites_fields,
                 *(path for s in definitions.segmentations for path in s.fields),
             },
-            fields={"timestamp", *(field for field, _ in self._asked)},
+            fields={"timestamp", *(question.field for question in self._asked)},
         )
         self._decode = blobs.decode
         self._timestamp = blobs.getter("timestamp")
-        self._sites = tuple(map(blobs.getter, definitions.sites_fields))
+        self._sites = tuple(map(blobs.value_getter, definitions.sites_fields))
         self._site_counts = _SiteCounts()
-        self._answers = tuple((blobs.getter(field), equals) for field, equals in self._asked)
+        self._answers = tuple((blobs.getter(asked.field), asked) for asked in self._asked)
         self._segments = tuple(
             (
                 _Segments(segmentation, self.layout),
-                _first_of([blobs.getter(path) for path in segmentation.fields]),
+                _first_of([blobs.value_getter(path) for path in segmentation.fields]),
             )
             for segmentation in definitions.segmentations
         )
@@ -111,7 +133,7 @@ class Reader:
         bits = self._events
         for event in events:
             seen |= bits[event.name]
-        answers = tuple([_same(get(blob), equals) for get, equals in self._answers])
+        answers = tuple([asked.answer(get(blob)) for get, asked in self._answers])
         slots, in_flow = self._shape(seen, answers)
         rows = [0, *[segments[get(blob)] for segments, get in self._segments]]
         for place, row_ in in_flow:
@@ -169,8 +191,8 @@ class _Reading:
         self,
         *,
         seen: int,
-        fields: Mapping[tuple[str, Scalar | None], bool],
-        tests: Mapping[Rule, _Test],
+        fields: Mapping[_Question, bool],
+        tests: Mapping[tuple[Rule, type], _Test],
         flows: Mapping[str, Flow],
     ) -> None:
         self._seen = seen
@@ -181,13 +203,13 @@ class _Reading:
 
     def holds(self, rule: Rule) -> bool:
         """Say whether every part of a rule holds."""
-        test, seen = self._tests[rule], self._seen
+        test, seen = self._tests[_exactly(rule)], self._seen
         return (
             seen & test.requires == test.requires
             and not seen & test.excludes
             and (not test.any_of or bool(seen & test.any_of))
             and (not test.contains or bool(seen & test.contains))
-            and (rule.field is None or self._fields[rule.field, rule.equals])
+            and (rule.field is None or self._fields[_question(rule)])
             and (rule.flow is None or self._belongs(rule.flow, rule.step))
         )
 
@@ -308,10 +330,6 @@ class _SiteCounts(_Remembered):
     def answer(self, value: Any) -> int:
         n = number(value)
         return int(n) if n is not None and 0 < n <= MOST_SITES and n == int(n) else 0
-
-
-def _same(value: object, expected: object) -> bool:
-    return value == expected and isinstance(value, bool) == isinstance(expected, bool)
 
 
 def _timestamp_ms(value: object, newest_ms: int) -> int:

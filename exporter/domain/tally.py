@@ -1,12 +1,13 @@
 """Tallies: whole numbers by hour, segmentation, segment and slot. They only ever add up."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from exporter.domain.interaction import Facts, Hour
 from exporter.domain.layout import Layout
 
+What = TypeVar("What")
 Counts: TypeAlias = dict[int, int]
 """Slot -> count, without the zeros. What a slot means is for `Layout` to say."""
 
@@ -24,24 +25,47 @@ Tally: TypeAlias = dict[Key, Counts]
 
 def tally(layout: Layout, facts: Iterable[Facts]) -> Tally:
     """Count interactions."""
-    width = len(layout.rows)
-    kinds: dict[tuple[Hour, tuple[int, ...], int], int] = {}
-    places: list[int] = []  # kind * width + row: whole numbers count faster than tuples
-    for hour, rows, slots, sites in facts:
-        first = kinds.setdefault((hour, slots, sites), len(kinds)) * width
-        places += [first + row for row in rows]
-    by_number = list(kinds)
+    shapes: _Places[tuple[int, ...]] = _Places(layout)
+    sites: _Places[int] = _Places(layout)
+    for fact in facts:
+        shapes.put(fact.hour, fact.rows, fact.slots)
+        if fact.sites:
+            sites.put(fact.hour, fact.rows, fact.sites)
     result: Tally = {}
-    for place, n in Counter(places).items():
-        kind, row = divmod(place, width)
-        hour, slots, sites = by_number[kind]
-        counts = result.setdefault(Key(hour, *layout.rows[row]), {})
+    for key, slots, n in shapes.counted():
+        counts = result.setdefault(key, {})
         for slot in slots:
             counts[slot] = counts.get(slot, 0) + n
-        if sites:
-            for slot, amount in ((layout.sites, sites * n), (layout.sites_histogram + sites, n)):
-                counts[slot] = counts.get(slot, 0) + amount
+    for key, number, n in sites.counted():
+        counts = result[key]
+        counts[layout.sites] = counts.get(layout.sites, 0) + number * n
+        counts[layout.sites_histogram + number] = n
     return result
+
+
+class _Places(Generic[What]):
+    """Counts what happened by hour and row; most of it is alike.
+
+    A place is a whole number, (hour, what) * width + row: those count faster than tuples.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._rows = layout.rows
+        self._width = len(layout.rows)
+        self._kinds: dict[tuple[Hour, What], int] = {}
+        self._places: list[int] = []
+
+    def put(self, hour: Hour, rows: Sequence[int], what: What) -> None:
+        kinds = self._kinds
+        first = kinds.setdefault((hour, what), len(kinds)) * self._width
+        self._places += [first + row for row in rows]
+
+    def counted(self) -> Iterator[tuple[Key, What, int]]:
+        kinds = list(self._kinds)
+        for place, n in Counter(self._places).items():
+            kind, row = divmod(place, self._width)
+            hour, what = kinds[kind]
+            yield Key(hour, *self._rows[row]), what, n
 
 
 def add(into: Counts, counts: Mapping[int, int], sign: int = 1) -> None:
