@@ -12,6 +12,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _NOW = datetime.now(UTC)  # noqa: TID251 -- what verifies the certificates reads the clock too
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
@@ -49,6 +61,7 @@ def a_certificate(
 ) -> Certificate:
     """Make a certificate for 127.0.0.1, signed by `issuer` or by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
+    signer = issuer.key if issuer else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     ends = _NOW - timedelta(hours=1) if expired else _NOW + timedelta(days=1)
     builder = (
@@ -63,9 +76,15 @@ def a_certificate(
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
         )
+        # From Python 3.13 on clients refuse chains without these and the authority's key usage.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
     )
-    if not authority:
+    if authority:
+        builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
+    else:
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-    signer = issuer.key if issuer else key
     return Certificate(certificate=builder.sign(signer, hashes.SHA256()), key=key)
