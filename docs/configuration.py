@@ -27,6 +27,7 @@ from exporter.config.schema import (
     StepNameSection,
     StepSection,
     StoreSection,
+    TierSection,
     WebSection,
 )
 from exporter.domain.windows import Window
@@ -37,6 +38,7 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("`data_server`", DataServerSection),
     ("`store`", StoreSection),
     ("`import`", ImportSection),
+    ("A tier", TierSection),
     ("`milestones`", MilestoneSection),
     ("`web`", WebSection),
     ("`sites`", SitesSection),
@@ -96,6 +98,9 @@ def _value(value: object) -> str:
         return in_words(value)
     if isinstance(value, Window):
         return value.name
+    if isinstance(value, Section):
+        kept = {name: given for name, given in dict(value).items() if given is not None}
+        return f"{{{', '.join(f'{name}: {_value(given)}' for name, given in kept.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     return str(value)

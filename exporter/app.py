@@ -25,7 +25,7 @@ from exporter.importer import Importer
 from exporter.operations import Journal
 from exporter.ports import SourceError, Store, StoreError
 from exporter.reading import FIRST_DAY, LAST_DAY, read_report
-from exporter.reconciler import Reconciler, Sweeps
+from exporter.reconciler import Reconciler
 from exporter.schedule import Schedule
 from exporter.snapshot import take_snapshot
 from exporter.web.board import Body
@@ -86,10 +86,14 @@ class Exporter:
         self._take_snapshot()
 
     def _set_up_import(self, store: Store) -> None:
-        history = self._configuration.import_.history
-        self._importer = Importer(self._source, store, history=history)
+        settings = self._configuration.import_
+        self._importer = Importer(self._source, store, history=settings.history)
         self._reconciler = Reconciler(
-            self._importer, self._source, store, history=history, sweeps=Sweeps()
+            self._importer,
+            self._source,
+            store,
+            history=settings.history,
+            sweeps=settings.sweeps,
         )
 
     def _schedule_import(self) -> None:

@@ -12,38 +12,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from exporter.domain.counting import Counting
+from exporter.domain.sweeps import Sweeps
 from exporter.domain.windows import EPOCH, hour_of
 from exporter.importer import AHEAD, Importer, Progress
 from exporter.ports import Source, Store
 
 STRETCH = timedelta(hours=6)
 _LEDGER = "reconciling"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sweeps:
-    """When a past stretch of time is fetched again.
-
-    `after`: at these ages, while the source holds more than is accounted for here.
-    `uncounted`: where the source cannot count: stretches up to an age, each at its interval.
-    `everything`: all of the history, at this interval, while the ages' sweeps leave a rest;
-    what remains then is out of reach. `rows`: how many rows a run may fetch for all that.
-    """
-
-    after: tuple[timedelta, ...] = (
-        timedelta(hours=6),
-        timedelta(days=1),
-        timedelta(days=4),
-        timedelta(days=16),
-        timedelta(days=64),
-    )
-    uncounted: tuple[tuple[timedelta, timedelta], ...] = (
-        (timedelta(days=1), timedelta(hours=1)),
-        (timedelta(days=30), timedelta(days=1)),
-        (timedelta(days=36_500), timedelta(days=7)),
-    )
-    everything: timedelta = timedelta(days=30)
-    rows: int = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,8 +194,9 @@ class Reconciler:
                 due = any(covered < end + age <= now for age in self._sweeps.after)
                 due = due or (ledger.pass_began is not None and covered < ledger.pass_began)
             else:
-                every = next(every for age, every in self._sweeps.uncounted if now - end <= age)
-                due = now - covered >= every
+                tiers = (tier for tier in self._sweeps.uncounted if now - end <= tier.up_to)
+                tier = next(tiers, None)
+                due = tier is not None and now - covered >= tier.every
             if due:
                 yield stretch
 

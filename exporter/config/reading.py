@@ -11,11 +11,12 @@ from exporter.config.document import parse
 from exporter.config.environment import expand
 from exporter.config.problems import Problems
 from exporter.config.scalars import in_words
-from exporter.config.schema import File, PackageSection
+from exporter.config.schema import File, ImportSection, PackageSection
 from exporter.config.series import series_by_family
 from exporter.config.shape import shape
 from exporter.config.values import Configuration, ConfigurationError, ImportSettings
 from exporter.domain.reports import Milestone
+from exporter.domain.sweeps import Sweeps, Tier
 
 _MOST_BYTES = 1_000_000
 _CONTRIBUTORS = 5  # that a message on too many series names
@@ -83,7 +84,7 @@ def _configuration(
     configuration = Configuration(
         data_server=source,
         store=store,
-        import_=ImportSettings(every=file.import_.every, history=file.import_.history),
+        import_=_import_settings(file.import_),
         retention=file.retention,
         windows=windows,
         series_limit=file.series_limit,
@@ -93,6 +94,21 @@ def _configuration(
     )
     _check_series(configuration, problems)
     return None if problems else configuration
+
+
+def _import_settings(section: ImportSection) -> ImportSettings:
+    return ImportSettings(
+        every=section.every,
+        history=section.history,
+        sweeps=Sweeps(
+            after=tuple(section.sweep_after),
+            uncounted=tuple(
+                Tier(every=tier.every, up_to=tier.up_to or timedelta.max)
+                for tier in section.sweep_uncounted
+            ),
+            rows=section.sweep_rows,
+        ),
+    )
 
 
 def _check_lengths(file: File, problems: Problems) -> None:

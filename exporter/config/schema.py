@@ -21,6 +21,7 @@ from exporter.config.scalars import (
     Whole,
     WindowLength,
 )
+from exporter.domain.sweeps import Sweeps
 from exporter.domain.windows import Window
 
 Texts: TypeAlias = Annotated[list[Text], Field(min_length=1)]
@@ -83,6 +84,15 @@ class StoreSection(Section):
     )
 
 
+class TierSection(Section):
+    """How often to fetch again what a source that cannot count may have got late."""
+
+    every: Duration = Field(description="The interval.", examples=["1h"])
+    up_to: Duration | None = Field(
+        default=None, description="Up to this age; left out, all the rest.", examples=["1d"]
+    )
+
+
 class ImportSection(Section):
     """When to import."""
 
@@ -95,6 +105,28 @@ class ImportSection(Section):
         default=timedelta(days=30),
         description="How far back the first import reaches; not above `retention`.",
         examples=["90d"],
+    )
+    sweep_after: list[Duration] = Field(
+        default=list(Sweeps().after),
+        description="At which ages a past stretch of time is fetched again, while the source"
+        " holds more than is accounted for. Fewer are gentler to the source, more bring late data"
+        " sooner.",
+        examples=["[1d, 30d]"],
+    )
+    sweep_uncounted: list[TierSection] = Field(
+        default=[
+            TierSection.model_construct(
+                every=tier.every, up_to=None if tier.up_to == timedelta.max else tier.up_to
+            )
+            for tier in Sweeps().uncounted
+        ],
+        description="How often the past is fetched again from a source that cannot count.",
+        examples=["[{every: 1h, up_to: 1d}, {every: 7d}]"],
+    )
+    sweep_rows: Whole = Field(
+        default=Sweeps().rows,
+        description="How many rows one import fetches again at most; the next goes on.",
+        examples=["20000"],
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from exporter.domain.definitions import Definitions
 from exporter.domain.reports import Milestone
+from exporter.domain.sweeps import Sweeps
 from exporter.domain.windows import Window
 
 
@@ -73,10 +74,11 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSettings:
-    """When to import, and how far back the first import reaches."""
+    """When to import, how far back the first import reaches, and what is fetched again."""
 
     every: timedelta
     history: timedelta
+    sweeps: Sweeps = field(default_factory=Sweeps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
