@@ -62,7 +62,7 @@ def pouchdb_server_program() -> Path:
     """npm's pouchdb-server: with `--in-memory`, or with `--dir` to outlive its own kill."""
     program = CHECKOUT / ".cache/pouchdb/node_modules/.bin/pouchdb-server"
     if not (program.exists() and shutil.which("node")):
-        pytest.skip("pouchdb-server is missing; as root: apt-get install nodejs npm; make system")
+        pytest.skip("pouchdb-server is missing: make system (as root if node or npm are too)")
     return program
 
 
