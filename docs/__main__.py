@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import configuration
+from docs import configuration, metrics
 
 HERE = Path(__file__).parent
 PARTS: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "configuration keys": (HERE / "reference/configuration.md", configuration.keys),
+    "metrics": (HERE.parent / "README.md", metrics.short),
 }
 
 

@@ -1,0 +1,64 @@
+"""The tables of all metric families, from the exporter's own list of them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from exporter.config import load
+from exporter.config.series import series_by_family
+from exporter.families import MILESTONE, OPERATIONS, SEGMENTS, TOTALS, Family
+
+_SEGMENTED = {family.kpi for family in SEGMENTS}
+_SMALLEST = "data_server: {url: 'http://127.0.0.1:3435/wsapi/interaction_data'}"
+
+
+def short() -> str:
+    """Write the README's two tables: KPIs, and the exporter itself."""
+    return "\n".join(
+        [
+            "| KPI | labels | by segment | value |",
+            "| --- | --- | --- | --- |",
+            *(_short_kpi(family) for family in TOTALS),
+            "",
+            "| about the exporter | labels | value |",
+            "| --- | --- | --- |",
+            *(f"| `{f.name}` | {_labels(f)} | {_cell(f.help)} |" for f in (MILESTONE, *OPERATIONS)),
+        ]
+    )
+
+
+def _short_kpi(family: Family) -> str:
+    segmented = "yes" if family.kpi in _SEGMENTED else ""
+    return f"| `{family.name}` | {_labels(family)} | {segmented} | {_cell(family.help)} |"
+
+
+def full() -> str:
+    """Write the reference's tables, with types and numbers of series."""
+    series = series_by_family(load(_SMALLEST, {}))
+    return "\n".join(
+        [
+            *_table("### KPIs", TOTALS, series),
+            *_table("### KPIs by segment", SEGMENTS, series),
+            *_table("### Milestones", (MILESTONE,), series),
+            *_table("### The exporter and its data", OPERATIONS, series),
+            f"All together, with about {series['process_* and python_*']} on the process:"
+            f" {sum(series.values()):,} series.",
+        ]
+    )
+
+
+def _table(heading: str, families: Iterable[Family], series: Mapping[str, int]) -> Iterator[str]:
+    yield heading
+    yield ""
+    yield "| family | type | labels | value | series |"
+    yield "| --- | --- | --- | --- | --- |"
+    for f in families:
+        cells = (f"`{f.name}`", str(f.kind), _labels(f), _cell(f.help), f"{series[f.name]:,}")
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _labels(family: Family) -> str:
+    return ", ".join(family.labels)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
