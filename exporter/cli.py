@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, ModuleType] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     logs.set_up(options.log_level, options.log_format)
     try:
         return int(options.run(options) or DONE)
@@ -44,7 +44,8 @@ def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Say which commands there are and what they take; the reference is made of this."""
     parser = argparse.ArgumentParser(
         prog="kpi-exporter",
         description="Sign-in interaction data as KPIs for Prometheus.",
