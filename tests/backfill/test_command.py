@@ -30,7 +30,9 @@ def backfill(config: Path, *arguments: str) -> int:
 
 def instants(text: str) -> list[int]:
     """The instants of the one series of sign-in attempts."""
-    return [int(at) for at in re.findall(r"^kpi_sign_in_attempts{.*} \S+ (\d+)$", text, re.M)]
+    return [
+        int(at) for at in re.findall(r"^kpi_sign_in_attempts{.*} \S+ (\d+)$", text, re.MULTILINE)
+    ]
 
 
 def test_it_goes_to_standard_output_unless_told_otherwise(
