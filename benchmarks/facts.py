@@ -1,0 +1,72 @@
+"""Facts and tally of one interaction, against the typed decode alone."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from benchmarks.corpora import corpus
+from benchmarks.figures import RUNS, Figure, Goal, median
+from exporter.config import load
+from exporter.domain.counting import Counting
+from exporter.domain.interaction import Interaction, Row
+from exporter.sources.rows import Splitter
+
+ROWS = 50_000
+_CONFIG = "data_server: {url: http://127.0.0.1/}"
+
+
+class _Event(msgspec.Struct, array_like=True):
+    name: str
+
+
+class _Blob(msgspec.Struct):
+    timestamp: int = 0
+    event_stream: list[_Event] | None = None
+    lang: str | None = None
+    rp_api: str | None = None
+    email_type: str | None = None
+    number_emails: int | str | None = None
+
+
+def rows_of_corpus(limit: int) -> Sequence[Row]:
+    """Read the first rows of the corpus as the source would give them."""
+    rows: list[Row] = []
+    splitter = Splitter()
+    splitter.feed(b"[")
+    with (corpus(1_000_000) / "rows").open("rb") as file:
+        while len(rows) < limit:
+            rows += splitter.feed(file.read(1 << 20))
+    return rows[:limit]
+
+
+def run(runs: int = RUNS) -> Iterator[Figure]:
+    """Measure in processor time, in turn."""
+    rows = rows_of_corpus(ROWS)
+    decode = msgspec.json.Decoder(_Blob, strict=False).decode
+    counting = Counting(load(_CONFIG, {}).definitions)
+    bare, whole = [], []
+    for _ in range(runs):
+        began = time.process_time()
+        for row in rows:
+            _decode_or_none(decode, row.raw)
+        bare.append((time.process_time() - began) / len(rows) * 1e6)
+        began = time.process_time()
+        verdicts = counting.read(rows, 1 << 62)
+        counting.tally([verdict for verdict in verdicts if isinstance(verdict, Interaction)])
+        whole.append((time.process_time() - began) / len(rows) * 1e6)
+    yield Figure(what="typed decode alone", value=median(bare), unit="µs")
+    yield Figure(
+        what="facts and tally of one interaction",
+        value=median(whole),
+        unit="µs",
+        goal=Goal(at_most=8),
+        against="typed decode alone, above",
+    )
+
+
+def _decode_or_none(decode: object, raw: bytes) -> object:
+    try:
+        return decode(raw)  # type: ignore[operator]
+    except msgspec.ValidationError:
+        return None

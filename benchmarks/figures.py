@@ -1,0 +1,68 @@
+"""Figures: what was measured, against what, and whether the goal is met."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+RUNS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """A bound on a value: at least, or at most, so much."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def met(self, value: float) -> bool:
+        """Say whether a value keeps to it."""
+        return (self.at_least is None or value >= self.at_least) and (
+            self.at_most is None or value <= self.at_most
+        )
+
+    def __str__(self) -> str:
+        return f"≥ {self.at_least:g}" if self.at_most is None else f"≤ {self.at_most:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One row of the table: `value` in `unit`; `against` says what a ratio is to."""
+
+    what: str
+    value: float
+    unit: str
+    goal: Goal | None = None
+    against: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is met; None without one."""
+        return None if self.goal is None else self.goal.met(self.value)
+
+
+def median(values: list[float]) -> float:
+    """Give the middle one of several runs."""
+    return statistics.median(values)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Give the value that so large a share of the values does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time some work by the wall clock."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+@contextmanager
+def timed(into: list[float]) -> Iterator[None]:
+    """Time a block by the wall clock."""
+    began = time.perf_counter()
+    yield
+    into.append(time.perf_counter() - began)
