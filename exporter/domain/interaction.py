@@ -1,7 +1,13 @@
-"""Interactions: what a sign-in dialog sent, and what became of each row of the source."""
+"""Interactions: what a sign-in dialog sent, and what became of each row of the source.
+
+Rows, facts and interactions are msgspec structs: one of each is made for every interaction, and
+they take a third of a tuple's or a dataclass' time and nothing of the garbage collector's.
+"""
 
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 MS_PER_HOUR = 3_600_000
 HOURS_PER_DAY = 24
@@ -10,19 +16,19 @@ Hour: TypeAlias = int
 """Whole hours since 1970-01-01T00:00Z; an interaction belongs to the hour of its timestamp."""
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One row as a source served it: its id there and the blob's JSON, bytes as they came."""
 
     id: str
     raw: bytes
 
 
-class Facts(NamedTuple):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """All that the KPIs need to know of one interaction.
 
     `rows` holds the positions, in the layout's rows, of the total and of the interaction's
     segment in each segmentation; `slots` those counters that it raises by one; `sites` how
-    many sites the user was signed in to. A tuple because one is made for each interaction.
+    many sites the user was signed in to.
     """
 
     hour: Hour
@@ -31,7 +37,7 @@ class Facts(NamedTuple):
     sites: int
 
 
-class Interaction(NamedTuple):
+class Interaction(msgspec.Struct, frozen=True, gc=False):
     """A readable interaction with its facts under one set of definitions."""
 
     id: str
