@@ -22,6 +22,7 @@ from exporter.stores.couchdb.documents import (
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month, document_id
 from exporter.stores.couchdb.rejections import Rejections
+from exporter.stores.couchdb.seen import Seen
 from exporter.stores.couchdb.transport import NotFound
 from exporter.stores.couchdb.writing import CHUNK_DOCUMENTS, Answers, by_month, chunks, post
 
@@ -39,12 +40,14 @@ class Addition:
         rejections: Rejections,
         writers: Executor,
         counting: Counting,
+        seen: Seen,
     ) -> None:
         self._batches = batches
         self._months = months
         self._rejections = rejections
         self._writers = writers
         self._counting = counting
+        self._seen = seen
         self.opened: Batch | None = None
         self._contribution = Contribution()
         self._interactions: Mapping[str, Interaction] = {}
@@ -56,8 +59,10 @@ class Addition:
 
     def run(self, rows: Rows, now_ms: int) -> Added:
         """Write the rows and count them."""
-        self._interactions = {row.id: row for row in rows.interactions}
-        ignored = {row.id: row for row in rows.ignored if row.id not in self._interactions}
+        held = self._seen.holds
+        latest = {row.id: row for row in rows.interactions}
+        self._interactions = {i: row for i, row in latest.items() if not held(i, row.raw)}
+        ignored = {r.id: r for r in rows.ignored if r.id not in latest and not held(r.id, b"")}
         entries = by_month(
             [
                 *(Entry(r.id, r.timestamp_ms, r.raw) for r in self._interactions.values()),
@@ -71,7 +76,9 @@ class Addition:
         self._rejections.forget((self._interactions.keys() | ignored.keys()) - refused)
         if self.opened is not None:
             self._batches.close(self.opened, self._contribution)
-        refused &= self._interactions.keys()
+        self._seen.see((row.id, row.raw) for row in latest.values() if row.id not in refused)
+        self._seen.see((id_, b"") for id_ in ignored if id_ not in refused)
+        refused &= latest.keys()
         return Added(
             imported=self._imported,
             duplicate=len(rows.interactions) - self._imported - len(refused),

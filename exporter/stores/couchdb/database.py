@@ -37,6 +37,10 @@ class ViewRow(msgspec.Struct):
     id: str | None = None
 
 
+class _Info(msgspec.Struct):
+    db_name: str
+
+
 class _Result(msgspec.Struct):
     id: str
     error: str | None = None
@@ -140,7 +144,7 @@ class Database:
     def exists(self) -> bool:
         """Say whether the database is there."""
         try:
-            self._database.info()
+            _decoded(_body(self._resource.get()), _Info)
         except NotFound:
             return False
         return True

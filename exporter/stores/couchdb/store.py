@@ -1,7 +1,8 @@
 """The store on CouchDB: what `Store` promises, from the parts beside this file."""
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_pref
 from exporter.stores.couchdb.reading import Reading
 from exporter.stores.couchdb.recounting import Recounting
 from exporter.stores.couchdb.rejections import Rejections
+from exporter.stores.couchdb.seen import Seen
 from exporter.stores.couchdb.sorting import by_timestamp
 from exporter.stores.couchdb.tiles import to_tally
 from exporter.stores.couchdb.transport import TIMEOUT_SECONDS, Conflict, NotFound, Transport
@@ -68,11 +70,12 @@ class CouchdbStore:
         password: str | None = None,
         ca_file: Path | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         parts = urlsplit(url)
         self._server = Server(
             url,
-            Transport(timeout_seconds=timeout_seconds, ca_file=ca_file),
+            Transport(timeout_seconds=timeout_seconds, ca_file=ca_file, monotonic=monotonic),
             username=username or unquote(parts.username or ""),
             password=password if password is not None else unquote(parts.password or ""),
         )
@@ -84,6 +87,7 @@ class CouchdbStore:
         self._in_force: Counting | None = None
         self._pending: Counting | None = None
         self._recounting: Recounting | None = None
+        self._seen = Seen()
         self._unfinished: list[str] = []
         self._recovered_ms: int | None = None
 
@@ -198,6 +202,7 @@ class CouchdbStore:
                 rejections=parts.rejections,
                 writers=self._writers,
                 counting=self._counting,
+                seen=self._seen,
             )
             try:
                 return addition.run(batch, now_ms)
