@@ -131,11 +131,17 @@ class Addition:
         for row in rows:
             added = self.db.execute(
                 "insert into rejected (id, reason, detail, body, refused_at)"
-                " select ?1, ?2, ?3, ?4, ?5"
-                " where not exists (select 1 from interactions where id = ?1)"
-                " and not exists (select 1 from ignored where id = ?1)"
+                " select :id, :reason, :detail, :body, :now_ms"
+                " where not exists (select 1 from interactions where id = :id)"
+                " and not exists (select 1 from ignored where id = :id)"
                 " on conflict do nothing returning number",
-                (row.id, row.reason, row.detail, self.compression.compress(row.raw), self.now_ms),
+                {
+                    "id": row.id,
+                    "reason": row.reason,
+                    "detail": row.detail,
+                    "body": self.compression.compress(row.raw),
+                    "now_ms": self.now_ms,
+                },
             ).fetchone()
             if added is not None:
                 hold(self.db, f"rejected:{row.reason}", 1)
