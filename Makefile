@@ -70,3 +70,7 @@ docker-test: setup ## The image built, the Compose stack brought up and broken, 
 .PHONY: compose-secrets
 compose-secrets: ## Random secrets for docker compose, in ./secrets
 	@deploy/docker/make_secrets.sh
+
+.PHONY: dashboards
+dashboards: setup ## Write grafana/dashboards from grafana/source
+	@$(BIN)/python -m grafana.generate

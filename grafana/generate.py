@@ -1,0 +1,59 @@
+"""Write the dashboards: `python -m grafana.generate`, or `make dashboards`.
+
+With `--config.file` they are for another service's definitions: its segments and steps get their
+colours, its flows their tables. `--output` says where to; what is there under other names stays.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from os import environ
+from pathlib import Path
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from exporter.config import ConfigurationError, load
+from grafana.source.overview import overview
+from grafana.source.page import Page, Service
+from grafana.source.thresholds import Thresholds
+
+_CHECKOUT = Path(__file__).parent.parent
+_PACKAGE = "data_server: {url: 'http://127.0.0.1/'}"  # all else as it comes with the package
+_PAGES: Sequence[Callable[[Service], Page]] = (overview,)
+
+
+def service(config: str | Path = _PACKAGE) -> Service:
+    """Read a service's definitions, Persona's by default, and the alerts' thresholds."""
+    return Service(
+        definitions=load(config, environ).definitions,
+        thresholds=Thresholds.read(_CHECKOUT / "prometheus/rules/thresholds.yml"),
+    )
+
+
+def dashboards(of: Service) -> Iterator[tuple[str, str]]:
+    """Give each dashboard's uid and JSON."""
+    for page in _PAGES:
+        made = page(of)
+        yield made.uid, json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+
+
+def main() -> int:
+    """Write all dashboards."""
+    parser = ArgumentParser(prog="python -m grafana.generate", description=__doc__)
+    parser.add_argument("--config.file", dest="config", type=Path)
+    parser.add_argument("--output", type=Path, default=_CHECKOUT / "grafana/dashboards")
+    arguments = parser.parse_args()
+    try:
+        made = list(dashboards(service(arguments.config or _PACKAGE)))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for uid, text in made:
+        (arguments.output / f"{uid}.json").write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
