@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -189,11 +188,7 @@ class Exporter:
     def _fetch(self, importer: Importer, reconciler: Reconciler, began: datetime) -> None:
         """Import what is new, then what came late."""
         first = importer.position() is None
-        reconciler.open(began)
-        for progress in chain(
-            importer.run(self._counting, began, stopped=self._stopping.is_set),
-            reconciler.run(self._counting, began, stopped=self._stopping.is_set),
-        ):
+        for progress in reconciler.import_all(self._counting, began, stopped=self._stopping.is_set):
             self._journal.stored(progress.added, progress.late)
             if not first:
                 late = late_seconds(progress.added.timestamps_ms, ms_of(began))

@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.set_up(options.log_level, options.log_format)
     try:
         return int(options.run(options) or DONE)
-    except (ConfigurationError, Failure) as problem:
+    except ConfigurationError as problem:
+        _say(str(problem))  # each line names the file and the place in it
+    except Failure as problem:
         _say(f"kpi-exporter {options.command}: {problem}")
     except BrokenPipeError:  # the reader of a pipe left: nothing more to say to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

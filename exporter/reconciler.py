@@ -83,12 +83,31 @@ class Reconciler:
         self._history = history
         self._sweeps = sweeps
 
-    def open(self, now: datetime) -> None:
-        """Open the ledger before the first import. Raises `SourceError` and `StoreError`."""
+    def import_all(
+        self,
+        counting: Counting,
+        now: datetime,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Progress]:
+        """Import what is new, then what came late. Raises `SourceError` and `StoreError`."""
         if self._read() is None:
-            self._write(
-                Ledger(first=now - self._history, pass_began=now, pass_count=self._source.count())
+            self._open(now)
+        yield from self._importer.run(counting, now, stopped=stopped)
+        if not stopped():
+            yield from self._reconcile(counting, now, stopped)
+
+    def _open(self, now: datetime) -> None:
+        """Open the ledger: the first import, or else a sweep, is about to fetch everything."""
+        first_import = self._importer.position() is None
+        self._write(
+            Ledger(
+                first=now - self._history,
+                complete=now if first_import else EPOCH,
+                pass_began=now,
+                pass_count=self._source.count(),
             )
+        )
 
     def balance(self) -> Balance:
         """Count both sides. Raises `SourceError` and `StoreError`."""
@@ -100,13 +119,12 @@ class Reconciler:
             gone=0 if ledger is None else ledger.gone,
         )
 
-    def run(
-        self, counting: Counting, now: datetime, *, stopped: Callable[[], bool]
+    def _reconcile(
+        self, counting: Counting, now: datetime, stopped: Callable[[], bool]
     ) -> Iterator[Progress]:
         """Fetch again what is due, the newest first, until nothing is missing.
 
-        Ends early when the run's rows are up. To be run after an import that succeeded.
-        Raises `SourceError` and `StoreError`.
+        Ends early when the run's rows are up.
         """
         ledger = self._read()
         if ledger is None:
@@ -183,8 +201,6 @@ class Reconciler:
 
     def _due(self, ledger: Ledger, now: datetime, *, counted: bool) -> Iterator[int]:
         """Give the stretches to fetch again, the newest first."""
-        if ledger.complete == EPOCH:  # the first import has just fetched them all
-            return
         last = (now - EPOCH) // STRETCH - 1
         first = (ledger.first - EPOCH) // STRETCH
         for stretch in range(last, first - 1, -1):

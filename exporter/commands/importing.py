@@ -1,6 +1,7 @@
 """`import`: one import and exit."""
 
 import argparse
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 
@@ -11,9 +12,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from exporter.app import now
 from exporter.commands.failure import Failure
 from exporter.commands.parts import configuration_of, instant, store_of
+from exporter.config import Configuration
+from exporter.domain.counting import Counting
 from exporter.importer import Importer
 from exporter.importer import Progress as Portion
-from exporter.ports import SourceError, StoreError
+from exporter.ports import Source, SourceError, Store, StoreError
+from exporter.reconciler import Reconciler
 from exporter.wiring import open_source
 
 TEXT = "import once and exit"
@@ -45,8 +49,7 @@ def run(options: argparse.Namespace) -> None:
             store_of(configuration) as (store, counting),
             show,
         ):
-            importer = Importer(source, store, history=configuration.import_.history)
-            for portion in importer.run(counting, began, since=options.since, until=options.until):
+            for portion in _portions(source, store, counting, configuration, options, began):
                 for result in RESULTS:
                     counts[result] += getattr(portion.added, result)
                 show.portion(portion)
@@ -54,6 +57,25 @@ def run(options: argparse.Namespace) -> None:
         raise Failure(str(problem)) from problem
     seconds = round((now() - began).total_seconds(), 3)
     structlog.get_logger().info("import finished", seconds=seconds, **counts)
+
+
+def _portions(
+    source: Source,
+    store: Store,
+    counting: Counting,
+    configuration: Configuration,
+    options: argparse.Namespace,
+    began: datetime,
+) -> Iterator[Portion]:
+    """Import a range if one is given; else what is new and what came late, as the daemon does."""
+    settings = configuration.import_
+    importer = Importer(source, store, history=settings.history)
+    if options.since or options.until:
+        return importer.run(counting, began, since=options.since, until=options.until)
+    reconciler = Reconciler(
+        importer, source, store, history=settings.history, sweeps=settings.sweeps
+    )
+    return reconciler.import_all(counting, began)
 
 
 class _Shown:
