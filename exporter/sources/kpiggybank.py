@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
 from exporter.domain.interaction import Row
@@ -17,6 +20,7 @@ from exporter.sources.rows import BrokenBody, Splitter
 
 PIECE_BYTES = 256 * 1024
 CONNECT_TIMEOUT_SECONDS = 5.0
+LONGEST_COUNT_BYTES = 20
 
 
 class Kpiggybank:
@@ -36,16 +40,18 @@ class Kpiggybank:
     ) -> None:
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout.total_seconds()
+        self._connect_timeout_seconds = min(CONNECT_TIMEOUT_SECONDS, self._timeout_seconds)
         self._monotonic = monotonic
         self._session = requests.Session()
         self._session.headers.update(headers)
-        again = Retry(
+        again = _Retry(
             total=2,
             redirect=0,
             backoff_factor=0.3,
             backoff_jitter=0.3,
             status_forcelist=(500, 502, 503, 504),
             raise_on_status=False,
+            respect_retry_after_header=False,  # a proxy could ask for an hour
         )
         for prefix in ("http://", "https://"):
             self._session.mount(prefix, HTTPAdapter(max_retries=again))
@@ -75,11 +81,15 @@ class Kpiggybank:
 
     def count(self) -> int | None:
         """See `Source`."""
+        body = b""
         try:
-            body = b"".join(self._body("/count", {}, cannot=HTTPStatus.INTERNAL_SERVER_ERROR))
+            for piece in self._body("/count", {}, cannot=HTTPStatus.INTERNAL_SERVER_ERROR):
+                body += piece
+                if len(body) > LONGEST_COUNT_BYTES:
+                    break
         except _CannotSayError:
             return None
-        with suppress(ValueError):
+        if body.strip().isdigit() and len(body) <= LONGEST_COUNT_BYTES:
             return int(body)
         excerpt = body[:60].decode("utf-8", "replace")
         raise SourceError(f"{self._url}/count answered {excerpt!r}, a number was expected")
@@ -101,26 +111,29 @@ class Kpiggybank:
                     params=params,
                     stream=True,
                     allow_redirects=False,
-                    timeout=(
-                        min(CONNECT_TIMEOUT_SECONDS, self._timeout_seconds),
-                        self._timeout_seconds,
-                    ),
+                    timeout=(self._connect_timeout_seconds, self._timeout_seconds),
                 )
             ) as response:
                 if response.status_code == cannot:
                     raise _CannotSayError
                 self._check(response)
-                for piece in response.iter_content(PIECE_BYTES):
-                    yield piece
+                while True:
                     left = deadline - self._monotonic()
                     if left <= 0:
                         raise SourceTooSlowError(self._too_slow(url))
                     _wait_no_longer_than(response, left)
-        except requests.Timeout as problem:
+                    # What is there: a read of so many bytes would wait for each of them anew.
+                    piece = response.raw.read1(PIECE_BYTES, decode_content=True)
+                    if not piece:
+                        return
+                    yield piece
+        except requests.ConnectTimeout as problem:
+            raise SourceError(
+                f"{url} cannot be reached: no connection within {self._connect_timeout_seconds:g} s"
+            ) from problem
+        except (requests.Timeout, ReadTimeoutError) as problem:
             raise SourceTooSlowError(self._too_slow(url)) from problem
-        except requests.RequestException as problem:
-            if "timed out" in str(problem):
-                raise SourceTooSlowError(self._too_slow(url)) from problem
+        except (requests.RequestException, HTTPError) as problem:
             raise SourceError(f"{url} cannot be read: {_cause(problem)}") from problem
 
     def _too_slow(self, url: str) -> str:
@@ -143,6 +156,23 @@ class Kpiggybank:
                 " set data_server.url to it"
             )
         raise SourceError(f"{url} answered {status} {response.reason}")
+
+
+class _Retry(Retry):
+    """Asks again where that may help at once: not for an answer that did not come in time."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        *more: Any,
+        **named: Any,
+    ) -> Self:
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(method, url, response, error, *more, **named)
 
 
 class _CannotSayError(Exception):

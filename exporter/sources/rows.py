@@ -14,8 +14,14 @@ LARGEST_ROW_BYTES = 64 * 1024 * 1024
 _TAIL_BYTES = 256 * 1024  # where the last whole row's end is looked for
 _ATTEMPTS = 3
 _BETWEEN_ROWS = re.compile(rb"\}\s*,(?=\s*\{)")
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+# A string without an end is a lone quotation mark here: what follows it is not yet known.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 _ODD_ID = re.compile("[0-9a-f]{40}")
+# For rows that are no JSON: where their id stands all the same.
+_WRITTEN_LINE = re.compile(
+    rb'\{\s*"id"\s*:\s*"([^"\\]+)"\s*,\s*"key"\s*:[^,]*,\s*"value"\s*:(.*)\}', re.DOTALL
+)
+_WRITTEN_ODDITY = re.compile(rb'"([0-9a-f]{40})"\s*:\s*"\1"')
 
 
 class BrokenBody(Exception):
@@ -42,29 +48,63 @@ class Splitter:
     by its brackets and commas, so that a bad row spoils itself alone.
     """
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    def __init__(
+        self, *, portion_bytes: int = PORTION_BYTES, largest_row_bytes: int = LARGEST_ROW_BYTES
+    ) -> None:
+        self._portion_bytes = portion_bytes
+        self._largest_row_bytes = largest_row_bytes
+        self._enough_bytes = portion_bytes  # to look for rows again
+        self._buffer = bytearray()  # from the array's beginning on, given rows left out
         self._begun = False
         self._ended = False
 
     def feed(self, piece: bytes) -> Sequence[Row]:
         """Take a piece of the body; give the rows that a full portion holds."""
         self._buffer += piece
+        if self._ended:
+            self._expect_no_more()
         if not self._begun:
             self._begin()
-        if len(self._buffer) < PORTION_BYTES or self._ended:
+        if len(self._buffer) < self._enough_bytes:
             return ()
         rows = self._whole_rows()
-        if not rows and len(self._buffer) > LARGEST_ROW_BYTES:
-            raise BrokenBody(f"a row is larger than {LARGEST_ROW_BYTES >> 20} MiB")
+        if not rows and len(self._buffer) > self._largest_row_bytes:
+            raise BrokenBody(f"a row is larger than {self._largest_row_bytes >> 20} MiB")
+        # A row that is not whole yet is looked at each time it has doubled, not at each piece.
+        self._enough_bytes = self._portion_bytes if rows else 2 * len(self._buffer)
         return rows
 
+    def end(self) -> Sequence[Row]:
+        """Give the rows that are left."""
+        if not self._begun or self._ended:
+            return ()
+        try:
+            rows = _rows(bytes(self._buffer))
+        except _NOT_JSON:
+            return self._rows_by_brackets()
+        self._buffer.clear()
+        self._ended = True
+        return rows
+
+    def check_ended(self) -> None:
+        """Raise `BrokenBody` unless the body was an array, the whole of it and nothing more."""
+        if not self._begun:
+            raise BrokenBody("it is empty, an array of interactions was expected")
+        if not self._ended:
+            raise BrokenBody("it ends in the middle of the array")
+        self._expect_no_more()
+
+    def _expect_no_more(self) -> None:
+        if self._buffer.strip():
+            raise BrokenBody("it goes on after the array's end")
+        self._buffer.clear()
+
     def _begin(self) -> None:
-        start = self._buffer.lstrip()
-        if not start:
+        self._buffer = self._buffer.lstrip()
+        if not self._buffer:
             return
-        if start[:1] != b"[":
-            excerpt = bytes(start[:60]).decode("utf-8", "replace")
+        if self._buffer[:1] != b"[":
+            excerpt = bytes(self._buffer[:60]).decode("utf-8", "replace")
             raise BrokenBody(f"it begins with {excerpt!r}, an array of interactions was expected")
         self._begun = True
 
@@ -82,28 +122,14 @@ class Splitter:
             return rows
         return self._rows_by_brackets()
 
-    def end(self) -> Sequence[Row]:
-        """Give the rows that are left. Raises `BrokenBody`, after `partial` rows were given."""
-        if not self._begun:
-            raise BrokenBody("it is empty, an array of interactions was expected")
-        try:
-            rows = _rows(bytes(self._buffer))
-        except _NOT_JSON:
-            return self._rows_by_brackets()
-        self._ended = True
-        return rows
-
-    def check_ended(self) -> None:
-        """Raise `BrokenBody` if the body ended before its array did."""
-        if not self._ended:
-            raise BrokenBody("it ends in the middle of the array")
-
     def _rows_by_brackets(self) -> Sequence[Row]:
         pieces: list[bytes] = []
         depth = 0
         start = 0
         for token in _TOKEN.finditer(self._buffer):
             match token.group():
+                case b'"':
+                    break
                 case b"[" | b"{":
                     depth += 1
                     if depth == 1:
@@ -112,12 +138,13 @@ class Splitter:
                     depth -= 1
                     if depth == 0:
                         pieces.append(bytes(self._buffer[start : token.start()]))
+                        start = token.end()
                         self._ended = True
                         break
                 case b"," if depth == 1:
                     pieces.append(bytes(self._buffer[start : token.start()]))
                     start = token.end()
-        self._buffer[:start] = b"["
+        self._buffer[:start] = b"" if self._ended else b"["
         return [_row(piece) for piece in map(bytes.strip, pieces) if piece]
 
 
@@ -139,10 +166,18 @@ def _row(raw: bytes) -> Row:
     try:
         blob = msgspec.json.decode(raw)
     except _NOT_JSON:
-        return Row(_digest(raw), raw)
+        return _unreadable_row(raw)
     for id_ in _ids(blob):
         return Row(id_, raw)
     return Row(_digest(msgspec.json.encode(blob, order="sorted")), raw)
+
+
+def _unreadable_row(raw: bytes) -> Row:
+    if found := _WRITTEN_LINE.fullmatch(raw):
+        return Row(found[1].decode("utf-8", "replace"), found[2].strip())
+    if found := _WRITTEN_ODDITY.search(raw):
+        return Row(found[1].decode(), raw)
+    return Row(_digest(raw), raw)
 
 
 def _ids(blob: Any) -> Iterator[str]:
