@@ -29,7 +29,8 @@ build() { # an image under this tag, from the Dockerfile on standard input and t
 build "$(tag_of prom/prometheus)" deploy/docker/standins <<END
 FROM $base
 RUN apt-get -qq update && apt-get -qq install --no-install-recommends prometheus \
- && printf '#!/bin/sh\nexec curl -fsS http://127.0.0.1:9090/-/ready\n' > /usr/local/bin/promtool \
+ && printf '#!/bin/sh\n[ "\$2" != ready ] || exec curl -fsS http://127.0.0.1:9090/-/ready\nexec /usr/bin/promtool "\$@"\n' \
+      > /usr/local/bin/promtool \
  && chmod +x /usr/local/bin/promtool \
  && install --directory --owner=nobody --group=nogroup /prometheus
 USER 65534
