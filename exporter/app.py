@@ -33,6 +33,7 @@ from exporter.web.server import WebServer
 from exporter.wiring import open_source, open_store
 
 _LATENESS = "lateness"  # the name under which the store remembers it
+SWITCH_SECONDS = 0.0005  # so that a scrape does not wait behind an import's threads
 STOP_WEB = timedelta(seconds=3)  # how long answers under way are waited for
 STOP_SECONDS = 5.0  # and after that a running import
 EXPOSED_SINCE = "exposed_since"  # the note of when KPIs were first exposed from a store
@@ -389,6 +390,7 @@ def serve(
     `told` is given the URL once it is listened on.
     """
     log = structlog.get_logger()
+    sys.setswitchinterval(SWITCH_SECONDS)
     exporter = Exporter(configuration, config_file=config_file)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -14,7 +14,8 @@ from exporter.ports import Added, Batch, Source, SourceTooSlowError, Store
 AHEAD = timedelta(days=1)  # how far ahead of the clock a timestamp is believed
 OVERLAP = timedelta(minutes=20)  # clients round timestamps down to 10 minutes
 SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=7)
-FEWEST_ROWS, MOST_ROWS = 5_000, 20_000
+FEWEST_ROWS, MOST_ROWS = 5_000, 20_000  # that a window should bring
+BATCH_ROWS = 5_000  # stored at a time
 _POSITION = "position"
 _ROUNDED = timedelta(minutes=10)
 
@@ -173,8 +174,15 @@ def _read(
     portions: Iterable[tuple[datetime, Sequence[Row] | None]],
     newest_ms: int,
 ) -> Iterator[tuple[datetime, Batch | None]]:
+    """Read portions, and gather them into batches; None marks a window's end."""
+    verdicts: list[Verdict] = []
     for bound, rows in portions:
-        yield bound, None if rows is None else _batch(counting.read(rows, newest_ms))
+        verdicts += counting.read(rows or (), newest_ms)
+        if len(verdicts) >= BATCH_ROWS or (rows is None and verdicts):
+            yield bound, _batch(verdicts)
+            verdicts = []
+        if rows is None:
+            yield bound, None
 
 
 def _batch(verdicts: Sequence[Verdict]) -> Batch:

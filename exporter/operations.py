@@ -8,8 +8,7 @@ from math import nan
 
 from exporter.domain.interaction import Reason
 from exporter.domain.lateness import Lateness
-from exporter.ports import Added, Holdings, Recount
-from exporter.reconciler import Balance
+from exporter.ports import Added, Balance, Holdings, Recount
 
 DURATION_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 

@@ -101,6 +101,28 @@ class Holdings:
         return self.interactions + self.ignored + self.dropped + sum(self.rejected.values())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Both sides counted: `source` is None where it cannot say, and then nothing is known."""
+
+    source: int | None
+    accounted_for: int
+    unreachable: int
+    gone: int
+
+    @property
+    def difference(self) -> int | None:
+        """How many more the source holds than are accounted for; below 0, rows went there."""
+        if self.source is None:
+            return None
+        return self.source + self.gone - self.accounted_for - self.unreachable
+
+    @property
+    def missing(self) -> int | None:
+        """Rows that can be had from the source and are not accounted for here."""
+        return None if self.difference is None else max(0, self.difference)
+
+
 class RejectedRow(NamedTuple):
     """A refused row as the store keeps it."""
 

@@ -15,7 +15,7 @@ from exporter.domain.counting import Counting
 from exporter.domain.sweeps import Sweeps
 from exporter.domain.windows import EPOCH, hour_of
 from exporter.importer import AHEAD, Importer, Progress
-from exporter.ports import Source, Store
+from exporter.ports import Balance, Source, Store
 
 STRETCH = timedelta(hours=6)
 _LEDGER = "reconciling"
@@ -41,28 +41,6 @@ class Ledger:
     pass_ended: datetime = EPOCH
     unreachable: int = 0
     gone: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    """Both sides counted: `source` is None where it cannot say, and then nothing is known."""
-
-    source: int | None
-    accounted_for: int
-    unreachable: int
-    gone: int
-
-    @property
-    def difference(self) -> int | None:
-        """How many more the source holds than are accounted for; below 0, rows went there."""
-        if self.source is None:
-            return None
-        return self.source + self.gone - self.accounted_for - self.unreachable
-
-    @property
-    def missing(self) -> int | None:
-        """Rows that can be had from the source and are not accounted for here."""
-        return None if self.difference is None else max(0, self.difference)
 
 
 class Reconciler:
