@@ -73,6 +73,24 @@ def test_what_changes_during_a_recount_is_counted_under_both(
     assert_holds(store, oracle, other_counting)
 
 
+def test_a_row_may_change_twice_before_a_recount_comes_to_it(
+    store: Store, counting: Counting, other_counting: Counting
+) -> None:
+    oracle = Oracle()
+    contents = [blob("2026-11-03", SHOWN, ENGAGED[n:], lang=lang) for n, lang in enumerate("abc")]
+    for n, raw in enumerate(contents):
+        if n == 1:
+            store.count_under(counting, other_counting)
+        rows = batch(counting, [("a", raw)])
+        oracle.add(rows)
+        store.add(rows, NOW)
+
+    recount(store)
+    store.put_in_force()
+
+    assert_holds(store, oracle, other_counting)
+
+
 def test_a_recount_that_another_one_replaces_leaves_nothing_behind(
     place: Place, store: Store, counting: Counting, other_counting: Counting
 ) -> None:

@@ -181,6 +181,7 @@ class Batches:
                 if found is None:
                     return
                 rev, also = found.rev, found.document.also
+                self._register.read()  # it knows what `also` means
             else:
                 return
         raise StoreError(f"{self._tallies.url}: a batch is changed by too many at once")
@@ -213,6 +214,7 @@ class Batches:
         if found is None or found.document.open is None:
             return
         held = found.document
+        self._register.read()
         contribution, missing = self._written(batch, held.open or {})
         aged = now_ms is not None and now_ms - held.opened > DAY_MS
         settled = aged or not missing

@@ -1,0 +1,212 @@
+"""Two exporters on one CouchDB: whatever one does between two requests of the other."""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import count
+from uuid import uuid4
+
+import pytest
+import requests
+
+from exporter.domain.counting import Counting
+from exporter.ports import Batch, StoreError
+from exporter.stores.couchdb import CouchdbStore
+from tests.stores.oracle import Oracle, assert_holds
+from tests.stores.places import Place, couchdb_place
+from tests.stores.proxy import DROPPED, Proxy, Request, proxied
+from tests.stores.rows import ENGAGED, NOW, SHOWN, SIGNED_IN, batch, blob, some
+
+HELD = [*some(6), ("october", blob("2026-10-20", SHOWN))]
+
+
+@pytest.fixture
+def proxy(pouchdb_server: str) -> Iterator[Proxy]:
+    with proxied(pouchdb_server) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def place(proxy: Proxy) -> Iterator[Place]:
+    """Where the other exporter works; the one under test goes through the proxy."""
+    place = couchdb_place(proxy.upstream, f"kpi_test_{uuid4().hex[:12]}")
+    yield place
+    place.leave()
+
+
+def through(proxy: Proxy, place: Place) -> CouchdbStore:
+    name = place.url.rsplit("/", 1)[1]
+    store = CouchdbStore(f"couchdb{proxy.url.removeprefix('http')}/{name}")
+    place.opened.append(store)
+    return store
+
+
+def rows(counting: Counting, step: int) -> Batch:
+    """One row that is new, one held, one to be ignored, and two that have changed."""
+    return batch(
+        counting,
+        [
+            (f"new{step}", blob("2026-11-05", SHOWN)),
+            HELD[0],
+            (f"empty{step}", blob("2026-11-05")),
+            (HELD[1][0], blob("2026-11-05", SHOWN, ENGAGED, number_emails=step)),
+            (HELD[2][0], blob("2026-11-06", SHOWN, ENGAGED, SIGNED_IN, number_emails=step)),
+        ],
+    )
+
+
+def before_each_request(
+    proxy: Proxy, place: Place, counting: Counting, meddle: Callable[[int], None]
+) -> Iterator[int]:
+    """Run one import for each request that it makes, with `meddle` called just before that."""
+    store = place.open()
+    store.count_under(counting)
+    store.add(batch(counting, HELD), NOW)
+    for step in count():
+        one = through(proxy, place)
+        one.count_under(counting)
+        meddled: list[int] = []
+        proxy.rule = _meddling(meddle, step, len(proxy.seen) + step, meddled)
+        one.add(rows(counting, step), NOW)
+        proxy.behave()
+        if not meddled:
+            assert step > 8
+            return
+        yield step
+
+
+def _meddling(
+    meddle: Callable[[int], None], step: int, at: int, meddled: list[int]
+) -> Callable[[Request], None]:
+    def rule(request: Request) -> None:
+        if request.number == at:
+            meddled.append(step)
+            meddle(step)
+
+    return rule
+
+
+def test_an_import_is_taken_for_abandoned_while_it_runs(
+    proxy: Proxy, place: Place, counting: Counting
+) -> None:
+    oracle = Oracle()
+    oracle.add(batch(counting, HELD))
+    other = place.open()
+
+    for step in before_each_request(proxy, place, counting, lambda _: other.count_under(counting)):
+        oracle.add(rows(counting, step))
+        assert_holds(other, oracle, counting)
+
+
+def test_both_import_the_same(proxy: Proxy, place: Place, counting: Counting) -> None:
+    oracle = Oracle()
+    oracle.add(batch(counting, HELD))
+    other = place.open()
+    other.count_under(counting)
+
+    def meddle(step: int) -> None:
+        other.add(rows(counting, step), NOW)
+
+    for step in before_each_request(proxy, place, counting, meddle):
+        oracle.add(rows(counting, step))
+        assert_holds(other, oracle, counting)
+
+
+def test_both_import_other_contents_of_the_same_rows(
+    proxy: Proxy, place: Place, counting: Counting
+) -> None:
+    other = place.open()
+    other.count_under(counting)
+
+    def meddle(step: int) -> None:
+        other.add(rows(counting, step + 100), NOW)
+
+    for _ in before_each_request(proxy, place, counting, meddle):
+        oracle = Oracle()  # who was the last to write is open; that it is counted is not
+        for stored in other.interactions(0, 1 << 42):
+            oracle.interactions[stored.id] = stored
+        ignored = other.holdings().ignored
+        oracle.ignored = {str(n) for n in range(ignored)}
+        assert_holds(other, oracle, counting)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("portions", [0, 1, 9], ids=["declared", "begun", "recounted"])
+def test_definitions_change_during_an_import(
+    proxy: Proxy, place: Place, counting: Counting, other_counting: Counting, portions: int
+) -> None:
+    oracle = Oracle()
+    oracle.add(batch(counting, HELD))
+    other = place.open()
+
+    def meddle(_: int) -> None:
+        other.count_under(counting, other_counting)
+        for _ in range(portions):
+            other.recount()
+
+    for step in before_each_request(proxy, place, counting, meddle):
+        oracle.add(rows(counting, step))
+        while not other.recount().finished:
+            pass
+        assert_holds(other, oracle, counting)
+        other.put_in_force()
+        assert_holds(other, oracle, other_counting)
+
+        back = place.open()
+        back.count_under(other_counting, counting)
+        while not back.recount().finished:
+            pass
+        back.put_in_force()
+        assert_holds(back, oracle, counting)
+
+
+def test_an_exporter_with_other_definitions_is_told_so(
+    place: Place, counting: Counting, other_counting: Counting
+) -> None:
+    one, other = place.open(), place.open()
+    one.count_under(counting)
+    other.count_under(counting, other_counting)
+    while not other.recount().finished:
+        pass
+    other.put_in_force()
+
+    with pytest.raises(StoreError, match="another exporter has changed the definitions"):
+        list(one.total(0, 1))
+    assert one.add(batch(counting, HELD), NOW).imported == 7
+    oracle = Oracle()
+    oracle.add(batch(counting, HELD))
+    assert_holds(other, oracle, other_counting)
+
+
+@pytest.mark.parametrize("already", [0, 2, 4])
+def test_a_write_that_arrives_after_its_recovery_is_counted(
+    proxy: Proxy, place: Place, counting: Counting, already: int
+) -> None:
+    """The writer is killed, but its request is still on its way, or the server at work on it."""
+    one, other = through(proxy, place), place.open()
+    one.count_under(counting)
+    kept: list[Request] = []
+
+    def keep(request: Request) -> str | None:
+        if request.is_bulk:
+            kept.append(request)
+            return DROPPED
+        return None
+
+    proxy.rule = keep
+    with pytest.raises(StoreError):
+        one.add(batch(counting, some(6)), NOW)
+    (sent,) = kept
+    url = proxy.upstream + sent.path
+    documents = json.loads(sent.body)["docs"]
+
+    requests.post(url, json={"docs": documents[:already]}, timeout=10).raise_for_status()
+    other.count_under(counting)
+    requests.post(url, json={"docs": documents[already:]}, timeout=10).raise_for_status()
+    added = other.add(batch(counting, some(6)), NOW)
+
+    oracle = Oracle()
+    oracle.add(batch(counting, some(6)))
+    last = place.open()
+    last.count_under(counting)
+    assert added.duplicate == 6
+    assert_holds(last, oracle, counting)
