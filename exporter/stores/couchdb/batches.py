@@ -19,6 +19,7 @@ from exporter.domain.interaction import Interaction, Stored
 from exporter.domain.tally import Tally, merge
 from exporter.ports import StoreError
 from exporter.stores.couchdb.database import Database, Found
+from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.documents import Change, Document, changes, row_id, stored
 from exporter.stores.couchdb.generations import Generations, Register
 from exporter.stores.couchdb.months import Months
@@ -137,11 +138,11 @@ def tally_of(done: Sequence[Change], counting: Counting) -> Tally:
 class Batches:
     """Opens, closes and recovers batches."""
 
-    def __init__(self, tallies: Database, months: Months, register: Register, design: str) -> None:
+    def __init__(self, tallies: Database, months: Months, register: Register, views: Views) -> None:
         self._tallies = tallies
         self._months = months
         self._register = register
-        self._design = design
+        self._views = views
 
     def open(self, ids: Mapping[Month, list[str]], now_ms: int) -> Batch:
         """Open a batch, before the rows of these document ids are written.
@@ -204,7 +205,7 @@ class Batches:
 
     def recover(self, now_ms: int | None, *, opened_before_ms: int | None = None) -> None:
         """Count what abandoned batches wrote; a day after its opening a batch is closed."""
-        for row in self._tallies.view(self._design, "open"):
+        for row in self._views.rows("open"):
             if opened_before_ms is None or row.key < opened_before_ms:
                 self.recover_one((row.id or "").removeprefix(PREFIX), now_ms)
 
@@ -268,7 +269,7 @@ class Batches:
     def count_also(self, number: int) -> list[str]:
         """Have the open batches counted under a generation that they do not know; list them."""
         marked = []
-        for row in self._tallies.view(self._design, "open"):
+        for row in self._views.rows("open"):
             batch = (row.id or "").removeprefix(PREFIX)
             if number in generations_of(batch):
                 continue

@@ -6,8 +6,8 @@ from importlib.resources import files
 
 import msgspec
 
-from exporter.stores.couchdb.database import Database
-from exporter.stores.couchdb.transport import Conflict, Refused
+from exporter.stores.couchdb.database import Database, ViewRow
+from exporter.stores.couchdb.transport import Conflict, NotFound, Refused
 
 VIEWS = {"tallies": "_sum", "held": "_sum", "newest": None, "open": None, "rejected": None}
 _FAMILY = "kpi-"
@@ -25,19 +25,32 @@ def design() -> tuple[str, dict[str, object]]:
     return f"{_FAMILY}{digest}", document
 
 
-def deployed(database: Database) -> str:
-    """Make sure that the views are there and built; give the name of their design document.
+class Views:
+    """The views over the tallies' database."""
 
-    Older ones are removed only after that, so that whoever reads them is not left waiting.
-    """
-    name, document = design()
-    id_ = f"_design/{name}"
-    if database.get(id_, dict) is None:
-        with suppress(Conflict):  # another exporter was quicker
-            database.put(id_, document)
-        database.view(name, "open", limit=1)
-        _remove_others(database, id_)
-    return name
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._name, self._document = design()
+
+    def deploy(self) -> None:
+        """Make sure that the views are there and built.
+
+        Older ones are removed only after that, so that whoever reads them is not left waiting.
+        """
+        id_ = f"_design/{self._name}"
+        if self._database.get(id_, dict) is None:
+            with suppress(Conflict):  # another exporter was quicker
+                self._database.put(id_, self._document)
+            self._database.view(self._name, "open", limit=1)
+            _remove_others(self._database, id_)
+
+    def rows(self, view: str, **options: object) -> list[ViewRow]:
+        """Query a view; if an exporter of another version removed it, deploy it again."""
+        try:
+            return self._database.view(self._name, view, **options)
+        except NotFound:
+            self.deploy()
+            return self._database.view(self._name, view, **options)
 
 
 def _remove_others(database: Database, present: str) -> None:

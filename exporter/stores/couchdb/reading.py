@@ -6,6 +6,7 @@ from exporter.domain.interaction import HOURS_PER_DAY, Hour
 from exporter.domain.layout import Layout
 from exporter.ports import Sum
 from exporter.stores.couchdb.database import Database
+from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.tiles import OVERFLOW, Tile, Unpacked, day_of, tiles_of
 
 DAYS_AT_ONCE = 100
@@ -20,10 +21,10 @@ class Reading:
     """
 
     def __init__(
-        self, tallies: Database, design: str, *, number: int, layout: Layout, slot_tiles: int
+        self, tallies: Database, views: Views, *, number: int, layout: Layout, slot_tiles: int
     ) -> None:
         self._tallies = tallies
-        self._design = design
+        self._views = views
         self._number = number
         self._layout = layout
         self._slot_tiles = slot_tiles
@@ -60,8 +61,7 @@ class Reading:
         self, unpacked: Unpacked, tile: Tile, start: Hour, end: Hour, level: int
     ) -> None:
         place = [self._number, tile.row, tile.slot]
-        rows = self._tallies.view(
-            self._design,
+        rows = self._views.rows(
             "tallies",
             startkey=[*place, day_of(start), start],
             endkey=[*place, day_of(end - 1), end - 1, {}],

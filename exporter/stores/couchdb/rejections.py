@@ -10,6 +10,7 @@ import zstandard
 from exporter.domain.interaction import Reason, Rejected
 from exporter.ports import RejectedRow
 from exporter.stores.couchdb.database import Database, Found
+from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import document_id, read, spelt
 from exporter.stores.couchdb.transport import Conflict, NotFound
@@ -43,18 +44,16 @@ class _Rejection(msgspec.Struct, omit_defaults=True):
 class Rejections:
     """The rejected rows of a store."""
 
-    def __init__(self, tallies: Database, months: Months, design: str) -> None:
+    def __init__(self, tallies: Database, months: Months, views: Views) -> None:
         self._tallies = tallies
         self._months = months
-        self._design = design
+        self._views = views
         self._known: set[str] = set()
         self._known_at = 0
 
     def counts(self) -> dict[Reason, int]:
         """Count the rejected rows by reason."""
-        rows = self._tallies.view(
-            self._design, "held", group=True, startkey=["rejected"], endkey=["rejected", {}]
-        )
+        rows = self._views.rows("held", group=True, startkey=["rejected"], endkey=["rejected", {}])
         return {Reason(row.key[1]): row.value[0] for row in rows if row.value[0]}
 
     def add(self, rows: Sequence[Rejected], now_ms: int) -> None:
@@ -94,10 +93,7 @@ class Rejections:
 
     def newest(self, limit: int) -> list[RejectedRow]:
         """List the rows whose content is kept, the newest first."""
-        ids = [
-            row.id or ""
-            for row in self._tallies.view(self._design, "rejected", descending=True, limit=limit)
-        ]
+        ids = [row.id or "" for row in self._views.rows("rejected", descending=True, limit=limit)]
         rows: list[RejectedRow] = []
         for start in range(0, len(ids), PAGE):
             found = self._tallies.fetch(ids[start : start + PAGE], _Rejection)
@@ -130,9 +126,7 @@ class Rejections:
 
     def _let_go_of_old(self) -> None:
         while True:
-            rows = self._tallies.view(
-                self._design, "rejected", descending=True, skip=KEPT, limit=PAGE
-            )
+            rows = self._views.rows("rejected", descending=True, skip=KEPT, limit=PAGE)
             if not rows:
                 return
             found = self._tallies.fetch([row.id or "" for row in rows], _Rejection)

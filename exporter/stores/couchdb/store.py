@@ -19,7 +19,7 @@ from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreEr
 from exporter.stores.couchdb.addition import Addition
 from exporter.stores.couchdb.batches import Batches
 from exporter.stores.couchdb.database import NEVER, Server, pages
-from exporter.stores.couchdb.design import deployed, design
+from exporter.stores.couchdb.design import Views, design
 from exporter.stores.couchdb.documents import Document, row_id, stored
 from exporter.stores.couchdb.generations import Generations, Register, switched, with_pending
 from exporter.stores.couchdb.months import Months
@@ -47,7 +47,7 @@ class _Note(msgspec.Struct):
 class _Parts:
     """What works once the databases and views are known to be there."""
 
-    design: str
+    views: Views
     register: Register
     months: Months
     batches: Batches
@@ -98,16 +98,17 @@ class CouchdbStore:
             if self._made is None:
                 if not self._tallies.exists():
                     self._tallies.create(shards=1)
-                design = deployed(self._tallies)
+                views = Views(self._tallies)
+                views.deploy()
                 register = Register(self._tallies)
                 months = Months(self._server, self._prefix, self._tallies)
                 self._made = _Parts(
-                    design=design,
+                    views=views,
                     register=register,
                     months=months,
-                    batches=Batches(self._tallies, months, register, design),
-                    rejections=Rejections(self._tallies, months, design),
-                    upkeep=Upkeep(self._tallies, register, design),
+                    batches=Batches(self._tallies, months, register, views),
+                    rejections=Rejections(self._tallies, months, views),
+                    upkeep=Upkeep(self._tallies, register, views),
                 )
             return self._made
 
@@ -315,7 +316,7 @@ class CouchdbStore:
     def _reading(self, state: Generations) -> Reading:
         return Reading(
             self._tallies,
-            self._parts.design,
+            self._parts.views,
             number=state.in_force,
             layout=self._counting.layout,
             slot_tiles=state.slot_tiles,
@@ -345,7 +346,7 @@ class CouchdbStore:
         held = self._held()
         records = parts.months.records()
         dropped = sum(record.dropped for record in records.values())
-        newest = self._tallies.view(parts.design, "newest", descending=True, limit=1)
+        newest = parts.views.rows("newest", descending=True, limit=1)
         return Holdings(
             interactions=sum(interactions for interactions, _ in held.values()) - dropped,
             ignored=sum(ignored for _, ignored in held.values()),
@@ -356,9 +357,7 @@ class CouchdbStore:
 
     def _held(self) -> dict[Month, tuple[int, int]]:
         """Say how many interactions and ignored rows each month got, dropped ones included."""
-        rows = self._tallies.view(
-            self._parts.design, "held", group=True, startkey=["month"], endkey=["month", {}]
-        )
+        rows = self._parts.views.rows("held", group=True, startkey=["month"], endkey=["month", {}])
         return {row.key[1]: (row.value[0], row.value[1]) for row in rows}
 
     def _interactions_held(self) -> int:

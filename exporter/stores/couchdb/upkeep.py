@@ -12,6 +12,7 @@ from exporter.domain.interaction import Hour
 from exporter.domain.tally import Tally
 from exporter.stores.couchdb.batches import make_room
 from exporter.stores.couchdb.database import Database
+from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.generations import Generations, Register
 from exporter.stores.couchdb.tiles import day_of, encoded
 from exporter.stores.couchdb.transport import Conflict
@@ -22,10 +23,10 @@ PAGE = 200  # documents rewritten at a time
 class Upkeep:
     """Rewrites documents that hold tallies."""
 
-    def __init__(self, tallies: Database, register: Register, design: str) -> None:
+    def __init__(self, tallies: Database, register: Register, views: Views) -> None:
         self._tallies = tallies
         self._register = register
-        self._design = design
+        self._views = views
 
     def correct(self, number: int, counting: Counting, difference: Tally) -> None:
         """Add a difference to the tallies of a generation."""
@@ -51,7 +52,7 @@ class Upkeep:
 
     def drop_generations(self, state: Generations) -> None:
         """Take the tallies of generations out that are neither in force nor pending."""
-        present = self._tallies.view(self._design, "tallies", group_level=1)
+        present = self._views.rows("tallies", group_level=1)
         for row in present:
             number = row.key[0]
             if number in state.counted:
@@ -74,8 +75,8 @@ class Upkeep:
     def _rewrite(self, change: Callable[[dict[str, Any]], None], **span: object) -> None:
         """Rewrite all documents with rows in a span of the view, so that they have none there."""
         while True:
-            rows = self._tallies.view(
-                self._design, "tallies", reduce=False, limit=PAGE, inclusive_end=False, **span
+            rows = self._views.rows(
+                "tallies", reduce=False, limit=PAGE, inclusive_end=False, **span
             )
             ids = sorted({row.id for row in rows if row.id is not None})
             if not ids:

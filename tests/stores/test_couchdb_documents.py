@@ -1,0 +1,314 @@
+"""What users see in CouchDB: names, documents, views."""
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.domain.counting import Counting
+from exporter.ports import Store, StoreError
+from exporter.stores.couchdb import CouchdbStore
+from exporter.stores.couchdb.design import design
+from exporter.stores.couchdb.documents import same_meaning
+from exporter.stores.couchdb.names import (
+    database_prefix,
+    document_id,
+    end_of,
+    month_of,
+    read,
+    spelt,
+    start_of,
+)
+from exporter.stores.couchdb.seen import GENERATION, Seen
+from tests.stores.oracle import counted
+from tests.stores.places import Place, databases, documents
+from tests.stores.rows import NOW, SHOWN, batch, blob, ms, some
+from tests.web.certificates import a_certificate
+
+
+@pytest.fixture
+def store(couchdb: Place, counting: Counting) -> Store:
+    store = couchdb.open()
+    store.count_under(counting)
+    return store
+
+
+@pytest.fixture
+def name(couchdb: Place) -> str:
+    return couchdb.url.rsplit("/", 1)[1]
+
+
+# Databases
+
+
+def test_each_month_has_a_database_and_the_tallies_one(
+    store: Store, counting: Counting, pouchdb_server: str, name: str
+) -> None:
+    rows = [("a", blob("2026-10-31T23:59", SHOWN)), ("b", blob("2026-11-01", SHOWN)), ("c", b"{}")]
+
+    store.add(batch(counting, rows), NOW)
+
+    found = [each.removeprefix(name) for each in databases(pouchdb_server, name)]
+    assert found == ["-2026-10", "-2026-11", "-tallies", "-undated"]
+
+
+def test_databases_of_interactions_have_no_view(
+    store: Store, counting: Counting, pouchdb_server: str, name: str
+) -> None:
+    store.add(batch(counting, some(3)), NOW)
+
+    every = requests.get(f"{pouchdb_server}/{name}-2026-11/_all_docs", timeout=5).json()["rows"]
+
+    assert [row["id"] for row in every] == [id_ for id_, _ in some(3)]
+
+
+def test_a_month_is_created_again_if_someone_deletes_it(
+    store: Store, counting: Counting, pouchdb_server: str, name: str
+) -> None:
+    store.add(batch(counting, some(3)), NOW)
+    requests.delete(f"{pouchdb_server}/{name}-2026-11", timeout=5).raise_for_status()
+
+    added = store.add(batch(counting, [("new", blob("2026-11-03", SHOWN))]), NOW)
+
+    assert added.imported == 1
+    assert [row.id for row in store.interactions(0, 1 << 42)] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "spelling"),
+    [
+        ("kpi", "kpi"),
+        ("kpi-test_2", "kpi-test_2"),
+        ("KPI", "db$$$4b$50$49"),
+        ("my kpi/é$", "my$20kpi$2f$c3$a9$24"),
+        ("2026", "db$$2026"),
+        ("_users", "db$$_users"),
+    ],
+)
+def test_a_prefix_is_spelt_as_couchdb_takes_it(wanted: str, spelling: str) -> None:
+    assert database_prefix(wanted) == spelling
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_different_prefixes_stay_different(one: str, other: str) -> None:
+    assert (database_prefix(one) == database_prefix(other)) == (one == other)
+
+
+def test_a_prefix_may_not_be_endless() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        database_prefix("k" * 201)
+
+
+@given(st.integers(ms("2000-01-01"), ms("2200-01-01")))
+def test_a_month_holds_what_lies_between_its_bounds(at_ms: int) -> None:
+    month = month_of(at_ms)
+
+    assert start_of(month) <= at_ms // 3_600_000 < end_of(month)
+
+
+# Documents
+
+
+def test_a_blob_stands_under_one_key_as_it_came(
+    store: Store, counting: Counting, pouchdb_server: str, name: str
+) -> None:
+    raw = blob("2026-11-03", SHOWN, _id="x", _rev="1-x", _deleted=True, batch="y", at=3)
+    store.add(batch(counting, [("a", raw), ("e", blob("2026-11-03"))]), NOW)
+
+    held, empty = documents(pouchdb_server, f"{name}-2026-11")
+
+    assert held["_id"] == "a"
+    assert held["at"] == ms("2026-11-03")
+    assert held["blob"] == json.loads(raw)
+    assert held["batch"] == empty["batch"]
+    assert (empty["_id"], empty["ignored"]) == ("e", True)
+    assert "blob" not in empty
+
+
+def test_what_a_row_replaced_stays_in_its_document(
+    store: Store, counting: Counting, pouchdb_server: str, name: str
+) -> None:
+    contents = [blob("2026-11-03", SHOWN, lang=lang) for lang in ("a", "b", "c", "d")]
+    for raw in contents:
+        store.add(batch(counting, [("a", raw)]), NOW)
+
+    (held,) = documents(pouchdb_server, f"{name}-2026-11")
+
+    assert held["blob"] == json.loads(contents[3])
+    before = held["before"]
+    assert isinstance(before, list)  # one is enough: older ones are counted for certain
+    assert [version["blob"] for version in before] == [json.loads(contents[2])]
+
+
+def test_a_finished_batch_keeps_no_ids(
+    store: Store, counting: Counting, pouchdb_server: str, name: str
+) -> None:
+    store.add(batch(counting, some(3)), NOW)
+    store.add(batch(counting, some(3)), NOW)
+
+    held = [d for d in documents(pouchdb_server, f"{name}-tallies") if d["_id"] != "months"]
+
+    batches = [doc for doc in held if str(doc["_id"]).startswith("batch:")]
+    assert len(batches) == 1
+    assert batches[0]["held"] == {"2026-11": [3, 0]}
+    assert "open" not in batches[0]
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=600))
+def test_a_mapped_id_can_be_read_back(id_: str) -> None:
+    mapped = document_id(id_)
+
+    assert mapped == id_ or read(spelt(id_)) == id_
+    assert mapped
+    assert not mapped.startswith("_")
+    assert len(mapped) <= 500
+    assert mapped.isprintable()
+
+
+def test_mapped_ids_do_not_meet_others() -> None:
+    mapped = document_id("_x")
+
+    assert document_id(mapped) != mapped
+    assert document_id("") != document_id("_")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (b'{"a": 1, "b": [1, 2]}', b'{"b":[1,2],"a":1}', True),
+        (b'{"a": 1}', b'{"a": 1.0}', True),
+        (b'{"a": 1e2}', b'{"a": 100}', True),
+        (b'{"a": 12345678901234567890}', b'{"a": 12345678901234567000}', True),
+        (rb'{"a": "\u00e9"}', '{"a": "é"}'.encode(), True),
+        (b'{"a": 1}', b'{"a": true}', False),
+        (b'{"a": 0}', b'{"a": false}', False),
+        (b'{"a": null}', b"{}", False),
+        (b'{"a": [1, 2]}', b'{"a": [2, 1]}', False),
+        (b'{"a": "1"}', b'{"a": 1}', False),
+        (b'{"a": {}}', b'{"a": []}', False),
+        (b'{"a": [1]}', b'{"a": [1, 1]}', False),
+    ],
+)
+def test_spelling_is_no_change_of_meaning(one: bytes, other: bytes, *, same: bool) -> None:
+    assert same_meaning(one, other) is same
+
+
+def test_a_row_that_comes_in_another_spelling_is_a_duplicate(
+    couchdb: Place, store: Store, counting: Counting
+) -> None:
+    raw = blob("2026-11-03", SHOWN, n=1.0, big=12345678901234567890, text="é")
+    store.add(batch(counting, [("a", raw)]), NOW)
+    reopened = couchdb.open()
+    reopened.count_under(counting)
+    respelt = json.dumps(json.loads(raw), sort_keys=True, ensure_ascii=False).encode()
+
+    added = reopened.add(batch(counting, [("a", respelt)]), NOW)
+
+    assert (added.imported, added.duplicate) == (0, 1)
+
+
+def test_what_is_seen_held_is_forgotten_at_some_time() -> None:
+    seen = Seen()
+    seen.see([("a", b"1")])
+
+    assert seen.holds("a", b"1")
+    assert not seen.holds("a", b"2")
+    seen.see((str(n), b"") for n in range(3 * GENERATION))
+    assert not seen.holds("a", b"1")
+
+
+# Views
+
+
+def test_a_restart_writes_no_design_document(
+    couchdb: Place, store: Store, pouchdb_server: str, name: str
+) -> None:
+    store.holdings()
+    path = f"{pouchdb_server}/{name}-tallies/_design/{design()[0]}"
+    before = requests.get(path, timeout=5).json()["_rev"]
+
+    couchdb.open().holdings()
+
+    assert before.startswith("1-")
+    assert requests.get(path, timeout=5).json()["_rev"] == before
+
+
+def test_views_of_an_older_version_are_removed_once_the_new_ones_are_built(
+    couchdb: Place, counting: Counting, pouchdb_server: str, name: str
+) -> None:
+    database = f"{pouchdb_server}/{name}-tallies"
+    requests.put(database, timeout=5)
+    for each in ("kpi-000000000000", "someone-elses"):
+        requests.put(f"{database}/_design/{each}", json={"views": {}}, timeout=5)
+
+    store = couchdb.open()
+    store.count_under(counting)
+
+    span = "startkey=%22_design/%22&endkey=%22_design0%22"
+    left = requests.get(f"{database}/_all_docs?{span}", timeout=5).json()["rows"]
+    assert {row["id"] for row in left} == {f"_design/{design()[0]}", "_design/someone-elses"}
+
+
+def test_views_that_another_version_removed_are_deployed_again(
+    store: Store, counting: Counting, pouchdb_server: str, name: str
+) -> None:
+    store.add(batch(counting, some(3)), NOW)
+    path = f"{pouchdb_server}/{name}-tallies/_design/{design()[0]}"
+    rev = requests.get(path, timeout=5).json()["_rev"]
+    requests.delete(f"{path}?rev={rev}", timeout=5).raise_for_status()
+
+    assert counted(store)
+
+
+# TLS
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """A server with a certificate of its own authority: its port, the authority's file."""
+    authority = a_certificate("authority", authority=True)
+    ca_file, _ = authority.write(tmp_path, "authority")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*a_certificate("127.0.0.1", issuer=authority).write(tmp_path, "server"))
+
+    class Missing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"error": "not_found", "reason": "Database does not exist."}'
+            self.send_response(404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Missing)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # refused on purpose
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server.server_address[1], Path(ca_file)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_tls_trusts_the_authority_of_the_configuration_alone(secure: tuple[int, Path]) -> None:
+    port, ca_file = secure
+    trusting = CouchdbStore(f"couchdbs://127.0.0.1:{port}/kpi", ca_file=ca_file)
+    other = CouchdbStore(f"couchdbs://127.0.0.1:{port}/kpi")
+
+    with pytest.raises(StoreError, match="404"):
+        trusting.check()
+    with pytest.raises(StoreError, match=r"certificate.*store\.ca_file"):
+        other.check()
+    trusting.close()
+    other.close()

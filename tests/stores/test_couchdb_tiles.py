@@ -1,0 +1,58 @@
+"""Tallies as arrays that CouchDB can add up."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.domain.counting import Counting
+from exporter.domain.tally import Key, Tally
+from exporter.stores.couchdb.tiles import (
+    OVERFLOW,
+    ROWS,
+    SLOTS,
+    Tile,
+    Unpacked,
+    encoded,
+    tiles_of,
+    to_tally,
+)
+
+SUM_TAKES_BYTES = 4906  # couch_query_servers: a longer sum has to shrink to half its input
+LARGEST_NUMBER_BYTES = 9  # Erlang's external format, up to 2^48
+
+_counts = st.dictionaries(st.integers(0, 400), st.integers(-5, 1 << 40).filter(bool), min_size=1)
+
+
+def test_no_array_grows_longer_than_sum_takes() -> None:
+    longest = ROWS * SLOTS * LARGEST_NUMBER_BYTES
+
+    assert longest + len("a list's header and tail") < SUM_TAKES_BYTES
+
+
+@given(data=st.data())
+def test_a_tally_comes_back_from_its_tiles(counting: Counting, data: st.DataObject) -> None:
+    layout = counting.layout
+    keys = st.builds(
+        lambda hour, row: Key(hour, *row), st.integers(0, 99), st.sampled_from(layout.rows)
+    )
+    tally: Tally = data.draw(st.dictionaries(keys, _counts, max_size=12))
+    unpacked = Unpacked(layout, None)
+
+    for hour, row, slot, numbers in encoded(tally, layout):
+        assert Tile(row, slot) in tiles_of(layout, 99, None)
+        if slot == OVERFLOW:
+            for position, n in numbers:
+                unpacked.put_overflow(hour, Tile(row, slot), position, n)
+        else:
+            assert len(numbers) <= ROWS * SLOTS
+            assert numbers[-1] != 0
+            unpacked.put(hour, Tile(row, slot), numbers)
+
+    assert to_tally(unpacked.sums()) == tally
+
+
+def test_a_segmentation_is_read_from_its_tiles_alone(counting: Counting) -> None:
+    every = tiles_of(counting.layout, 2, None)
+
+    assert tiles_of(counting.layout, 2, ("",)) == [Tile(0, 0), Tile(0, 1)]
+    assert tiles_of(counting.layout, 2, ()) == []
+    assert len(every) == 2 * -(-len(counting.layout.rows) // ROWS)
