@@ -93,6 +93,7 @@ class Exporter:
             self._source,
             store,
             history=settings.history,
+            retention=self._configuration.retention,
             sweeps=settings.sweeps,
         )
 
@@ -157,13 +158,13 @@ class Exporter:
         self._recount()
 
     def _run_import(self, store: Store) -> None:
-        if self._importer is None or self._reconciler is None:
+        if self._reconciler is None:
             return
         began = now()
         self._journal.import_began(began)
         before = dict(self._journal.operations.interactions)
         try:
-            self._fetch(self._importer, self._reconciler, began)
+            self._fetch(self._reconciler, began)
             self._remember_lateness(store, began)
             self._journal.counted(self._reconciler.balance(), store.holdings())
         except SourceError as problem:
@@ -186,12 +187,17 @@ class Exporter:
             counts = {result: n - before[result] for result, n in after.items()}
             self._log.info("import finished", seconds=round(took.total_seconds(), 3), **counts)
 
-    def _fetch(self, importer: Importer, reconciler: Reconciler, began: datetime) -> None:
-        """Import what is new, then what came late."""
-        first = importer.position() is None
+    def _fetch(self, reconciler: Reconciler, began: datetime) -> None:
+        """Import what is new, then what came late.
+
+        After a pause, what happened in it is seen late, whenever it came: nothing to learn from.
+        """
+        before = self._journal.operations.last_success
+        pause = self._configuration.import_.every * 2
+        at_its_pace = before is not None and began - before <= pause
         for progress in reconciler.import_all(self._counting, began, stopped=self._stopping.is_set):
             self._journal.stored(progress.added, progress.late)
-            if not first:
+            if at_its_pace:
                 late = late_seconds(progress.added.timestamps_ms, ms_of(began))
                 self._journal.came(self._journal.operations.lateness.see(late))
 

@@ -1,8 +1,9 @@
 """One import: fetch, read, store; every row that came is accounted for."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from exporter.domain.counting import Counting
 from exporter.domain.facts import Verdict
@@ -16,6 +17,7 @@ OVERLAP = timedelta(minutes=20)  # clients round timestamps down to 10 minutes
 SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=7)
 FEWEST_ROWS, MOST_ROWS = 5_000, 20_000  # that a window should bring
 BATCH_ROWS = 5_000  # stored at a time
+LONG_AGO, OLDEST = datetime(1, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)
 _POSITION = "position"
 _ROUNDED = timedelta(minutes=10)
 
@@ -79,25 +81,37 @@ class Importer:
                 self._move_position(fetched_until, now)
 
     def fetch_again(
-        self,
-        counting: Counting,
-        now: datetime,
-        start: datetime,
-        end: datetime,
-        *,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Progress]:
-        """Import a range that was fetched before, for what came to it late. Raises as `run`."""
-        for _, progress in self._windows(counting, now, start, end, stopped):
-            if progress is not None:
-                yield progress
+        self, counting: Counting, now: datetime, start: datetime, end: datetime
+    ) -> Iterator[tuple[datetime, Progress | None]]:
+        """Import a range that was fetched before, for what came to it late. Raises as `run`.
+
+        The end of a window that is whole comes without progress. Nothing is fetched ahead of
+        what is asked for, so that whoever has enough can stop.
+        """
+        position = self.position()
+        for bound, batch in _read(counting, self._fetched(start, end), ms_of(now + AHEAD)):
+            if batch is None:
+                yield bound, None
+            else:
+                done = (bound - start) / (end - start)
+                yield bound, self._store_batch(batch, now, position, done)
 
     def fetch_strays(self, counting: Counting, now: datetime) -> Iterator[Progress]:
-        """Import what only a request without end returns: timestamps stored as strings."""
+        """Import what is in no range of time: timestamps that are strings, or in seconds.
+
+        As far as the source gives them, and in time. Nothing is asked for that lies ahead of
+        a clock which is behind what was seen already, or which may never have been right.
+        """
         position = self.position()
-        for rows in self._source.fetch(now + AHEAD, None):
-            batch = _batch(counting.read(rows, newest_ms=ms_of(now + AHEAD)))
-            yield self._store_batch(batch, now, position, done=1.0)
+        newest = self._newest()
+        ranges: list[tuple[datetime, datetime | None]] = [(LONG_AGO, OLDEST)]
+        if newest is not None and newest <= now + AHEAD:
+            ranges.append((now + AHEAD, None))
+        for start, end in ranges:
+            with suppress(SourceTooSlowError):
+                for rows in self._source.fetch(start, end):
+                    batch = _batch(counting.read(rows, newest_ms=ms_of(now + AHEAD)))
+                    yield self._store_batch(batch, now, position, done=1.0)
 
     def _windows(
         self,
@@ -137,8 +151,9 @@ class Importer:
                     rows += len(portion)
                     yield bound, portion
             except SourceTooSlowError:
+                shortest = self._length <= SHORTEST
                 self._length = max(SHORTEST, self._length / 2)
-                if not rows:
+                if not rows or shortest:
                     raise
                 continue
             self._adapt(rows, bound - at)
@@ -154,13 +169,17 @@ class Importer:
     def _move_position(self, fetched_until: datetime, now: datetime) -> None:
         """Note how far the import has come: never past the clock, nor past what was seen.
 
-        A clock that runs ahead would otherwise leave a gap behind it once it is set right.
+        A clock that runs ahead would otherwise leave a gap behind it once it is set right, and
+        one that is far behind would have everything fetched again.
         """
-        newest_ms = self._store.holdings().newest_ms
-        if newest_ms is not None:
-            newest = EPOCH + timedelta(milliseconds=newest_ms)
+        newest = self._newest()
+        if newest is not None and newest <= now + AHEAD:
             position = min(fetched_until, now, newest)
             self._store.remember(_POSITION, position.isoformat())
+
+    def _newest(self) -> datetime | None:
+        newest_ms = self._store.holdings().newest_ms
+        return None if newest_ms is None else EPOCH + timedelta(milliseconds=newest_ms)
 
     def _adapt(self, rows: int, length: timedelta) -> None:
         if rows > MOST_ROWS:

@@ -103,24 +103,27 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """Both sides counted: `source` is None where it cannot say, and then nothing is known."""
+    """Both sides counted: `source` is None where it cannot say, and then nothing is known.
+
+    `surplus`: how many more the source holds when nothing is missing: rows out of reach, less
+    those that it deleted; None while that was not found out.
+    """
 
     source: int | None
     accounted_for: int
-    unreachable: int
-    gone: int
-
-    @property
-    def difference(self) -> int | None:
-        """How many more the source holds than are accounted for; below 0, rows went there."""
-        if self.source is None:
-            return None
-        return self.source + self.gone - self.accounted_for - self.unreachable
+    surplus: int | None
 
     @property
     def missing(self) -> int | None:
         """Rows that can be had from the source and are not accounted for here."""
-        return None if self.difference is None else max(0, self.difference)
+        if self.source is None or self.surplus is None:
+            return None
+        return max(0, self.source - self.accounted_for - self.surplus)
+
+    @property
+    def unreachable(self) -> int:
+        """Rows that the source holds and gives in no range."""
+        return max(0, self.surplus or 0)
 
 
 class RejectedRow(NamedTuple):

@@ -8,43 +8,93 @@ is worth fetching again, and what cannot be reached at all, is `docs/explanation
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeAlias
 
 import msgspec
 
 from exporter.domain.counting import Counting
 from exporter.domain.sweeps import Sweeps
-from exporter.domain.windows import EPOCH, hour_of
-from exporter.importer import AHEAD, Importer, Progress
+from exporter.domain.windows import EPOCH, hour_of, start_of
+from exporter.importer import Importer, Progress
 from exporter.ports import Balance, Source, Store
 
-STRETCH = timedelta(hours=6)
+STRAYS_EVERY = timedelta(days=1)
+_SET_BACK = timedelta(hours=1)  # a clock that went back by more makes the ledger doubtful
 _LEDGER = "reconciling"
+
+_Stretch: TypeAlias = tuple[datetime, datetime, Callable[[datetime], None]]
+"""What to fetch again, from and until, and how to note up to when it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """A range that is fetched again, the oldest first: `at` is how far it has come.
+
+    `count`: what the source held just before it `began`; `news`: how many rows other imports
+    have brought since.
+    """
+
+    began: datetime
+    at: datetime
+    until: datetime
+    count: int = 0
+    news: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of it was fetched again."""
+        return self.at >= self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """What is known of past stretches, as the store remembers it.
+    """What is known of the past, as the store remembers it.
 
-    `first`: where the history begins; `complete`: as of when all of it was last known to be
-    whole; `swept`: stretch (by number since 1970) -> when it was last fetched again;
-    `pass_began` and `pass_count`: a sweep of everything that is under way (the first import
-    is one) and the source's count at its beginning; `pass_ended`: when one last ended.
-    `unreachable`: rows the source holds that lie before the history or that no range returns;
-    `gone`: rows that are accounted for here and that the source holds no longer.
+    `first`: where the history begins; `asked`: when the clock was last read.
+    `surplus`: how many more rows the source holds than are accounted for here when nothing is
+    missing: those out of reach, less those that it deleted; None until both sides were counted.
+    `fell_to`: the surplus that the last count would mean if it was right, where that is a lower
+    one. `doubtful`: whether late rows may be hidden in the surplus.
+    `looked`: age in seconds -> up to when interactions were looked for again at that age.
+    `sweep`: of all the history, under way; `swept`: when all was last known to be whole.
+    `tiers`: age in seconds -> the sweep up to that age, where the source cannot count.
+    `strays`: when those outside all ranges were last fetched.
     """
 
     first: datetime
-    complete: datetime = EPOCH
-    swept: Mapping[int, datetime] = field(default_factory=dict)
-    pass_began: datetime | None = None
-    pass_count: int | None = None
-    pass_ended: datetime = EPOCH
-    unreachable: int = 0
-    gone: int = 0
+    asked: datetime
+    swept: datetime
+    surplus: int | None = None
+    fell_to: int | None = None
+    doubtful: bool = False
+    looked: Mapping[int, datetime] = field(default_factory=dict)
+    sweep: Sweep | None = None
+    tiers: Mapping[int, Sweep] = field(default_factory=dict)
+    strays: datetime = EPOCH
+
+    def set_right(self, now: datetime) -> "Ledger":
+        """Note the time; if the clock was set back, believe no later one."""
+        if now >= self.asked:
+            return replace(self, asked=now)
+        went_back = self.asked - now
+        return replace(
+            self,
+            asked=now,
+            swept=min(self.swept, now),
+            doubtful=self.doubtful or went_back > _SET_BACK,
+            looked={age: min(at, _aged(now, age)) for age, at in self.looked.items()},
+            sweep=None if self.sweep and self.sweep.began > now else self.sweep,
+            tiers={age: one for age, one in self.tiers.items() if one.began <= now},
+            strays=min(self.strays, now),
+        )
 
 
 class Reconciler:
-    """Keeps the ledger, and has stretches fetched again when they are due."""
+    """Imports what is new, then what came late; keeps the ledger.
+
+    Nothing that `retention` has dropped is fetched again.
+    """
 
     def __init__(
         self,
@@ -53,13 +103,24 @@ class Reconciler:
         store: Store,
         *,
         history: timedelta,
+        retention: timedelta,
         sweeps: Sweeps,
     ) -> None:
         self._importer = importer
         self._source = source
         self._store = store
         self._history = history
+        self._retention = retention
         self._sweeps = sweeps
+
+    def balance(self) -> Balance:
+        """Count both sides. Raises `SourceError` and `StoreError`."""
+        ledger = self._read()
+        return Balance(
+            source=self._source.count(),
+            accounted_for=self._accounted_for(),
+            surplus=None if ledger is None else ledger.surplus,
+        )
 
     def import_all(
         self,
@@ -69,137 +130,208 @@ class Reconciler:
         stopped: Callable[[], bool] = lambda: False,
     ) -> Iterator[Progress]:
         """Import what is new, then what came late. Raises `SourceError` and `StoreError`."""
-        if self._read() is None:
-            self._open(now)
+        self._open(now)
+        # Before the import: what comes meanwhile is news, not part of what a sweep has to find.
+        count = self._source.count() if self._sweep_is_due(now) else None
+        before = self._accounted_for()
         yield from self._importer.run(counting, now, stopped=stopped)
-        if not stopped():
-            yield from self._reconcile(counting, now, stopped)
-
-    def _open(self, now: datetime) -> None:
-        """Open the ledger: the first import, or else a sweep, is about to fetch everything."""
-        first_import = self._importer.position() is None
-        self._write(
-            Ledger(
-                first=now - self._history,
-                complete=now if first_import else EPOCH,
-                pass_began=now,
-                pass_count=self._source.count(),
-            )
-        )
-
-    def balance(self) -> Balance:
-        """Count both sides. Raises `SourceError` and `StoreError`."""
-        ledger = self._read()
-        return Balance(
-            source=self._source.count(),
-            accounted_for=self._store.holdings().accounted_for,
-            unreachable=0 if ledger is None else ledger.unreachable,
-            gone=0 if ledger is None else ledger.gone,
-        )
+        if stopped():
+            return
+        sweep = self._ledger.sweep
+        if sweep is not None:
+            news = sweep.news + self._accounted_for() - before
+            self._change(sweep=replace(sweep, news=news))
+        elif count is not None:
+            begun = Sweep(began=now, at=self._oldest(now), until=now, count=count)
+            self._change(sweep=begun)
+        yield from self._reconcile(counting, now, stopped)
 
     def _reconcile(
         self, counting: Counting, now: datetime, stopped: Callable[[], bool]
     ) -> Iterator[Progress]:
-        """Fetch again what is due, the newest first, until nothing is missing.
-
-        Ends early when the run's rows are up.
-        """
-        ledger = self._read()
-        if ledger is None:
+        """Fetch again what is due, until nothing is missing or the run's rows are up."""
+        source = self._source.count()
+        if self._ledger.surplus is None:
+            yield from self._fetch_strays(counting, now)
+            if source is not None:
+                self._suppose(source, now)
+        if source is not None and not self._is_something_due(source, now):
             return
-        balance = self.balance()
-        if self._settled(ledger, balance, now):
-            return
-        ledger = self._with_pass(ledger, balance, now)
+        yield from self._fetch_strays(counting, now)
         rows = 0
-        for stretch in self._due(ledger, now, counted=balance.source is not None):
-            start = max(EPOCH + stretch * STRETCH, ledger.first)
-            end = EPOCH + (stretch + 1) * STRETCH
-            for progress in self._importer.fetch_again(counting, now, start, end, stopped=stopped):
-                rows += sum(progress.added[:4])
-                yield progress
-            if stopped():
-                return
-            ledger = replace(ledger, swept={**ledger.swept, stretch: now})
-            self._write(ledger)
-            if self._settled(ledger, self.balance(), now) or rows >= self._sweeps.rows:
-                return
-        if ledger.pass_began is not None:
+        for start, end, note in self._tiers(now) if source is None else self._looks(now):
+            for until, progress in self._importer.fetch_again(counting, now, start, end):
+                if progress is None:
+                    note(until)
+                    if rows >= self._sweeps.rows or self._is_nothing_left(source, now):
+                        return
+                else:
+                    rows += sum(progress.added[:4])
+                    yield progress
+                if stopped():
+                    return
+        sweep = self._ledger.sweep
+        if source is not None and sweep is not None and sweep.ended:
             yield from self._importer.fetch_strays(counting, now)
-            self._end_pass(ledger, ledger.pass_began, counting, now)
+            self._end_sweep(sweep, now)
 
-    def _settled(self, ledger: Ledger, balance: Balance, now: datetime) -> bool:
-        """If nothing is missing, every stretch is whole as of now without a look at any."""
-        difference = balance.difference
-        if difference is None or difference > 0:
+    # What the counts mean
+
+    def _suppose(self, source: int, now: datetime) -> None:
+        """Take what is not here after the first import for out of reach; a sweep will tell."""
+        surplus = source - self._accounted_for()
+        self._change(surplus=surplus, doubtful=surplus > 0, swept=now)
+
+    def _difference(self, source: int) -> int:
+        return source - self._accounted_for() - (self._ledger.surplus or 0)
+
+    def _is_something_due(self, source: int, now: datetime) -> bool:
+        """Weigh both sides; say whether anything is to be looked for."""
+        ledger = self._ledger
+        difference = self._difference(source)
+        if difference > 0:
+            self._change(fell_to=None)
+            return True
+        if difference == 0:
+            self._change(fell_to=None)
+        else:
+            lower = source - self._accounted_for()
+            if ledger.fell_to is None:  # believed if the next import finds it so again
+                self._change(fell_to=lower)
+                return False
+            # Rows went at the source, and as many late ones may have come meanwhile.
+            self._change(surplus=max(lower, ledger.fell_to), fell_to=None, doubtful=True)
+        self._everything_is_whole(now)
+        return self._ledger.doubtful
+
+    def _is_nothing_left(self, source: int | None, now: datetime) -> bool:
+        if source is None or self._ledger.doubtful or self._difference(source) > 0:
             return False
-        self._write(
-            replace(
-                ledger,
-                complete=now,
-                swept={},
-                pass_began=None,
-                pass_ended=now if ledger.pass_began else ledger.pass_ended,
-                gone=ledger.gone - difference,
-            )
-        )
+        counted = self._source.count()
+        if counted is None or self._difference(counted) != 0:
+            return False
+        self._everything_is_whole(now)
         return True
 
-    def _with_pass(self, ledger: Ledger, balance: Balance, now: datetime) -> Ledger:
-        """Begin a sweep of everything, if the time for one has come."""
-        if (
-            ledger.pass_began is not None
-            or balance.source is None
-            or now - ledger.pass_ended < self._sweeps.everything
-        ):
-            return ledger
-        return replace(ledger, pass_began=now, pass_count=balance.source)
+    def _everything_is_whole(self, now: datetime) -> None:
+        """Nothing is missing as of now: what is older need not be looked at for that."""
+        looked = {_seconds(age): _aged(now, _seconds(age)) for age in self._sweeps.after}
+        if self._ledger.doubtful:
+            self._change(looked=looked)
+        else:
+            self._change(looked=looked, sweep=None, swept=now)
 
-    def _end_pass(self, ledger: Ledger, began: datetime, counting: Counting, now: datetime) -> None:
-        """Everything was fetched: what was there at the beginning and is not here is out of reach.
+    def _sweep_is_due(self, now: datetime) -> bool:
+        ledger = self._ledger
+        every = self._sweeps.doubted if ledger.doubtful else self._sweeps.everything
+        return ledger.sweep is None and ledger.surplus is not None and now - ledger.swept >= every
 
-        What happened since then is here too and was not there; of that only what is certain
-        is taken off, so that a late row is never taken for one out of reach.
+    def _end_sweep(self, sweep: Sweep, now: datetime) -> None:
+        """Everything was fetched again: what was there before and is not here is out of reach.
+
+        Late rows that came during the sweep are here and were not there; they make the lower
+        bound too low, so that none is ever taken for one out of reach.
         """
-        unreachable = ledger.unreachable
-        if ledger.pass_count is not None:
-            after = self._store.total(hour_of(began) + 1, hour_of(now + AHEAD) + 1, ("",))
-            since = sum(row.counts.get(counting.layout.attempts, 0) for row in after)
-            before = self._store.holdings().accounted_for - since
-            unreachable = max(unreachable, ledger.pass_count + ledger.gone - before)
-        self._write(
-            replace(
-                ledger,
-                complete=max(ledger.complete, began),
-                pass_began=None,
-                pass_ended=now,
-                unreachable=unreachable,
-            )
-        )
+        accounted_for = self._accounted_for()
+        source = self._source.count()
+        surplus = max(self._ledger.surplus or 0, sweep.count + sweep.news - accounted_for)
+        if source is not None:
+            surplus = min(surplus, source - accounted_for)
+        self._change(surplus=surplus, doubtful=False, sweep=None, swept=now)
 
-    def _due(self, ledger: Ledger, now: datetime, *, counted: bool) -> Iterator[int]:
-        """Give the stretches to fetch again, the newest first."""
-        last = (now - EPOCH) // STRETCH - 1
-        first = (ledger.first - EPOCH) // STRETCH
-        for stretch in range(last, first - 1, -1):
-            end = EPOCH + (stretch + 1) * STRETCH
-            covered = max(ledger.swept.get(stretch, end), end, ledger.complete)
-            if counted:
-                due = any(covered < end + age <= now for age in self._sweeps.after)
-                due = due or (ledger.pass_began is not None and covered < ledger.pass_began)
-            else:
-                tiers = (tier for tier in self._sweeps.uncounted if now - end <= tier.up_to)
-                tier = next(tiers, None)
-                due = tier is not None and now - covered >= tier.every
-            if due:
-                yield stretch
+    # What to fetch again
+
+    def _looks(self, now: datetime) -> Iterator[_Stretch]:
+        """Give what has come of age, and the rest of a sweep of everything."""
+        for age in sorted(map(_seconds, self._sweeps.after)):
+            end = _aged(now, age)
+            start = max(self._ledger.looked.get(age, end), self._oldest(now))
+            if start < end:
+                yield start, end, partial(self._looked_until, age)
+            self._looked_until(age, end)
+        sweep = self._ledger.sweep
+        if sweep is not None:
+            start = max(sweep.at, self._oldest(now))
+            if start < sweep.until:
+                yield start, sweep.until, self._swept_until
+            self._swept_until(sweep.until)
+
+    def _looked_until(self, age: int, at: datetime) -> None:
+        self._change(looked={**self._ledger.looked, age: at})
+
+    def _swept_until(self, at: datetime) -> None:
+        if self._ledger.sweep is not None:
+            self._change(sweep=replace(self._ledger.sweep, at=at))
+
+    def _tiers(self, now: datetime) -> Iterator[_Stretch]:
+        """Give what is due by the clock alone, the youngest first."""
+        younger = timedelta(0)
+        for tier in sorted(self._sweeps.uncounted, key=lambda tier: tier.up_to):
+            age = _seconds(tier.up_to)
+            sweep = self._ledger.tiers.get(age)
+            oldest = self._oldest(now)
+            if sweep is None:  # the first import has just fetched it
+                self._set_tier(age, Sweep(began=now, at=now, until=now))
+            elif sweep.ended and now - sweep.began >= tier.every:
+                start = max(oldest, now - tier.up_to) if tier.up_to < now - oldest else oldest
+                self._set_tier(age, Sweep(began=now, at=start, until=now - younger))
+            sweep = self._ledger.tiers[age]
+            start = max(sweep.at, oldest)
+            if start < sweep.until:
+                yield start, sweep.until, partial(self._tier_until, age)
+            self._tier_until(age, sweep.until)
+            if tier.up_to >= now - oldest:
+                return
+            younger = tier.up_to
+
+    def _set_tier(self, age: int, sweep: Sweep) -> None:
+        self._change(tiers={**self._ledger.tiers, age: sweep})
+
+    def _tier_until(self, age: int, at: datetime) -> None:
+        sweep = self._ledger.tiers[age]
+        self._set_tier(age, replace(sweep, at=at))
+
+    def _fetch_strays(self, counting: Counting, now: datetime) -> Iterator[Progress]:
+        if now - self._ledger.strays >= STRAYS_EVERY:
+            yield from self._importer.fetch_strays(counting, now)
+            self._change(strays=now)
+
+    def _oldest(self, now: datetime) -> datetime:
+        return max(self._ledger.first, now - self._retention)
+
+    def _accounted_for(self) -> int:
+        return self._store.holdings().accounted_for
+
+    # The ledger
+
+    def _open(self, now: datetime) -> None:
+        ledger = self._read() or Ledger(first=now - self._history, asked=now, swept=now)
+        self._write(ledger.set_right(now))
+
+    @property
+    def _ledger(self) -> Ledger:
+        ledger = self._read()
+        if ledger is None:
+            raise LookupError("the ledger is opened before it is read")
+        return ledger
+
+    def _change(self, **changes: object) -> None:
+        self._write(replace(self._ledger, **changes))  # type: ignore[arg-type]
 
     def _read(self) -> Ledger | None:
         text = self._store.note(_LEDGER)
         return None if text is None else msgspec.json.decode(text, type=Ledger)
 
     def _write(self, ledger: Ledger) -> None:
-        kept = {s: at for s, at in ledger.swept.items() if at > ledger.complete}
-        text = msgspec.json.encode(replace(ledger, swept=kept)).decode()
+        text = msgspec.json.encode(ledger).decode()
         if text != self._store.note(_LEDGER):
             self._store.remember(_LEDGER, text)
+
+
+def _seconds(age: timedelta) -> int:
+    return int(age.total_seconds())
+
+
+def _aged(now: datetime, age_seconds: int) -> datetime:
+    """Give the end of the last whole hour that is of this age."""
+    return start_of(hour_of(now - timedelta(seconds=age_seconds)))

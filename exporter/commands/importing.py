@@ -73,7 +73,12 @@ def _portions(
     if options.since or options.until:
         return importer.run(counting, began, since=options.since, until=options.until)
     reconciler = Reconciler(
-        importer, source, store, history=settings.history, sweeps=settings.sweeps
+        importer,
+        source,
+        store,
+        history=settings.history,
+        retention=configuration.retention,
+        sweeps=settings.sweeps,
     )
     return reconciler.import_all(counting, began)
 

@@ -19,8 +19,9 @@ class Sweeps:
     `after`: at these ages, while the source holds more than is accounted for here.
     `uncounted`: where the source cannot count: the first tier that a stretch is young enough
     for says how often. `everything`: all of the history, at this interval, while the sweeps
-    at those ages leave a rest; what remains then is out of reach. `rows`: how many rows a run
-    may fetch for all that.
+    at those ages leave a rest; what remains then is out of reach. `doubted`: the same, where
+    late rows may hide behind others that the source deleted. `rows`: how many rows a run may
+    fetch for all that.
     """
 
     after: tuple[timedelta, ...] = (
@@ -35,5 +36,6 @@ class Sweeps:
         Tier(up_to=timedelta(days=30), every=timedelta(days=1)),
         Tier(every=timedelta(days=7)),
     )
-    everything: timedelta = timedelta(days=30)
-    rows: int = 100_000
+    everything: timedelta = timedelta(days=90)
+    doubted: timedelta = timedelta(days=7)
+    rows: int = 250_000
