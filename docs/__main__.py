@@ -8,12 +8,15 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import configuration, metrics
+from docs import commands, configuration, metrics, pages
 
 HERE = Path(__file__).parent
 PARTS: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "configuration keys": (HERE / "reference/configuration.md", configuration.keys),
     "metrics": (HERE.parent / "README.md", metrics.short),
+    "metric families": (HERE / "reference/metrics.md", metrics.full),
+    "commands": (HERE / "reference/commands.md", commands.commands),
+    "not run": (HERE.parent / "CONTRIBUTING.md", pages.not_run),
 }
 
 

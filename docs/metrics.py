@@ -39,8 +39,10 @@ def full() -> str:
             *_table("### KPIs by segment", SEGMENTS, series),
             *_table("### Milestones", (MILESTONE,), series),
             *_table("### The exporter and its data", OPERATIONS, series),
-            f"All together, with about {series['process_* and python_*']} on the process:"
-            f" {sum(series.values()):,} series.",
+            (
+                f"All together, with about {series['process_* and python_*']} on the process:"
+                f" {sum(series.values()):,} series."
+            ),
         ]
     )
 

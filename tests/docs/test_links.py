@@ -1,0 +1,42 @@
+"""Links lead somewhere: to a file that is there, and to a heading that it has."""
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from docs.pages import CHECKOUT, anchors, links, pages
+
+NAMES = [str(page.relative_to(CHECKOUT)) for page in pages()]
+
+
+def problems(page: Path) -> list[str]:
+    found = []
+    for link in links(page):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.is_relative_to(CHECKOUT) or not target.exists():
+            found.append(f"{link}: no such file")
+        elif anchor and anchor not in anchors(target):
+            found.append(f"{link}: no such heading")
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_of_a_page_lead_somewhere(name: str) -> None:
+    assert problems(CHECKOUT / name) == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached = {CHECKOUT / "README.md"}
+    queue = list(reached)
+    while queue:
+        page = queue.pop()
+        for link in links(page):
+            target = (page.parent / unquote(link).partition("#")[0]).resolve()
+            if target.suffix == ".md" and target.exists() and target not in reached:
+                reached.add(target)
+                queue.append(target)
+    assert [name for name in NAMES if CHECKOUT / name not in reached] == []
