@@ -20,6 +20,15 @@ PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 GREY = "#8E8E8E"
 GOOD, WARNING, BAD = GREEN, ORANGE, VERMILLION
 
+_RESULTS = {
+    "imported": BLUE,
+    "success": BLUE,
+    "duplicate": GREY,
+    "ignored": SKY,
+    "rejected": VERMILLION,
+    "failure": VERMILLION,
+}
+
 AREA = "area"
 LINES = "lines"
 
@@ -69,6 +78,11 @@ def step_colours(definitions: Definitions) -> list[Override]:
 def outcome_colours() -> list[Override]:
     """Paint outcomes."""
     return [_named([outcome], colour(paint)) for outcome, paint in _OUTCOMES.items()]
+
+
+def result_colours() -> list[Override]:
+    """Paint what became of imports and of what they fetched."""
+    return [_named([result], colour(paint)) for result, paint in _RESULTS.items()]
 
 
 _FILLED: Mapping[str, object] = {"custom.fillOpacity": 20}

@@ -87,6 +87,9 @@ class Page:
             )
             .build()
         )
+        for variable in model.templating.list_val or ():
+            # What the SDK says of intervals, it says of every kind of variable.
+            variable.auto = variable.auto_min = variable.auto_count = None
         model.annotations = AnnotationContainer(list_val=list(self.annotations))
         model.panels = list(_laid_out(self.sections))
         return model

@@ -18,6 +18,7 @@ from grafana_foundation_sdk.models.common import (
     LegendDisplayMode,
     LegendPlacement,
     SortOrder,
+    TableAutoCellOptions,
     TooltipDisplayMode,
     VisibilityMode,
     VizOrientation,
@@ -36,6 +37,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
+from grafana_foundation_sdk.models.table import Options as TableOptions
 
 from grafana.source.look import BAD, BLUE, GOOD, GREY, Override, colour, of_column, of_query
 
@@ -72,11 +74,10 @@ def chart(
     *queries: Query,
     unit: str,
     overrides: Sequence[Override] = (),
-    by_day: bool = False,
-    decimals: int | None = None,
+    interval: str = "",
     minimum: float | None = None,
 ) -> Panel:
-    """Draw series over time. `by_day` asks for one value a day."""
+    """Draw series over time; `interval` is the least time between two values."""
     made = (
         timeseries.Panel()
         .unit(unit)
@@ -97,10 +98,8 @@ def chart(
         )
         .overrides(list(overrides))
     )
-    if by_day:
-        made.interval(DAY)
-    if decimals is not None:
-        made.decimals(decimals)
+    if interval:
+        made.interval(interval)
     if minimum is not None:
         made.axis_soft_min(minimum)
     return _put(box, made, queries)
@@ -235,7 +234,9 @@ def listing(
     made = (
         table.Panel()
         .unit("short")
-        .filterable(False)
+        .frame_index(0)
+        .show_header(True)
+        .cell_options(TableAutoCellOptions())
         .no_value(empty)
         .overrides([of_column(c.title, _properties(c)) for c in columns])
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
@@ -252,7 +253,10 @@ def listing(
     )
     if order:
         made.with_transformation(_sorted(order, descending=descending))
-    return _put(box, made, queries, as_table=True)
+    panel = _put(box, made, queries, as_table=True)
+    if isinstance(panel.options, TableOptions):
+        panel.options.footer = None  # a column's property since Grafana 12
+    return panel
 
 
 def _only(names: Sequence[str]) -> DataTransformerConfig:

@@ -22,6 +22,7 @@ Z_95 = 1.96
 # Matchers, as PromQL writes them.
 TARGETS = ('job=~"$job"', 'instance=~"$instance"')
 WINDOW = 'window="$window"'
+DAY_WINDOW = 'window="1d"'
 FLOW = 'flow=~"$flow"'
 SEGMENTATION = 'segmentation="$segmentation"'
 SEGMENT = 'segment=~"$segment"'

@@ -1,0 +1,321 @@
+"""The segments: those of one segmentation side by side, the worst first, no rate without its n."""
+
+from dataclasses import dataclass, replace
+
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from exporter.domain.definitions import Rule
+from exporter.domain.outcome import Outcome
+from grafana.source import variables
+from grafana.source.annotations import alerts, milestones
+from grafana.source.look import (
+    BLUE,
+    GREY,
+    SKY,
+    colour,
+    drawn,
+    of_query,
+    segment_colours,
+    shown_as,
+)
+from grafana.source.page import Page, Section, Service, Uid
+from grafana.source.panels import Box, Column, Query, chart, listing, repeated
+from grafana.source.promql import (
+    FLOW,
+    SEGMENT,
+    SEGMENTATION,
+    WINDOW,
+    Share,
+    by_segment,
+    kpi,
+    sampled,
+    total,
+)
+
+_BOUNDED = (
+    "Over the last $window. The true share lies between the two bounds with 95% confidence"
+    " (Wilson's), so that 1 of 2 does not look like 500 of 1,000. Sorted by the bound that is"
+    " sure; segments without a sample are left out."
+)
+_OVER_TIME = "Over the $window before each instant; dashed: all interactions."
+_CHOSEN = (SEGMENTATION, SEGMENT)
+_NEWCOMERS = (Outcome.BOUNCE, Outcome.FAIL, Outcome.IDP, Outcome.FALLBACK)
+_ALL = "all interactions"
+_ALL_LOOK = {**colour(GREY), "custom.lineStyle": {"fill": "dash", "dash": [10, 8]}}
+_TO_REPORTS = (
+    "/d/kpi-reports?${segmentation:queryparam}&var-segment=${__data.fields.Segment}"
+    "&${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rate:
+    """A rate to compare segments by; `high_is_bad` says which end is the worst."""
+
+    title: str
+    meaning: str
+    high_is_bad: bool
+    segments: Share
+    all: Share
+
+
+def segments(service: Service) -> Page:
+    """Lay out the segments."""
+    rates = (_bounces(), _abandonments(), _failures(), _new_user_bounces(), _new_user_successes())
+    return Page(
+        uid=Uid.SEGMENTS,
+        title="Sign-in: segments",
+        description="Who is affected: the segments of one segmentation, the worst first.",
+        since="now-7d",
+        refresh="5m",
+        variables=[
+            *variables.exporters(),
+            variables.window(),
+            *variables.segments(service.definitions.segmentations[0].name),
+            variables.flow(_flow_to_begin_with(service)),
+            variables.drawn(),
+        ],
+        annotations=[milestones(), alerts()],
+        sections=[
+            *(
+                Section(title=rate.title, panels=[_table(rate), _over_time(rate, service)])
+                for rate in rates
+            ),
+            Section(title="Completed: $flow", panels=_completion(service)),
+            Section(title="Sizes, and sites signed in", panels=_sizes(service)),
+            Section(title="Abandonment of each segment", panels=[_band(_abandonments())]),
+        ],
+    )
+
+
+# -- The rates, each with its parts --
+
+
+def _dialogs(*outcomes: Outcome, all_segments: bool = False) -> str:
+    """Count the dialogs that ended in one of these ways."""
+    ended = (f'outcome=~"{"|".join(outcomes)}"',) if outcomes else ()
+    family, chosen = (total("dialogs"), ()) if all_segments else (by_segment("dialogs"), _CHOSEN)
+    return f"sum without (outcome) ({sampled(family, WINDOW, *chosen, *ended)})"
+
+
+def _of_dialogs(
+    title: str,
+    meaning: str,
+    part: tuple[Outcome, ...],
+    whole: tuple[Outcome, ...] = (),
+    *,
+    high_is_bad: bool = True,
+) -> _Rate:
+    return _Rate(
+        title=title,
+        meaning=meaning,
+        high_is_bad=high_is_bad,
+        segments=Share(part=_dialogs(*part), whole=_dialogs(*whole)),
+        all=Share(
+            part=_dialogs(*part, all_segments=True), whole=_dialogs(*whole, all_segments=True)
+        ),
+    )
+
+
+def _bounces() -> _Rate:
+    return _of_dialogs("Bounces", "Shown dialogs whose user did not engage.", (Outcome.BOUNCE,))
+
+
+def _abandonments() -> _Rate:
+    bounced = _bounces()
+    signed_in = sampled(by_segment("bounces_signed_in"), WINDOW, *_CHOSEN)
+    all_signed_in = sampled(total("bounces_signed_in"), WINDOW)
+    return _Rate(
+        title="Abandoned",
+        meaning="Shown dialogs whose user neither engaged nor was signed in.",
+        high_is_bad=True,
+        segments=replace(bounced.segments, part=f"{bounced.segments.part} - {signed_in}"),
+        all=replace(bounced.all, part=f"{bounced.all.part} - {all_signed_in}"),
+    )
+
+
+def _failures() -> _Rate:
+    return _of_dialogs(
+        "Failed", "Shown dialogs whose user engaged and was not signed in.", (Outcome.FAIL,)
+    )
+
+
+def _new_user_bounces() -> _Rate:
+    return _of_dialogs(
+        "New user bounces",
+        "Of all dialogs but the returning users', those that bounced.",
+        (Outcome.BOUNCE,),
+        _NEWCOMERS,
+    )
+
+
+def _new_user_successes() -> _Rate:
+    return _of_dialogs(
+        "New user success",
+        "Of all dialogs but the returning users', those that made a new user.",
+        (Outcome.IDP, Outcome.FALLBACK),
+        _NEWCOMERS,
+        high_is_bad=False,
+    )
+
+
+# -- Panels --
+
+
+def _table(rate: _Rate) -> Panel:
+    return listing(
+        Box(title=f"{rate.title} by $segmentation", description=f"{rate.meaning} {_BOUNDED}"),
+        *_columns(rate.segments),
+        order="At least" if rate.high_is_bad else "At most",
+        descending=rate.high_is_bad,
+    )
+
+
+def _columns(share: Share) -> list[Column]:
+    return [
+        Column(title="Segment", label="segment", link=("By day", _TO_REPORTS)),
+        Column(title="Sample", expr=share.size()),
+        Column(title="Share", expr=share.ratio(), unit="percentunit", decimals=1, bar=True),
+        Column(title="At least", expr=share.bound("-"), unit="percentunit", decimals=1),
+        Column(title="At most", expr=share.bound("+"), unit="percentunit", decimals=1),
+    ]
+
+
+def _over_time(rate: _Rate, service: Service) -> Panel:
+    return chart(
+        Box(
+            title=f"{rate.title} by $segmentation over time",
+            description=f"{rate.meaning} {_OVER_TIME}",
+        ),
+        Query(expr=rate.segments.ratio(), legend="{{segment}} $drawn"),
+        Query(expr=rate.all.ratio(), legend=_ALL),
+        unit="percentunit",
+        minimum=0,
+        overrides=[
+            *segment_colours(service.definitions),
+            drawn(counts=False),
+            of_query("B", _ALL_LOOK),
+            of_query("A", {"displayName": "${__field.labels.segment}"}),
+        ],
+    )
+
+
+def _completion(service: Service) -> list[Panel]:
+    steps = sampled(by_segment("flow_step_interactions"), WINDOW, *_CHOSEN, FLOW)
+    # The first step of a flow is the one that nobody can have dropped off before.
+    later = sampled(total("flow_step_dropoff_ratio"), WINDOW, FLOW)
+    begun = f"sum without (step) ({steps} unless on (job, instance, window, flow, step) {later})"
+    completed = sampled(by_segment("flow_completion_ratio"), WINDOW, *_CHOSEN, FLOW)
+    share = Share(part=f"clamp_max({completed}, 1) * {begun}", whole=begun)
+    meaning = "Interactions at the flow's last step / at its first."
+    return [
+        listing(
+            Box(
+                title="Completed: $flow by $segmentation",
+                description=f"{meaning} More than all count as all. {_BOUNDED}",
+            ),
+            *_columns(share),
+            order="At most",
+            descending=False,
+        ),
+        chart(
+            Box(
+                title="Completed: $flow by $segmentation over time",
+                description=f"{meaning} {_OVER_TIME}",
+            ),
+            Query(
+                expr=kpi(by_segment("flow_completion_ratio"), *_CHOSEN, FLOW),
+                legend="{{segment}} $drawn",
+            ),
+            Query(expr=kpi(total("flow_completion_ratio"), FLOW), legend=_ALL),
+            unit="percentunit",
+            minimum=0,
+            overrides=[
+                *segment_colours(service.definitions),
+                drawn(counts=False),
+                of_query("B", _ALL_LOOK),
+                of_query("A", {"displayName": "${__field.labels.segment}"}),
+            ],
+        ),
+    ]
+
+
+def _sizes(service: Service) -> list[Panel]:
+    attempts = kpi(by_segment("sign_in_attempts"), *_CHOSEN)
+    return [
+        listing(
+            Box(
+                title="Sizes of $segmentation",
+                description="Interactions of the last $window, the segment's share of all, and to"
+                " how many sites its users are signed in, on the average and in the middle.",
+            ),
+            Column(title="Segment", label="segment", link=("By day", _TO_REPORTS)),
+            Column(title="Interactions", expr=attempts),
+            Column(
+                title="Of all",
+                expr=f"{attempts}\n/ ignoring (segmentation, segment) group_left ()\n"
+                f"({kpi(total('sign_in_attempts'))} > 0)",
+                unit="percentunit",
+                decimals=1,
+                bar=True,
+            ),
+            Column(
+                title="Sites, mean",
+                expr=kpi(by_segment("sites_signed_in_mean"), *_CHOSEN),
+                decimals=2,
+            ),
+            Column(
+                title="Sites, median",
+                expr=kpi(by_segment("sites_signed_in_median"), *_CHOSEN),
+                decimals=1,
+            ),
+            order="Interactions",
+        ),
+        chart(
+            Box(
+                title="Sizes of $segmentation over time",
+                description="Interactions of the $window before each instant.",
+            ),
+            Query(expr=attempts, legend="{{segment}} $drawn"),
+            unit="short",
+            minimum=0,
+            overrides=[
+                *segment_colours(service.definitions),
+                drawn(counts=True),
+                shown_as("${__field.labels.segment}"),
+            ],
+        ),
+    ]
+
+
+def _band(rate: _Rate) -> Panel:
+    """One small chart for each segment: the rate within its bounds."""
+    edge = {**colour(SKY), "custom.lineWidth": 0}
+    return repeated(
+        chart(
+            Box(
+                title="$segment",
+                description=f"{rate.meaning} Over the $window before each instant, within 95%"
+                " confidence bounds: the wider the band, the smaller the sample.",
+                width=24,
+                height=7,
+            ),
+            Query(expr=rate.segments.ratio(), legend="share"),
+            Query(expr=rate.segments.bound("-"), legend="at least"),
+            Query(expr=rate.segments.bound("+"), legend="at most"),
+            unit="percentunit",
+            minimum=0,
+            overrides=[
+                of_query("A", colour(BLUE)),
+                of_query("B", edge),
+                of_query("C", {**edge, "custom.fillBelowTo": "at least", "custom.fillOpacity": 30}),
+            ],
+        ),
+        over="segment",
+    )
+
+
+def _flow_to_begin_with(service: Service) -> str:
+    """The first flow that not every interaction belongs to, where there is one."""
+    flows = service.definitions.flows
+    return next((flow.name for flow in flows if flow.rule != Rule()), flows[0].name)
