@@ -12,16 +12,16 @@ from exporter.app import now
 SAY_EVERY = timedelta(seconds=10)
 
 
-def go_through(steps: Iterable[int], what: str, total: int) -> None:
-    """Do work that says after each step how much of `total` is done."""
+def go_through(steps: Iterable[int], what: str, total: int | None) -> int:
+    """Do work that says after each step how much is done, of `total` if known; give the last."""
     console = Console(stderr=True)
     if console.is_terminal:
-        _show(steps, what, total, console)
-    else:
-        _log(steps, what, total)
+        return _on_bar(steps, what, total, console)
+    return _in_log(steps, what, total)
 
 
-def _show(steps: Iterable[int], what: str, total: int, console: Console) -> None:
+def _on_bar(steps: Iterable[int], what: str, total: int | None, console: Console) -> int:
+    done = 0
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -32,13 +32,16 @@ def _show(steps: Iterable[int], what: str, total: int, console: Console) -> None
         task = bar.add_task(what, total=total)
         for done in steps:
             bar.update(task, completed=done)
+    return done
 
 
-def _log(steps: Iterable[int], what: str, total: int) -> None:
+def _in_log(steps: Iterable[int], what: str, total: int | None) -> int:
     log = structlog.get_logger()
     said = now()
+    done = 0
     for done in steps:
         at = now()
         if at - said >= SAY_EVERY:
             said = at
             log.info(what, done=done, total=total)
+    return done

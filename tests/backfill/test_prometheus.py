@@ -15,20 +15,21 @@ from exporter.domain.kpis import KPIS
 from exporter.reading import read_report
 from fake_server import FakeKpiggybank
 from tests.backfill.blocks import Server, make_blocks, prometheus_on
-from tests.builders import BOUNCE, RETURNING, batch, crowd, fewer_segments, row, sqlite_store
+from tests.builders import (
+    BOUNCE,
+    FEWER_SEGMENTS,
+    RETURNING,
+    batch,
+    crowd,
+    fewer_segments,
+    row,
+    sqlite_store,
+)
 from tests.daemon import daemon, write_config
 from tests.waiting import eventually
 
 START, END = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 7, tzinfo=UTC)
 DAYS = [date(2013, 7, day) for day in range(1, 7)]
-SEGMENTATIONS = {
-    "EmailType": {
-        "in_flow": {"new_user": "Fallback", "password_reset": "Fallback"},
-        "field": "email_type",
-        "segments": ["IdP", "Fallback"],
-        "aliases": {"primary": "IdP", "secondary": "Fallback"},
-    }
-}
 FAMILIES = {
     "assertions": "sign_in_attempts",
     "bounce_rate": "bounce_ratio",
@@ -48,7 +49,7 @@ FLOWS = {
 
 def _config(folder: Path, source: str) -> Path:
     return write_config(
-        folder / "config.yml", source, segmentations=SEGMENTATIONS, windows=["1d", "2d"]
+        folder / "config.yml", source, segmentations=FEWER_SEGMENTS, windows=["1d", "2d"]
     )
 
 
