@@ -102,7 +102,9 @@ def test_the_rules_are_those_of_prometheus() -> None:
         text=True,
     ).stdout
 
-    assert (BASE / "prometheusrule.yaml").read_text(encoding="utf-8") == made
+    assert (BASE / "prometheusrule.yaml").read_text(encoding="utf-8") == made, (
+        "run deploy/kubernetes/make_prometheusrule.py > deploy/kubernetes/base/prometheusrule.yaml"
+    )
 
 
 def test_everything_means_the_same_pods() -> None:
