@@ -16,7 +16,7 @@ PARTS: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "metrics": (HERE.parent / "README.md", metrics.short),
     "metric families": (HERE / "reference/metrics.md", metrics.full),
     "commands": (HERE / "reference/commands.md", commands.commands),
-    "not run": (HERE.parent / "CONTRIBUTING.md", pages.not_run),
+    "what is not run": (HERE.parent / "CONTRIBUTING.md", pages.not_run),
 }
 
 

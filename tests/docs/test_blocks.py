@@ -19,11 +19,14 @@ ELSEWHERE = {
     "docs/reference/configuration.md": "tests/config/test_docs.py",
     "docs/tutorials/your-own-service.md": "tests/config/test_docs.py",
 }
-HERE = [page for page in pages() if str(page.relative_to(CHECKOUT)) not in ELSEWHERE]
+RUNBOOKS = CHECKOUT / "docs/runbooks"  # test_runbook_commands.py, tests/prometheus
 
 
 def name(page: Path) -> str:
     return str(page.relative_to(CHECKOUT))
+
+
+HERE = [page for page in pages() if name(page) not in ELSEWHERE and page.parent != RUNBOOKS]
 
 
 def run_here(page: Path) -> list[Block]:
@@ -35,6 +38,7 @@ WRITTEN = [block for page in HERE for block in run_here(page) if block.language 
 QUERIES = [block for page in HERE for block in run_here(page) if block.language == "promql"]
 
 
+@pytest.mark.timeout(180)  # several programs, one after the other
 @pytest.mark.parametrize("page", SESSIONS, ids=name)
 def test_a_readers_session_goes_as_the_page_says(page: Path, tmp_path: Path) -> None:
     followed = run_here(page)
