@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import structlog
 
-from exporter.app import EXPOSED_SINCE, now
+from exporter.app import now
 from exporter.backfill import Grid, History
 from exporter.commands.failure import Failure
 from exporter.commands.parts import configuration_of, instant, store_of
@@ -22,6 +22,7 @@ from exporter.config.scalars import duration
 from exporter.domain.windows import hour_of, start_of
 from exporter.families import MILESTONE, SEGMENTS, TOTALS
 from exporter.ports import Store, StoreError
+from exporter.work import EXPOSED_SINCE
 
 TEXT = "write the KPIs of the past as OpenMetrics, for promtool to make blocks of"
 DEFAULT_LENGTH = timedelta(days=30)

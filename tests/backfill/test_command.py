@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app import EXPOSED_SINCE
+from exporter.work import EXPOSED_SINCE
 from exporter.cli import main
 from tests.builders import BOUNCE, fewer_segments, row, sqlite_store
 from tests.daemon import write_config

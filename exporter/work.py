@@ -1,0 +1,278 @@
+"""The daemon's work: import, recount, drop what is old, take snapshots; told by the schedule."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from exporter.config import Configuration
+from exporter.domain.counting import Counting
+from exporter.domain.definitions import Definitions
+from exporter.domain.lateness import Lateness, late_seconds
+from exporter.domain.windows import hour_of, ms_of
+from exporter.exposition import Exposition
+from exporter.importer import Importer
+from exporter.operations import Journal
+from exporter.ports import Source, SourceError, Store, StoreError
+from exporter.reconciler import Reconciler
+from exporter.snapshot import take_snapshot
+from exporter.wiring import open_source
+
+EXPOSED_SINCE = "exposed_since"  # the note of when KPIs were first exposed from a store
+_LATENESS = "lateness"  # the note of how late interactions were
+
+
+class Work:
+    """Does what the daemon does, one thing at a time, and says in the log what went wrong, once.
+
+    `now` reads the clock. Each piece of work may be called from any thread, and raises nothing
+    but what is unforeseen.
+    """
+
+    def __init__(
+        self, configuration: Configuration, store: Store, *, now: Callable[[], datetime]
+    ) -> None:
+        """Show what the store holds already. Raises `StoreError`."""
+        self._log = structlog.get_logger()
+        self._now = now
+        self._store = store
+        self._journal = Journal()
+        self._exposition = Exposition(lambda: self._journal.operations, lambda: self.digest)
+        self._working = threading.Lock()  # one import, portion of a recount or clean-up at a time
+        self._showing = threading.RLock()  # definitions in force and snapshot go together
+        self._stopping = threading.Event()
+        self._said: dict[str, str] = {}
+        self._pending: Counting | None = None
+        self._use(configuration)
+        self._counting = Counting(configuration.definitions)
+        self._count_under(self._counting)
+        self._journal.came(_remembered_lateness(store))
+        self._journal.store_used(worked=True)
+        self._journal.held(store.holdings())
+        self._take_snapshot()
+
+    def _use(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._source: Source = open_source(configuration.data_server)
+        settings = configuration.import_
+        self._importer = Importer(self._source, self._store, history=settings.history)
+        self._reconciler = Reconciler(
+            self._importer,
+            self._source,
+            self._store,
+            history=settings.history,
+            retention=configuration.retention,
+            sweeps=settings.sweeps,
+        )
+
+    def use(self, configuration: Configuration) -> None:
+        """Go on with another configuration from the next import on; a running one ends as it is."""
+        self._use(configuration)
+
+    # What there is to see
+
+    @property
+    def journal(self) -> Journal:
+        """What the exporter knows of its own work."""
+        return self._journal
+
+    @property
+    def exposition(self) -> Exposition:
+        """The last snapshot, ready to be scraped."""
+        return self._exposition
+
+    @property
+    def digest(self) -> str:
+        """Names the definitions that the exposed KPIs are counted by."""
+        return self._counting.digest
+
+    @property
+    def problem(self) -> str:
+        """What is wrong at the moment, empty if nothing is."""
+        return self._journal.operations.last_problem or self._said.get("store", "")
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Store, Counting]]:
+        """Read the store under the definitions in force, which stay so meanwhile."""
+        with self._showing:
+            yield self._store, self._counting
+
+    # What there is to do
+
+    def import_now(self) -> None:
+        """Import, and expose what has come."""
+        with self._guarded(), self._working:
+            if self._stopping.is_set():
+                return
+            self._count_under_the_configured()
+            self._import()
+        self.take_snapshot()
+
+    def take_snapshot(self) -> None:
+        """Expose the KPIs of this instant: windows move even when nothing comes."""
+        with self._guarded():
+            self._take_snapshot()
+
+    def recount(self) -> None:
+        """Recount under changed definitions, if there are any; imports come in between."""
+        with self._guarded():
+            while self._pending is not None and not self._stopping.is_set():
+                with self._working:
+                    self._recount_portion(self._pending)
+
+    def drop_old(self) -> None:
+        """Drop what is past the retention."""
+        with self._guarded():
+            with self._working:
+                cutoff = hour_of(self._now() - self.configuration.retention)
+                dropped = self._store.drop_before(cutoff)
+            if dropped:
+                self._log.info("old interactions dropped", interactions=dropped)
+
+    def stop(self) -> None:
+        """Begin nothing new; what runs ends at its next safe point."""
+        self._stopping.set()
+
+    def close(self, patience_seconds: float) -> bool:
+        """Let go of source and store; say whether what ran ended within so many seconds."""
+        finished = self._working.acquire(timeout=patience_seconds)
+        if finished:
+            self._source.close()
+            with suppress(StoreError):
+                self._store.close()
+        return finished
+
+    # Importing
+
+    def _import(self) -> None:
+        began = self._now()
+        self._journal.import_began(began)
+        before = dict(self._journal.operations.interactions)
+        try:
+            self._fetch(began)
+            self._remember_lateness(began)
+            self._journal.counted(self._reconciler.balance(), self._store.holdings())
+        except (SourceError, StoreError) as problem:
+            self._import_failed(began, problem)
+            return
+        if self._stopping.is_set():
+            self._journal.import_abandoned()
+            return
+        took = self._now() - began
+        self._journal.source_used(worked=True)
+        self._journal.import_ended(self._now(), took)
+        self._recovered("import")
+        after = self._journal.operations.interactions
+        counts = {result: n - before[result] for result, n in after.items()}
+        self._log.info("import finished", seconds=round(took.total_seconds(), 3), **counts)
+
+    def _fetch(self, began: datetime) -> None:
+        """Import what is new, then what came late.
+
+        After a pause, what happened in it is seen late, whenever it came: nothing to learn from.
+        """
+        before = self._journal.operations.last_success
+        pause = self.configuration.import_.every * 2
+        at_its_pace = before is not None and began - before <= pause
+        imported = self._reconciler.import_all(self._counting, began, stopped=self._stopping.is_set)
+        for progress in imported:
+            self._journal.stored(progress.added, progress.late)
+            if at_its_pace:
+                late = late_seconds(progress.added.timestamps_ms, ms_of(began))
+                self._journal.came(self._journal.operations.lateness.see(late))
+
+    def _remember_lateness(self, began: datetime) -> None:
+        before = self._journal.operations.last_success
+        lateness = self._journal.operations.lateness
+        if before is not None:
+            lateness = lateness.watch(began - before)
+        self._journal.came(lateness)
+        self._store.remember(_LATENESS, msgspec.json.encode(lateness).decode())
+
+    def _import_failed(self, began: datetime, problem: SourceError | StoreError) -> None:
+        if self._stopping.is_set():
+            self._journal.import_abandoned()
+            return
+        if isinstance(problem, SourceError):
+            self._journal.source_used(worked=False)
+        else:
+            self._journal.store_used(worked=False)
+        self._journal.import_ended(self._now(), self._now() - began, str(problem))
+        self._failed("import", "import failed", problem)
+
+    # Showing
+
+    def _take_snapshot(self) -> None:
+        """Expose the KPIs, once there was a first import."""
+        with self._showing:
+            if self._importer.position() is None:
+                return
+            windows = self.configuration.windows
+            snapshot = take_snapshot(self._store, self._counting, windows, self._now())
+            self._exposition.publish(snapshot, self.configuration.milestones)
+        if self._store.note(EXPOSED_SINCE) is None:
+            self._store.remember(EXPOSED_SINCE, snapshot.taken.isoformat())
+        self._journal.store_used(worked=True)
+        self._recovered("store")
+
+    # Definitions
+
+    def _count_under_the_configured(self) -> None:
+        wanted = Counting(self.configuration.definitions)
+        if wanted.digest != (self._pending or self._counting).digest:
+            self._count_under(wanted)
+
+    def _count_under(self, wanted: Counting) -> None:
+        """Count under these definitions; until all is recounted, show the old ones."""
+        held = self._store.definitions_in_force()
+        with self._showing:
+            if held is None or held == wanted.definitions.to_json():
+                self._store.count_under(wanted)
+                self._counting, self._pending = wanted, None
+                return
+            before = Counting(Definitions.from_json(held))
+            self._store.count_under(before, wanted)
+            self._counting, self._pending = before, wanted
+        self._log.info("definitions changed, recounting", before=before.digest, after=wanted.digest)
+
+    def _recount_portion(self, pending: Counting) -> None:
+        state = self._store.recount()
+        self._journal.recounted(state)
+        self._log.debug("recounting", done=state.done, total=state.total)
+        if state.finished:
+            with self._showing:
+                self._store.put_in_force()
+                self._counting, self._pending = pending, None
+                self._take_snapshot()
+            self._log.info("definitions in force", definitions=self.digest)
+
+    # Saying what is wrong, once
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Let no failure of the work pass unsaid, nor end the schedule."""
+        try:
+            yield
+        except StoreError as problem:
+            self._journal.store_used(worked=False)
+            self._failed("store", "store failed", problem)
+        except Exception:  # noqa: BLE001 -- said with its traceback; the schedule goes on
+            self._log.exception("unexpected failure")
+
+    def _failed(self, what: str, event: str, problem: Exception) -> None:
+        text = str(problem)
+        if self._said.get(what) != text:
+            self._said[what] = text
+            self._log.error(event, problem=text)
+
+    def _recovered(self, what: str) -> None:
+        if self._said.pop(what, None):
+            self._log.info(f"{what} works again")
+
+
+def _remembered_lateness(store: Store) -> Lateness:
+    text = store.note(_LATENESS)
+    return Lateness() if text is None else msgspec.json.decode(text, type=Lateness)
