@@ -37,13 +37,13 @@ def milestones() -> AnnotationQuery:
 
 
 def alerts() -> AnnotationQuery:
-    """Mark the time during which an alert fired."""
+    """Mark the time during which an alert fired, however coarse the steps over a long range."""
     return PrometheusAnnotation(
         name="Alerts",
         colour=VERMILLION,
         expr=(
             "max by (alertname, severity, segmentation, segment)"
-            f" ({selector(ALERTS, KPI_ALERT, FIRING)})"
+            f" (max_over_time({selector(ALERTS, KPI_ALERT, FIRING)}[$__interval]))"
         ),
         step="5m",
         titleFormat="{{alertname}}",

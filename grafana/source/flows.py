@@ -31,8 +31,8 @@ _DAILY = (
     " is the day itself."
 )
 _SUMMED = (
-    "Added up over the whole UTC days of the time range (from the window 1d, which has to be"
-    " configured). Make this step: of those at the first step. Take the next: of those at this"
+    "Added up over the UTC days that begin in the time range and are over (from the window 1d,"
+    " which has to be configured). Make this step: of those at the first step. Take the next: of those at this"
     " one. Complete all: of those at this step, how many reached the last. Steps may be taken in"
     " different dialogs, so that a later step can have more than an earlier one."
 )

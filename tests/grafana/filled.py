@@ -1,0 +1,248 @@
+"""A real Prometheus with the past of simulated users in it, at an instant that never moves."""
+
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from math import isnan
+from pathlib import Path
+from typing import Any, TextIO
+
+import requests
+from prometheus_client.core import Metric
+
+from exporter.backfill import Grid, History
+from exporter.domain.counting import Counting
+from exporter.domain.interaction import Row
+from exporter.domain.lateness import Lateness
+from exporter.domain.reports import Milestone
+from exporter.domain.windows import Window
+from exporter.exposition import kpi_metrics, operation_metrics
+from exporter.operations import Histogram, Operations
+from exporter.ports import Store
+from exporter.snapshot import take_snapshot
+from fake_server.blob import write
+from fake_server.crowd import Crowd
+from tests.builders import batch, persona, sqlite_store
+from tests.processes import answers, running, unused_port
+
+NOW = datetime(2026, 3, 12, 10, 30, tzinfo=UTC)
+JOB = "kpi-exporter"
+FRESH, HANGING = "exporter:3434", "exporter_2:3434"
+MILESTONES = (
+    Milestone(name="Gmail Bridge Live", date=date(2026, 3, 5)),
+    Milestone(name="New dialog", date=date(2026, 3, 10)),
+)
+WINDOWS = (
+    Window(name="1d", hours=24),
+    Window(name="7d", hours=168),
+    Window(name="30d", hours=720),
+)
+SCRAPE_INTERVAL = timedelta(seconds=30)
+_IMPORT_EVERY = timedelta(minutes=5)
+_HUNG_FOR = timedelta(hours=3)
+_SCRAPED_FOR = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A Prometheus that answers at `url`, and the store that its KPIs were computed from."""
+
+    url: str
+    store: Store | None = None
+
+    def ask(self, expr: str, at: int) -> list[dict[str, Any]]:
+        """Evaluate a query at one instant."""
+        return self._result("query", query=expr, time=str(at))
+
+    def ask_range(self, expr: str, start: int, end: int, step: int) -> list[dict[str, Any]]:
+        """Evaluate a query at every step of a range."""
+        return self._result(
+            "query_range", query=expr, start=str(start), end=str(end), step=str(step)
+        )
+
+    def label_values(self, metric: str, label: str, start: int, end: int) -> list[str]:
+        """List a label's values among the series of a range."""
+        answer = requests.get(
+            f"{self.url}/api/v1/label/{label}/values",
+            {"match[]": metric, "start": str(start), "end": str(end)},
+            timeout=10,
+        ).json()
+        assert answer["status"] == "success", answer
+        values: list[str] = answer["data"]
+        return values
+
+    def _result(self, api: str, **parameters: str) -> list[dict[str, Any]]:
+        answer = requests.post(f"{self.url}/api/v1/{api}", parameters, timeout=30).json()
+        assert answer["status"] == "success", f"{answer}\n{parameters['query']}"
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+
+@contextmanager
+def filled_prometheus(
+    prometheus: Path,
+    promtool: Path,
+    folder: Path,
+    *,
+    crowd: Crowd,
+    days: int,
+    windows: Sequence[Window] = WINDOWS,
+) -> Iterator[Filled]:
+    """Fill a Prometheus with so many days up to `NOW` and run it until the block ends."""
+    store = _filled_store(folder / "kpi.db", crowd, NOW - timedelta(days=days))
+    blocks = folder / "blocks"
+    counting = Counting(persona())
+    with (folder / "history.om").open("wb") as out, (folder / "spool").open("w+b") as spool:
+        history = History(
+            counting,
+            windows=windows,
+            milestones=MILESTONES,
+            grid=Grid(start=NOW - timedelta(days=days), end=NOW, step=timedelta(hours=1)),
+            labels={"job": JOB, "instance": FRESH},
+            spool=spool,
+        )
+        list(history.compute(store))
+        list(history.write(out))
+    with (folder / "scrapes.om").open("w") as out:
+        _write_scrapes(out, store, counting, windows)
+    for name in ("history.om", "scrapes.om"):
+        subprocess.run(
+            [
+                promtool,
+                "tsdb",
+                "create-blocks-from",
+                "openmetrics",
+                # The whole file is read for each block; with those of 2 h that takes minutes.
+                "--max-block-duration=486h",
+                folder / name,
+                blocks,
+            ],
+            check=True,
+            capture_output=True,
+        )
+    with serving(prometheus, folder, blocks) as url:
+        yield Filled(url=url, store=store)
+    store.close()
+
+
+@contextmanager
+def serving(prometheus: Path, folder: Path, blocks: Path) -> Iterator[str]:
+    """Run a Prometheus that scrapes nothing on blocks, and give its address."""
+    config = folder / "prometheus.yml"
+    config.write_text("{}")
+    port = unused_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(
+        prometheus,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={blocks}",
+        "--storage.tsdb.retention.time=10y",
+        f"--web.listen-address=127.0.0.1:{port}",
+        ready=lambda: answers(f"{url}/-/ready"),
+        directory=folder,
+    ):
+        yield url
+
+
+def _filled_store(path: Path, crowd: Crowd, since: datetime) -> Store:
+    store = sqlite_store(path)
+    plans = list(crowd.plans(since, NOW))
+    for first in range(0, len(plans), 5000):
+        rows = [Row(f"{p.number:040x}", write(p).encode()) for p in plans[first : first + 5000]]
+        store.add(batch(rows), NOW)
+    return store
+
+
+# -- What scrapes would have found beside the KPIs' history --
+
+
+def _write_scrapes(
+    out: TextIO, store: Store, counting: Counting, windows: Sequence[Window]
+) -> None:
+    """Two exporters on one store: one works, one has hung for hours and shows what it knew."""
+    fresh = take_snapshot(store, counting, windows, NOW)
+    hung = take_snapshot(store, counting, windows, NOW - _HUNG_FOR)
+    for at in _instants(NOW - _SCRAPED_FOR, SCRAPE_INTERVAL):
+        operations, last = _operations(store, at)
+        for instance, snapshot in ((FRESH, replace(fresh, taken=last)), (HANGING, hung)):
+            shown = operation_metrics(operations, snapshot, counting.digest)
+            _write(out, shown, instance, at)
+            _write_foreign(out, instance, at)
+    for at in _instants(NOW - timedelta(hours=1), timedelta(minutes=10)):
+        _write(out, kpi_metrics(hung), HANGING, at)
+    for at in _instants(NOW - timedelta(minutes=90), timedelta(minutes=1)):
+        _write_alert(out, at)
+    print("# EOF", file=out)
+
+
+def _operations(store: Store, at: datetime) -> tuple[Operations, datetime]:
+    """What an exporter that imports every few minutes knows of its work, and its last import."""
+    runs = (at - NOW + _SCRAPED_FOR) // _IMPORT_EVERY + 1
+    last = NOW - _SCRAPED_FOR + (runs - 1) * _IMPORT_EVERY
+    holdings = store.holdings()
+    durations = Histogram(bounds=(0.5, 1.0, 5.0), counts=(runs // 2, runs - runs // 2, 0, 0))
+    lateness = Lateness(observed_seconds=timedelta(days=60).total_seconds())
+    state = Operations(
+        source_up=True,
+        store_up=True,
+        source_interactions=holdings.interactions + 5,
+        holdings=holdings,
+        missing=3,
+        unreachable=2,
+        lateness=lateness.see(runs * [*[20.0] * 60, *[7_000.0] * 20, 90_000.0]),
+        runs={"success": runs, "failure": runs // 10},
+        interactions={
+            "imported": 60 * runs,
+            "duplicate": 90 * runs,
+            "ignored": 2 * runs,
+            "rejected": runs // 3,
+        },
+        late=3 * runs,
+        durations=replace(durations, sum=0.6 * runs),
+        last_attempt=last,
+        last_success=last,
+        reload_success=NOW - timedelta(days=1),
+    )
+    return state, last
+
+
+def _instants(start: datetime, step: timedelta) -> Iterator[datetime]:
+    while start <= NOW:
+        yield start
+        start += step
+
+
+def _write(out: TextIO, metrics: Iterable[Metric], instance: str, at: datetime) -> None:
+    for metric in metrics:
+        for sample in metric.samples:
+            labels = {**sample.labels, "job": JOB, "instance": instance}
+            written = ",".join(f'{name}="{value}"' for name, value in labels.items())
+            value = "NaN" if isnan(sample.value) else repr(float(sample.value))
+            print(f"{sample.name}{{{written}}} {value} {at.timestamp()}", file=out)
+
+
+def _write_foreign(out: TextIO, instance: str, at: datetime) -> None:
+    """What Prometheus and its client library add to each scrape."""
+    ran = (at - NOW).total_seconds() + 90_000
+    for name, value in (
+        ("up", 1),
+        ("scrape_duration_seconds", 0.004),
+        ("scrape_samples_scraped", 4_700),
+        ("process_resident_memory_bytes", 90e6 + 1e5 * (at.minute % 7)),
+        ("process_cpu_seconds_total", ran * 0.03),
+        ("process_open_fds", 17),
+        ("process_start_time_seconds", NOW.timestamp() - 90_000),
+    ):
+        print(f'{name}{{job="{JOB}",instance="{instance}"}} {value} {at.timestamp()}', file=out)
+
+
+def _write_alert(out: TextIO, at: datetime) -> None:
+    labels = (
+        'alertname="KpiSegmentBounceRateHigh",severity="warning",segmentation="OS",'
+        f'segment="Linux",window="1d",job="{JOB}"'
+    )
+    began = NOW - timedelta(minutes=100)
+    print(f'ALERTS{{alertstate="firing",{labels}}} 1 {at.timestamp()}', file=out)
+    print(f"ALERTS_FOR_STATE{{{labels}}} {began.timestamp()} {at.timestamp()}", file=out)

@@ -1,0 +1,402 @@
+"""Every query of every dashboard, asked of a real Prometheus for every value of every variable."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from math import isnan, sqrt
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.domain.counting import Counting
+from exporter.domain.reports import report
+from exporter.domain.windows import day_of, first_hour_of
+from grafana.queries import (
+    ALL,
+    Json,
+    Query,
+    Values,
+    annotation_queries,
+    panels,
+    queries_of,
+    seconds,
+    span,
+    variables,
+)
+from grafana.queries import filled as filled_in
+from tests.builders import persona
+from tests.grafana.filled import FRESH, HANGING, JOB, MILESTONES, NOW, Filled, serving
+
+UIDS = ["kpi-overview", "kpi-reports", "kpi-flows", "kpi-segments", "kpi-exporter"]
+AT = int(NOW.timestamp())
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Asks a dashboard's queries of a Prometheus, as Grafana would."""
+
+    dashboard: Json
+    prometheus: Filled
+    days: float | None = None
+
+    @property
+    def start(self) -> int:
+        since = seconds(self.dashboard["time"]["from"].removeprefix("now-"))
+        return AT - (since if self.days is None else int(self.days * DAY))
+
+    def ask(self, query: Query, values: Values) -> list[dict[str, Any]]:
+        """A query's series; each has its last number under `last`."""
+        at = span(self.start, AT, least_step=query.least_step, points=100)
+        expr = filled_in(query.expr, self.dashboard, values, at)
+        if query.instant:
+            series = self.prometheus.ask(expr, AT)
+            return [{**one, "last": float(one["value"][1])} for one in series]
+        series = self.prometheus.ask_range(expr, at.start, at.end, at.step)
+        return [{**one, "last": float(one["values"][-1][1])} for one in series]
+
+    def options(self, name: str, values: Values) -> list[str]:
+        """What a variable offers, given the others' values."""
+        asked = variables(self.dashboard)[name]["query"]["query"]
+        metric, label = asked.removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
+        at = span(self.start, AT)
+        return self.prometheus.label_values(
+            filled_in(metric, self.dashboard, values, at), label, at.start, at.end
+        )
+
+    def panel(self, title: str) -> Sequence[Query]:
+        (panel,) = (one for one in panels(self.dashboard) if one["title"] == title)
+        return list(queries_of(panel))
+
+
+def chosen_at_first(dashboard: Json) -> dict[str, str]:
+    """What is chosen when a dashboard is opened."""
+    result = {}
+    for name, variable in variables(dashboard).items():
+        current = variable.get("current", {}).get("value")
+        result[name] = ALL if current == [ALL] else current
+    return result
+
+
+def choices(asking: Asking, query: Query) -> Iterator[dict[str, str]]:
+    """Every value of every variable of a query, the others as at first; each segment in turn."""
+    first = chosen_at_first(asking.dashboard)
+    yield first
+    for name in query.variables - {"segment", "segmentation", "datasource"}:
+        variable = variables(asking.dashboard)[name]
+        offered = (
+            asking.options(name, first)
+            if variable["type"] == "query"
+            else [option["value"] for option in variable["options"]]
+        )
+        assert offered, name
+        yield from ({**first, name: value} for value in offered)
+    if "segmentation" in query.variables:
+        for segmentation in asking.options("segmentation", first):
+            yield {**first, "segmentation": segmentation}
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_every_query_is_answered_for_every_value_of_every_variable(
+    uid: str, dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards[uid], prometheus=filled)
+    queries = [query for panel in panels(asking.dashboard) for query in queries_of(panel)]
+    without = []
+    for query in (*queries, *annotation_queries(asking.dashboard)):
+        for values in choices(asking, query):
+            answer = asking.ask(query, values)
+            due = values["instance"] != HANGING  # which has no history
+            if due and all(isnan(one["last"]) for one in answer):
+                without.append((query.place, query.ref_id, values))
+    assert not without
+
+
+@pytest.mark.parametrize("uid", ["kpi-reports", "kpi-flows", "kpi-segments"])
+def test_every_segment_chosen_alone_gives_what_it_gives_among_all(
+    uid: str, dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards[uid], prometheus=filled)
+    first = chosen_at_first(asking.dashboard)
+    queries = [
+        query
+        for panel in panels(asking.dashboard)
+        for query in queries_of(panel)
+        if "segment" in query.variables
+    ]
+    assert queries
+    for segmentation in asking.options("segmentation", first):
+        values = {**first, "segmentation": segmentation}
+        offered = asking.options("segment", values)
+        (defined,) = (s for s in persona().segmentations if s.name == segmentation)
+        assert set(offered) == set(defined.all_segments)
+        for query in queries[:: 1 if segmentation == "Screen" else 7]:
+            among_all = asking.ask(query, values)
+            for segment in offered:
+                alone = asking.ask(query, {**values, "segment": segment})
+                assert {one["metric"]["segment"] for one in alone} <= {segment}
+                assert len(alone) == sum(one["metric"]["segment"] == segment for one in among_all)
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_an_empty_prometheus_answers_every_query_without_an_error(
+    uid: str,
+    dashboards: Mapping[str, Json],
+    prometheus: Path,
+    tmp_path: Path,
+) -> None:
+    with serving(prometheus, tmp_path, tmp_path / "blocks") as url:
+        asking = Asking(dashboard=dashboards[uid], prometheus=Filled(url=url))
+        first = chosen_at_first(asking.dashboard)
+        for panel in panels(asking.dashboard):
+            for query in queries_of(panel):
+                answer = asking.ask(query, first)
+                assert not answer or query.place == "Exporters up"
+
+
+# -- The numbers --
+
+
+def of_day(series: Mapping[str, Any]) -> dict[str, float]:
+    """A series' values by the date that they stand at."""
+    return {
+        datetime.fromtimestamp(at, tz=UTC).date().isoformat(): float(value)
+        for at, value in series["values"]
+    }
+
+
+def days_of(store: Any, segmentation: str) -> dict[date, dict[str, Any]]:
+    """The counts that the exporter makes its reports of."""
+    first = NOW.date() - timedelta(days=9)
+    result: dict[date, dict[str, Any]] = {}
+    for row in store.by_day(first_hour_of(first), first_hour_of(NOW.date()), (segmentation,)):
+        result.setdefault(day_of(row.start), {})[row.segment] = row.counts
+    return result
+
+
+@pytest.mark.parametrize("segmentation", ["", "OS", "Screen", "EmailType"])
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("assertions", "Sign-in attempts"),
+        ("bounce_rate", "Bounce rate"),
+        ("new_user_bounce", "New user bounce rate"),
+        ("new_user_success", "New user success"),
+        ("new_user_per_day", "New users"),
+        ("sites", "Sites signed in, mean"),
+        ("sites_median", "Sites signed in, median"),
+    ],
+)
+def test_reports_by_day_show_what_the_exporter_reports(
+    name: str, title: str, segmentation: str, dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-reports"], prometheus=filled, days=9)
+    panel = f"{title} by $segmentation" if segmentation else f"{title}, total"
+    (query,) = asking.panel(panel)
+    values = chosen_at_first(asking.dashboard) | {"segmentation": segmentation}
+
+    shown = {
+        series["metric"].get("segment", "Total"): of_day(series)
+        for series in asking.ask(query, values)
+    }
+
+    counting = Counting(persona())
+    expected = report(name, days_of(filled.store, segmentation), persona(), counting.layout)
+    assert expected
+    for segment, entries in expected.items():
+        for entry in entries:
+            value = shown[segment][entry["category"]]
+            if entry["value"] is None:
+                assert isnan(value)
+            else:
+                assert value == pytest.approx(entry["value"], abs=1e-12)
+    today = NOW.date().isoformat()
+    assert all(today not in series for series in shown.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "flow"),
+    [
+        ("new_user_time", "new_user"),
+        ("password_reset", "password_reset"),
+        ("general_progress_time", "general_progress"),
+        ("add_email", "add_email"),
+    ],
+)
+def test_flows_over_time_show_what_the_exporter_reports(
+    name: str, flow: str, dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-flows"], prometheus=filled, days=9)
+    (query,) = asking.panel("Steps of $flow over time")
+    values = chosen_at_first(asking.dashboard) | {"flow": flow}
+
+    shown = {series["metric"]["step"]: of_day(series) for series in asking.ask(query, values)}
+
+    layout = Counting(persona()).layout
+    expected = report(name, days_of(filled.store, ""), persona(), layout)
+    assert expected
+    for step, by_day in expected.items():
+        for day, value in by_day.items():
+            assert shown[step][day] == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize("segmentation", ["", "OS"])
+def test_the_table_of_steps_adds_up_the_days_of_the_range(
+    segmentation: str, dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-flows"], prometheus=filled, days=6.2)
+    by = " by $segmentation" if segmentation else ""
+    values = chosen_at_first(asking.dashboard) | {"flow": "new_user", "segmentation": segmentation}
+    count, make, take, complete = (
+        {
+            (one["metric"].get("segment", "Total"), one["metric"]["step"]): one["last"]
+            for one in asking.ask(query, values)
+        }
+        for query in asking.panel(f"Steps of $flow{by}")
+    )
+
+    since = NOW.date() - timedelta(days=5)  # the first whole day of the range
+    days = {day: of for day, of in days_of(filled.store, segmentation).items() if day >= since}
+    layout = Counting(persona()).layout
+    expected = report("new_user", days, persona(), layout)
+    assert len(days) == 5
+    for segment, steps in expected.items():
+        names = list(steps)
+        for n, (step, reached) in enumerate(steps.items()):
+            assert count[segment, step] == reached
+            if steps[names[0]]:
+                assert make[segment, step] == pytest.approx(reached / steps[names[0]])
+            if reached and n + 1 < len(names):
+                assert take[segment, step] == pytest.approx(steps[names[n + 1]] / reached)
+            if reached:
+                assert complete[segment, step] == pytest.approx(steps[names[-1]] / reached)
+    assert all(step != names[-1] for _, step in take)
+
+
+def wilson(part: float, whole: float) -> tuple[float, float]:
+    """The textbook's form of the 95% interval."""
+    z, share = 1.96, part / whole
+    centre = share + z**2 / (2 * whole)
+    spread = z * sqrt(share * (1 - share) / whole + z**2 / (4 * whole**2))
+    return (
+        (centre - spread) / (1 + z**2 / whole),
+        (centre + spread) / (1 + z**2 / whole),
+    )
+
+
+def test_shares_of_segments_stand_within_their_bounds(
+    dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-segments"], prometheus=filled)
+    values = chosen_at_first(asking.dashboard) | {"segmentation": "Locale"}
+    size, share, lower, upper = (
+        {one["metric"]["segment"]: one["last"] for one in asking.ask(query, values)}
+        for query in asking.panel("Bounces by $segmentation")
+    )
+
+    dialogs = filled.ask(
+        f'kpi_segment_dialogs{{segmentation="Locale", window="1d", instance="{FRESH}"}}', AT
+    )
+    counted = 0
+    for segment in {one["metric"]["segment"] for one in dialogs}:
+        ended = {
+            one["metric"]["outcome"]: float(one["value"][1])
+            for one in dialogs
+            if one["metric"]["segment"] == segment
+        }
+        whole = sum(ended.values())
+        if not whole:
+            assert segment not in share
+            continue
+        assert size[segment] == whole
+        assert share[segment] == pytest.approx(ended["bounce"] / whole)
+        assert (lower[segment], upper[segment]) == pytest.approx(
+            wilson(ended["bounce"], whole), abs=1e-4
+        )
+        counted += 1
+    assert counted > 5
+
+
+def test_one_of_two_does_not_come_before_half_of_a_thousand() -> None:
+    assert wilson(1, 2)[0] < 0.1
+    assert wilson(500, 1000)[0] > 0.45
+
+
+# -- Two exporters, and time --
+
+
+def kpi_of(filled: Filled, instance: str) -> float:
+    (one,) = filled.ask(f'kpi_sign_in_attempts{{window="1d", instance="{instance}"}}', AT)
+    return float(one["value"][1])
+
+
+def test_of_two_exporters_the_freshest_speaks(
+    dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-overview"], prometheus=filled)
+    now, _ = asking.panel("Sign-in attempts")
+    first = chosen_at_first(asking.dashboard)
+
+    def shown(instance: str) -> float:
+        (series,) = asking.ask(now, first | {"instance": instance})
+        assert series["metric"] == {"job": JOB, "window": "1d"}
+        return float(series["last"])
+
+    assert kpi_of(filled, FRESH) != kpi_of(filled, HANGING)
+    assert shown(ALL) == shown(FRESH) == kpi_of(filled, FRESH)
+    assert shown(HANGING) == kpi_of(filled, HANGING)
+
+
+def test_the_change_is_that_against_the_week_before(
+    dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-overview"], prometheus=filled)
+    first = chosen_at_first(asking.dashboard)
+    for title, metric, relative in (
+        ("Sign-in attempts", "kpi_sign_in_attempts", True),
+        ("Bounce rate", "kpi_bounce_ratio", False),
+    ):
+        selected = f'last_over_time({metric}{{window="1d", instance="{FRESH}"}}[65m])'
+        (after,) = filled.ask(selected, AT)
+        (before,) = filled.ask(selected, AT - 7 * DAY)
+        change = float(after["value"][1]) - float(before["value"][1])
+        if relative:
+            change /= float(before["value"][1])
+        (shown,) = asking.ask(asking.panel(title)[1], first)
+        assert shown["last"] == pytest.approx(change)
+
+
+def test_milestones_are_marked_in_milliseconds(
+    dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-reports"], prometheus=filled)
+    (query,) = (q for q in annotation_queries(asking.dashboard) if q.place == "Milestones")
+
+    marked = {
+        one["metric"]["milestone"]: one["last"]
+        for one in asking.ask(query, chosen_at_first(asking.dashboard))
+    }
+
+    assert marked == {
+        mark.name: 1000 * datetime(*mark.date.timetuple()[:3], tzinfo=UTC).timestamp()
+        for mark in MILESTONES
+    }
+
+
+def test_what_fires_is_listed_with_since_when(
+    dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-overview"], prometheus=filled)
+    (query,) = asking.panel("Firing alerts")
+
+    (alert,) = asking.ask(query, chosen_at_first(asking.dashboard))
+
+    assert alert["metric"] == {
+        "alertname": "KpiSegmentBounceRateHigh",
+        "severity": "warning",
+        "segmentation": "OS",
+        "segment": "Linux",
+        "window": "1d",
+    }
+    assert alert["last"] == 1000 * (NOW - timedelta(minutes=100)).timestamp()
