@@ -43,6 +43,7 @@ SCRAPE_INTERVAL = timedelta(seconds=30)
 _IMPORT_EVERY = timedelta(minutes=5)
 _HUNG_FOR = timedelta(hours=3)
 _SCRAPED_FOR = timedelta(hours=2)
+_FIRED_FOR = timedelta(hours=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +173,7 @@ def _write_scrapes(
             _write_foreign(out, instance, at)
     for at in _instants(NOW - timedelta(hours=1), timedelta(minutes=10)):
         _write(out, kpi_metrics(hung), HANGING, at)
-    for at in _instants(NOW - timedelta(minutes=90), timedelta(minutes=1)):
+    for at in _instants(NOW - _FIRED_FOR, timedelta(minutes=1)):
         _write_alert(out, at)
     print("# EOF", file=out)
 
@@ -243,6 +244,6 @@ def _write_alert(out: TextIO, at: datetime) -> None:
         'alertname="KpiSegmentBounceRateHigh",severity="warning",segmentation="OS",'
         f'segment="Linux",window="1d",job="{JOB}"'
     )
-    began = NOW - timedelta(minutes=100)
+    began = NOW - _FIRED_FOR
     print(f'ALERTS{{alertstate="firing",{labels}}} 1 {at.timestamp()}', file=out)
     print(f"ALERTS_FOR_STATE{{{labels}}} {began.timestamp()} {at.timestamp()}", file=out)

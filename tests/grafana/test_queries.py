@@ -399,4 +399,4 @@ def test_what_fires_is_listed_with_since_when(
         "segment": "Linux",
         "window": "1d",
     }
-    assert alert["last"] == 1000 * (NOW - timedelta(minutes=100)).timestamp()
+    assert alert["last"] == 1000 * (NOW - timedelta(hours=10)).timestamp()
