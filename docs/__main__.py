@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import commands, configuration, metrics, pages
+from docs import commands, configuration, metrics, pages, rooms
 
 HERE = Path(__file__).parent
 PARTS: Mapping[str, tuple[Path, Callable[[], str]]] = {
@@ -16,6 +16,7 @@ PARTS: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "metrics": (HERE.parent / "README.md", metrics.short),
     "metric families": (HERE / "reference/metrics.md", metrics.full),
     "commands": (HERE / "reference/commands.md", commands.commands),
+    "rooms": (HERE / "explanation/architecture.md", rooms.rooms),
     "what is not run": (HERE.parent / "CONTRIBUTING.md", pages.not_run),
 }
 
