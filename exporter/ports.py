@@ -214,6 +214,9 @@ class Store(Protocol):
     def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
         """Give what is stored with start_ms <= timestamp < end_ms, by timestamp; streamed."""
 
+    def ignored(self) -> Iterator[Ignored]:
+        """List the ignored rows; streamed."""
+
     def holdings(self) -> Holdings:
         """Count what is held; work does not grow with the history."""
 
@@ -234,6 +237,12 @@ class Store(Protocol):
 
     def remember(self, name: str, value: str) -> None:
         """Remember a small value under a name."""
+
+    def notes(self) -> Mapping[str, str]:
+        """Read everything that is remembered."""
+
+    def dropped_elsewhere(self, interactions: int) -> None:
+        """Say how many interactions were dropped where this store's content was copied from."""
 
     def check(self) -> None:
         """Raise `StoreError` unless the store can be used; writes nothing."""

@@ -16,7 +16,6 @@ from exporter.domain.counting import Counting
 from exporter.ports import Store, StoreError
 from exporter.stores.couchdb import CouchdbStore
 from exporter.stores.couchdb.design import design
-from exporter.stores.couchdb.documents import same_meaning
 from exporter.stores.couchdb.names import (
     database_prefix,
     document_id,
@@ -27,6 +26,7 @@ from exporter.stores.couchdb.names import (
     start_of,
 )
 from exporter.stores.couchdb.seen import GENERATION, Seen
+from exporter.stores.meaning import same_meaning
 from tests.stores.oracle import counted
 from tests.stores.places import Place, databases, documents
 from tests.stores.rows import NOW, SHOWN, batch, blob, ms, some

@@ -6,12 +6,13 @@ be counted by it: what belongs to a batch is decided by the documents alone.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from exporter.domain.interaction import Stored
 from exporter.stores.couchdb.names import document_id, read, spelt
+from exporter.stores.meaning import same_meaning
 
 _encode = msgspec.json.Encoder().encode
 
@@ -110,20 +111,3 @@ def same_content(one: Version, other: Entry) -> bool:
     if not (one.raw and other.raw):
         return not one.raw and not other.raw
     return same_meaning(one.raw, other.raw)
-
-
-def same_meaning(one: bytes, other: bytes) -> bool:
-    """Compare two JSON texts as CouchDB may spell them: order of keys, form of numbers."""
-    return one == other or _same(msgspec.json.decode(one), msgspec.json.decode(other))
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return one == other or float(one) == float(other)
-    return bool(one == other)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from exporter.domain.interaction import Hour
 from exporter.ports import StoreError
@@ -25,8 +26,9 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     gone: bool = False
 
 
-class _Document(msgspec.Struct):
-    months: dict[Month, Record] = {}
+class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
+    months: Mapping[Month, Record] = {}
+    dropped_elsewhere: int = 0
 
 
 class Months:
@@ -45,8 +47,16 @@ class Months:
 
     def records(self) -> Mapping[Month, Record]:
         """Read which months there are, ascending; the undated rows come last."""
+        return dict(sorted(self._document().months.items()))
+
+    @property
+    def dropped_elsewhere(self) -> int:
+        """How many interactions were dropped where the content was copied from."""
+        return self._document().dropped_elsewhere
+
+    def _document(self) -> _Document:
         found = self._tallies.get(DOCUMENT, _Document)
-        return dict(sorted(found.document.months.items())) if found else {}
+        return found.document if found else _Document()
 
     def held(self) -> list[Month]:
         """Read which months have a database."""
@@ -59,11 +69,11 @@ class Months:
             if not new:
                 return
 
-            def listed(months: Mapping[Month, Record]) -> Mapping[Month, Record]:
-                return {
-                    **months,
-                    **{m: Record(dropped=months.get(m, Record()).dropped) for m in new},
-                }
+            def listed(document: _Document) -> _Document:
+                months = dict(document.months)
+                for month in new:
+                    months[month] = Record(dropped=months.get(month, Record()).dropped)
+                return replace(document, months=months)
 
             self._change(listed)
             for month in sorted(new):
@@ -96,20 +106,25 @@ class Months:
     def drop(self, month: Month, interactions: int) -> int:
         """Drop a month that holds so many, dropped ones included; give how many were not yet."""
         before = self.records().get(month, Record()).dropped
-        self._change(lambda months: {**months, month: Record(dropped=interactions, gone=True)})
+        record = Record(dropped=interactions, gone=True)
+        self._change(lambda it: replace(it, months={**it.months, month: record}))
         self.forget(month)
         self.database(month).drop()
         return max(interactions - before, 0)
 
-    def _change(self, change: Callable[[Mapping[Month, Record]], Mapping[Month, Record]]) -> None:
+    def drop_elsewhere(self, interactions: int) -> None:
+        """Say how many interactions were dropped where the content was copied from."""
+        self._change(lambda it: replace(it, dropped_elsewhere=interactions))
+
+    def _change(self, change: Callable[[_Document], _Document]) -> None:
         for _ in range(TRIES):
             found = self._tallies.get(DOCUMENT, _Document)
-            before = found.document.months if found else {}
-            after = dict(change(before))
+            before = found.document if found else _Document()
+            after = change(before)
             if after == before:
                 return
             try:
-                self._tallies.put(DOCUMENT, _Document(after), found.rev if found else NEVER)
+                self._tallies.put(DOCUMENT, after, found.rev if found else NEVER)
             except Conflict:
                 continue
             return

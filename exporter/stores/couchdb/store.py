@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,18 +13,18 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from exporter.domain.counting import Counting
-from exporter.domain.interaction import Hour, Stored
+from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, Stored
 from exporter.domain.tally import Tally, merge
 from exporter.domain.windows import ms_of
 from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreError, Sum
 from exporter.stores.couchdb.addition import Addition
 from exporter.stores.couchdb.batches import Batches
-from exporter.stores.couchdb.database import NEVER, Server, pages
+from exporter.stores.couchdb.database import NEVER, Found, Server, pages
 from exporter.stores.couchdb.design import Views, design
 from exporter.stores.couchdb.documents import Document, row_id, stored
 from exporter.stores.couchdb.generations import Generations, Register, switched, with_pending
 from exporter.stores.couchdb.months import Months
-from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_prefix, end_of, month_of
+from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_prefix, end_of, start_of
 from exporter.stores.couchdb.reading import Reading
 from exporter.stores.couchdb.recounting import Recounting
 from exporter.stores.couchdb.rejections import Rejections
@@ -37,6 +38,7 @@ WRITERS = 2  # bulk writes under way at once; CouchDB gets no faster with more
 SCANNED = 2_000  # documents read at a time when a month is gone through
 RECOVER_AFTER_MS = 600_000  # a batch open for longer is taken for abandoned
 TRIES = 10
+_NOTES = "note:"
 
 
 class _Note(msgspec.Struct):
@@ -259,7 +261,7 @@ class CouchdbStore:
 
     def remember(self, name: str, value: str) -> None:
         """See `Store`."""
-        id_ = f"note:{name}"
+        id_ = _NOTES + name
         with self._writing:
             for _ in range(TRIES):
                 found = self._tallies.get(id_, _Note)
@@ -325,20 +327,33 @@ class CouchdbStore:
     def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
         """See `Store`: a month is read whole, whatever part of it is asked for."""
         for month in self._parts.months.held():
-            if month != UNDATED and month_of(start_ms) <= month <= month_of(end_ms - 1):
+            if (
+                month != UNDATED
+                and start_of(month) * MS_PER_HOUR < end_ms
+                and end_of(month) * MS_PER_HOUR > start_ms
+            ):
                 yield from by_timestamp(self._scanned(month, start_ms, end_ms))
 
     def _scanned(self, month: Month, start_ms: int, end_ms: int) -> Iterator[list[Stored]]:
-        try:
-            for page in pages(self._parts.months.database(month), SCANNED, Document):
-                yield [
-                    interaction
-                    for found in page
-                    for interaction in stored(row_id(found.id, found.document), found.document)
-                    if start_ms <= interaction.timestamp_ms < end_ms
-                ]
-        except NotFound:  # dropped meanwhile
-            return
+        for page in self._pages(month):
+            yield [
+                interaction
+                for found in page
+                for interaction in stored(row_id(found.id, found.document), found.document)
+                if start_ms <= interaction.timestamp_ms < end_ms
+            ]
+
+    def _pages(self, month: Month) -> Iterator[list[Found[Document]]]:
+        with suppress(NotFound):  # dropped meanwhile
+            yield from pages(self._parts.months.database(month), SCANNED, Document)
+
+    def ignored(self) -> Iterator[Ignored]:
+        """See `Store`."""
+        for month in self._parts.months.held():
+            for page in self._pages(month):
+                for found in page:
+                    if found.document.batch and not found.document.raw:
+                        yield Ignored(row_id(found.id, found.document), found.document.at)
 
     def holdings(self) -> Holdings:
         """See `Store`."""
@@ -350,7 +365,7 @@ class CouchdbStore:
         return Holdings(
             interactions=sum(interactions for interactions, _ in held.values()) - dropped,
             ignored=sum(ignored for _, ignored in held.values()),
-            dropped=dropped,
+            dropped=dropped + parts.months.dropped_elsewhere,
             rejected=parts.rejections.counts(),
             newest_ms=newest[0].key if newest else None,
         )
@@ -370,8 +385,19 @@ class CouchdbStore:
     def note(self, name: str) -> str | None:
         """See `Store`."""
         self._parts  # noqa: B018 - the database has to be there
-        found = self._tallies.get(f"note:{name}", _Note)
+        found = self._tallies.get(_NOTES + name, _Note)
         return None if found is None else found.document.value
+
+    def notes(self) -> Mapping[str, str]:
+        """See `Store`."""
+        self._parts  # noqa: B018 - the database has to be there
+        ids = self._tallies.identifiers(_NOTES)
+        found = self._tallies.fetch(ids, _Note) if ids else []
+        return {note.id.removeprefix(_NOTES): note.document.value for note in found if note}
+
+    def dropped_elsewhere(self, interactions: int) -> None:
+        """See `Store`."""
+        self._parts.months.drop_elsewhere(interactions)
 
     def check(self) -> None:
         """See `Store`."""

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from exporter.domain.counting import Counting
-from exporter.domain.interaction import Interaction, Rejected, Stored
+from exporter.domain.interaction import Ignored, Interaction, Rejected, Stored
 from exporter.domain.tally import Tally, merge
 from exporter.ports import Added, Batch
+from exporter.stores.meaning import same_meaning
 from exporter.stores.sqlite.compression import Compression, decompressor
 from exporter.stores.sqlite.database import hold, note
 from exporter.stores.sqlite.tallies import add_tally
@@ -46,7 +47,7 @@ class Addition:
         fresh: dict[str, Interaction] = {}
         for interaction in batch.interactions:
             before = fresh.get(interaction.id) or held.get(interaction.id)
-            if before is None or before.raw != interaction.raw:
+            if before is None or not same_meaning(before.raw, interaction.raw):
                 fresh[interaction.id] = interaction
         replaced = [held[id_] for id_ in fresh if id_ in held]
         ignored = json.dumps([row.id for row in batch.ignored])
@@ -56,7 +57,7 @@ class Addition:
         self._forget_ignored(ids)
         self._forget_rejected(ids)
         self._forget_rejected(ignored)
-        self._set_ignored([row.id for row in batch.ignored])
+        self._set_ignored(batch.ignored)
         self._set_rejected(batch.rejected)
         hold(self.db, "interactions", len(fresh) - len(replaced) - len(emptied))
         return Added(
@@ -120,9 +121,9 @@ class Addition:
         for (reason,) in released:
             hold(self.db, f"rejected:{reason}", -1)
 
-    def _set_ignored(self, ids: Sequence[str]) -> None:
+    def _set_ignored(self, rows: Sequence[Ignored]) -> None:
         added = self.db.executemany(
-            "insert or ignore into ignored (id) values (?)", [(id_,) for id_ in ids]
+            "insert or ignore into ignored (id, timestamp) values (?, ?)", rows
         ).rowcount
         hold(self.db, "ignored", max(added, 0))
 

@@ -9,7 +9,8 @@ create table interactions (
 create unique index interactions_by_id on interactions (id);
 
 create table ignored (
-    id text primary key
+    id text primary key,
+    timestamp integer               -- null: it has no usable one
 ) without rowid, strict;
 
 create table rejected (

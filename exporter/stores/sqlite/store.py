@@ -2,12 +2,19 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from exporter.domain.counting import Counting
-from exporter.domain.interaction import HOURS_PER_DAY, MS_PER_HOUR, Hour, Reason, Stored
+from exporter.domain.interaction import (
+    HOURS_PER_DAY,
+    MS_PER_HOUR,
+    Hour,
+    Ignored,
+    Reason,
+    Stored,
+)
 from exporter.domain.tally import Tally
 from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreError, Sum
 from exporter.stores.sqlite import tallies
@@ -28,6 +35,7 @@ from exporter.stores.sqlite.database import Database, hold, holding, note, remem
 
 PORTION = 5_000  # interactions read, recounted or dropped at a time
 _DEFINITIONS, _RECOUNT = "definitions", "recount"
+_OWN_NOTES = frozenset({_DEFINITIONS, _RECOUNT, RECOUNTED})
 _END_OF_TIME_MS = 1 << 62
 
 
@@ -158,6 +166,18 @@ class SqliteStore:
         with self._file.reading() as db:
             return note(db, name)
 
+    def notes(self) -> Mapping[str, str]:
+        """See `Store`."""
+        with self._file.reading() as db:
+            every = dict(db.execute("select name, value from notes").fetchall())
+        return {name: value for name, value in every.items() if name not in _OWN_NOTES}
+
+    def dropped_elsewhere(self, interactions: int) -> None:
+        """See `Store`."""
+        with self._file.transaction() as db:
+            name = "dropped elsewhere"
+            hold(db, name, interactions - holding(db, name))
+
     def total(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[Sum]:
@@ -202,6 +222,20 @@ class SqliteStore:
         decompress = decompressor(db)
         return [Stored(id_, timestamp, decompress(body)) for id_, timestamp, body in rows]
 
+    def ignored(self) -> Iterator[Ignored]:
+        """See `Store`: a portion at a time."""
+        after = ""
+        while True:
+            with self._file.reading() as db:
+                portion = db.execute(
+                    "select id, timestamp from ignored where id > ? order by id limit ?",
+                    (after, PORTION),
+                ).fetchall()
+            yield from map(Ignored._make, portion)
+            if len(portion) < PORTION:
+                return
+            after = portion[-1][0]
+
     def holdings(self) -> Holdings:
         """See `Store`."""
         with self._file.reading() as db:
@@ -210,7 +244,7 @@ class SqliteStore:
         return Holdings(
             interactions=held.get("interactions", 0),
             ignored=held.get("ignored", 0),
-            dropped=held.get("dropped", 0),
+            dropped=held.get("dropped", 0) + held.get("dropped elsewhere", 0),
             rejected={r: held[f"rejected:{r}"] for r in Reason if held.get(f"rejected:{r}")},
             newest_ms=newest,
         )
