@@ -8,7 +8,16 @@ from pathlib import Path
 from types import ModuleType
 
 from exporter import __version__, logs
-from exporter.commands import backfill, check, demo, importing, report, serve, verify
+from exporter.commands import (
+    backfill,
+    check,
+    demo,
+    importing,
+    rejected,
+    report,
+    serve,
+    verify,
+)
 from exporter.commands.failure import Failure
 from exporter.config import ConfigurationError
 
@@ -22,6 +31,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "import": importing,
     "report": report,
     "backfill": backfill,
+    "rejected": rejected,
     "verify": verify,
 }
 

@@ -1,0 +1,98 @@
+"""`rejected`: the rows that were refused, and another try at them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from exporter.app import now
+from exporter.commands.failure import Failure
+from exporter.commands.parts import configuration_of, store_of
+from exporter.domain.windows import EPOCH
+from exporter.ports import RejectedRow, Store, StoreError
+from exporter.retrial import retry
+
+TEXT = "list the rows that were refused, show one, or try them again"
+LISTED = 100
+ALL = 1_000_000  # more than any store keeps
+_ACTIONS = ("list", "show", "retry")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "action", nargs="?", choices=_ACTIONS, default="list", help="default: %(default)s"
+    )
+    parser.add_argument("id", nargs="?", metavar="ID", help="the row to show or to retry")
+    parser.add_argument("--all", action="store_true", help="retry every row that is kept")
+    parser.add_argument(
+        "--limit",
+        type=_limit,
+        default=LISTED,
+        metavar="N",
+        help="list the newest N (default: %(default)s)",
+    )
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number from 1 on was expected, not {text!r}")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    if options.action == "show" and options.id is None:
+        raise Failure("show which? `kpi-exporter rejected` lists them")
+    if options.action == "retry" and options.all == (options.id is not None):
+        raise Failure("retry which? either an ID or --all")
+    try:
+        with store_of(configuration_of(options)) as (store, counting):
+            if options.action == "list":
+                _list(store, options.limit)
+            elif options.action == "show":
+                (row,) = _found(store, options.id)
+                _show(row)
+            else:
+                rows = store.rejected(ALL) if options.all else _found(store, options.id)
+                became = retry(store, counting, rows, now())
+                structlog.get_logger().info("retried", **became._asdict())
+    except StoreError as problem:
+        raise Failure(str(problem)) from problem
+
+
+def _list(store: Store, limit: int) -> None:
+    rows = store.rejected(limit)
+    for row in rows:
+        print(f"{_refused(row)}  {row.reason}  {_printable(row.id)}  {_printable(row.detail)}")
+    held = sum(store.holdings().rejected.values())
+    structlog.get_logger().info("rejected", listed=len(rows), held=held)
+
+
+def _found(store: Store, id_: str) -> Sequence[RejectedRow]:
+    rows = [row for row in store.rejected(ALL) if id_ in (row.id, _printable(row.id))]
+    if not rows:
+        raise Failure(f"no rejected row {id_!r}; `kpi-exporter rejected` lists those that are kept")
+    return rows[:1]
+
+
+def _show(row: RejectedRow) -> None:
+    """Print one row; its content byte by byte, unless a terminal would take it for commands."""
+    print(f"id       {_printable(row.id)}")
+    print(f"refused  {_refused(row)}")
+    print(f"reason   {row.reason}: {_printable(row.detail)}")
+    print(flush=True)
+    if sys.stdout.isatty():
+        print(_printable(row.raw.decode("utf-8", "backslashreplace")))
+    else:
+        sys.stdout.buffer.write(row.raw + b"\n")
+
+
+def _refused(row: RejectedRow) -> str:
+    return f"{EPOCH + timedelta(milliseconds=row.refused_ms):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)[1:-1]
