@@ -48,12 +48,18 @@ def common_flags(parsers: Iterable[argparse.ArgumentParser]) -> list[str]:
 
 
 def _written(action: argparse.Action) -> str:
-    return action.option_strings[-1] if action.option_strings else str(action.metavar)
+    return action.option_strings[-1] if action.option_strings else _place(action)
+
+
+def _place(action: argparse.Action) -> str:
+    """Name an argument that has no dashes."""
+    name = str(action.metavar or "|".join(action.choices or ()) or action.dest)
+    return f"[{name}]" if action.nargs == "?" else name
 
 
 def _command(name: str, parser: argparse.ArgumentParser, own: list[str]) -> Iterator[str]:
     places = [a for a in actions(parser) if not a.option_strings]
-    usage = " ".join([PROGRAM, name, *(str(a.metavar) for a in places)])
+    usage = " ".join([PROGRAM, name, *map(_place, places)])
     about = f"`{usage}`: {parser.description}."
     yield from _flags(f"### `{name}`", about, parser, own)
 
@@ -77,7 +83,7 @@ def _flags(
 def _usage(action: argparse.Action) -> str:
     written = _written(action)
     if not action.option_strings or action.nargs == 0:
-        return written
+        return written.replace("|", "\\|")
     choices = "\\|".join(map(str, action.choices or ()))
     return f"{written} {choices or action.metavar or action.dest.upper()}"
 
