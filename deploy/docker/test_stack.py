@@ -1,6 +1,6 @@
 """Build the image, bring the stack up and break it on purpose, as far as this machine can.
 
-    .venv/bin/python deploy/docker/test_stack.py [--pull] [--cluster]
+    .venv/bin/python deploy/docker/test_stack.py [--pull]
 
 Needs a container engine with Compose, and the base image that the Dockerfile names; uses those of
 the other images that are at hand (`--pull` fetches the rest) and says what it did not do. The fake
@@ -97,10 +97,9 @@ def base_image() -> str:
     return found[1]
 
 
-def images_of(compose: Sequence[str], files: Sequence[str]) -> dict[str, str]:
+def images_of(compose: Sequence[str]) -> dict[str, str]:
     """The image of each service."""
-    flags = [flag for file in files for flag in ("--file", file)]
-    services = yaml.safe_load(run(*compose, *flags, "config"))["services"]
+    services = yaml.safe_load(run(*compose, "--file=docker-compose.yml", "config"))["services"]
     return {name: service["image"] for name, service in services.items()}
 
 
@@ -138,9 +137,7 @@ def eventually(what: str, condition: Callable[[], str]) -> float:
 class Stack:
     """A Compose project of this test's own."""
 
-    def __init__(
-        self, compose: list[str], folder: Path, files: Sequence[str], *, couchdb: bool
-    ) -> None:
+    def __init__(self, compose: list[str], folder: Path, *, couchdb: bool) -> None:
         """Write what differs from the stack that users start; nothing runs yet."""
         self.ports = {name: unused_port() for name in PUBLISHED}
         self.until = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
@@ -159,13 +156,15 @@ class Stack:
             "KPI_EXPORTER_PORT": str(self.ports["exporter"]),
             "KPI_CONFIG_FILE": str(folder / "kpi-exporter.yml"),
         }
+        (folder / "env").touch()  # in place of a user's own .env
         self._compose = [
             *compose,
             f"--project-name=kpi-test-{os.getpid()}",
             "--project-directory=.",
+            f"--env-file={folder / 'env'}",
+            "--file=docker-compose.yml",
+            f"--file={folder / 'test.json'}",
         ]
-        for file in (*files, str(folder / "test.json")):
-            self._compose += ["--file", file]
 
     def _differences(self) -> dict[str, Any]:
         def published(name: str, port: int) -> list[str]:
@@ -341,17 +340,17 @@ def targets_down(stack: Stack, services: Sequence[str]) -> str:
     )
 
 
-def check(compose: list[str], *, pull: bool, files: Sequence[str]) -> None:
+def check(compose: list[str], *, pull: bool) -> None:
     """The whole test."""
     base = base_image()
     if not at_hand(base, pull=pull):
         raise NotAtHand(f"the base image {base} is not here (--pull would fetch it)")
     with tempfile.TemporaryDirectory() as folder:
-        images = images_of(compose, files)
+        images = images_of(compose)
         services = [
             name for name, image in images.items() if image == BUILT or at_hand(image, pull=pull)
         ]
-        stack = Stack(compose, Path(folder), files, couchdb="couchdb" in services)
+        stack = Stack(compose, Path(folder), couchdb="couchdb" in services)
         begun = time.monotonic()
         stack("build", "exporter", "fake_server")
         say("done", f"image built on {base} in {time.monotonic() - begun:.0f} s")
@@ -379,11 +378,9 @@ def main() -> int:
     """Run the test; 0 too where the machine could not."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pull", action="store_true", help="fetch images that are missing")
-    parser.add_argument("--cluster", action="store_true", help="the cluster's files on top")
     options = parser.parse_args()
-    files = ["docker-compose.yml"] + ["docker-compose.cluster.yml"] * options.cluster
     try:
-        check(engine(), pull=options.pull, files=files)
+        check(engine(), pull=options.pull)
     except NotAtHand as reason:
         say("not done", f"anything: {reason}")
     except RuntimeError as problem:

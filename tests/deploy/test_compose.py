@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,6 +54,21 @@ def test_a_key_that_compose_does_not_know_is_noticed() -> None:
 
     with pytest.raises(jsonschema.ValidationError, match="restrat"):
         jsonschema.Draft202012Validator(schema).validate(document)
+
+
+@STACKS
+def test_compose_itself_understands_it(files: tuple[str, ...]) -> None:
+    flags = [f"--file={name}" for name in files]
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) and not _run(*command, "version").returncode:
+            configured = _run(*command, *flags, "--env-file=/dev/null", "config", "--quiet")
+            assert configured.returncode == 0, configured.stderr
+            return
+    pytest.skip("Compose is missing; as root: apt-get install docker-compose")
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=CHECKOUT, check=False, capture_output=True, text=True)
 
 
 @STACKS
