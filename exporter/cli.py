@@ -11,6 +11,7 @@ from exporter import __version__, logs
 from exporter.commands import (
     backfill,
     check,
+    copying,
     demo,
     importing,
     rejected,
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "backfill": backfill,
     "rejected": rejected,
     "verify": verify,
+    "copy": copying,
 }
 
 

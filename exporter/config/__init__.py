@@ -1,7 +1,7 @@
 """Configuration: YAML -> frozen values, every problem at once."""
 
 from exporter.config.description import describe
-from exporter.config.reading import load
+from exporter.config.reading import load, store_at
 from exporter.config.series import series
 from exporter.config.values import (
     Configuration,
@@ -22,4 +22,5 @@ __all__ = [
     "describe",
     "load",
     "series",
+    "store_at",
 ]

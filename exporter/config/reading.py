@@ -14,7 +14,7 @@ from exporter.config.scalars import in_words
 from exporter.config.schema import File, ImportSection, PackageSection
 from exporter.config.series import series_by_family
 from exporter.config.shape import shape
-from exporter.config.values import Configuration, ConfigurationError, ImportSettings
+from exporter.config.values import Configuration, ConfigurationError, ImportSettings, StoreSettings
 from exporter.domain.reports import Milestone
 from exporter.domain.sweeps import Sweeps, Tier
 
@@ -37,6 +37,19 @@ def load(source: str | Path, environ: Mapping[str, str]) -> Configuration:
     if not configuration:
         raise ConfigurationError(problems.texts(), file)
     return configuration
+
+
+def store_at(url: str) -> StoreSettings:
+    """Read the address of a store, as `store.url` of a configuration would be.
+
+    Raises `ConfigurationError`.
+    """
+    problems = Problems()
+    section = shape({"store": {"url": url}}, problems).store
+    settings = credentials.store(section, Path(), problems)
+    if problems:
+        raise ConfigurationError(problems.texts())
+    return settings
 
 
 def _read(file: Path, problems: Problems) -> str | None:

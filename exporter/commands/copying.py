@@ -1,0 +1,57 @@
+"""`copy`: everything from one store to another."""
+
+import argparse
+from contextlib import closing
+
+import structlog
+
+from exporter.app import now
+from exporter.commands.failure import Failure
+from exporter.commands.parts import configuration_of
+from exporter.commands.progress import go_through
+from exporter.config import StoreSettings, store_at
+from exporter.copying import copy
+from exporter.ports import StoreError
+from exporter.wiring import open_store
+
+TEXT = "move everything from one store to another; stopped, it goes on where it was"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="URL",
+        help="the store to copy, as in store.url; its user and password may stand in it, or in"
+        " the configuration whose store it is",
+    )
+    parser.add_argument(
+        "--to", dest="target", required=True, metavar="URL", help="the store to copy to, likewise"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    source, target = _settings(options, options.source), _settings(options, options.target)
+    if source.url == target.url:
+        raise Failure(f"--from and --to are the same store, {source.url}")
+    try:
+        with closing(open_store(source)) as held, closing(open_store(target)) as filled:
+            total = held.holdings().interactions
+            steps = (copied.done for copied in copy(held, filled, now()))
+            done = go_through(steps, "interactions copied", total)
+    except StoreError as problem:
+        raise Failure(str(problem)) from problem
+    structlog.get_logger().info("copied", interactions=done)
+
+
+def _settings(options: argparse.Namespace, url: str) -> StoreSettings:
+    """Read an address; the configuration's store brings its own credentials along."""
+    settings = store_at(url)
+    if settings.username is None and options.config_file.exists():
+        configured = configuration_of(options).store
+        if configured.url == settings.url:
+            return configured
+    return settings
