@@ -22,6 +22,7 @@ from exporter.ports import Batch, Store, StoreError
 PORTION = 5_000
 ALL_REJECTED = 1_000_000  # more than a store keeps
 _NEVER_MS = 1 << 62
+COPIED = "copied"  # the note of when: nothing is known of arrivals before
 _UNFINISHED = "unfinished copy"
 T = TypeVar("T")
 
@@ -78,6 +79,7 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
     for name, value in source.notes().items():
         if target.note(name) is None:
             target.remember(name, value)
+    target.remember(COPIED, now.isoformat())
     target.remember(_UNFINISHED, msgspec.json.encode(_Place()).decode())
 
 

@@ -47,11 +47,12 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stored(NamedTuple):
-    """An interaction as a store keeps it."""
+    """An interaction as a store keeps it; `arrived_ms` is when it got this content."""
 
     id: str
     timestamp_ms: int
     raw: bytes
+    arrived_ms: int | None = None
 
 
 class Ignored(NamedTuple):

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from exporter.domain.counting import Counting
 from exporter.domain.interaction import Reason
 from exporter.domain.tally import Tally, add, merge
+from exporter.domain.windows import ms_of
 from exporter.ports import Store
 from tests.stores.oracle import Oracle, assert_holds, counted
 from tests.stores.places import Place
@@ -244,6 +246,19 @@ def test_interactions_come_back_by_timestamp(store: Store, counting: Counting) -
     assert [(row.timestamp_ms, row.id) for row in held] == expected
     raw = {row.id: json.loads(row.raw) for row in readable}
     assert {row.id: json.loads(row.raw) for row in held} == raw
+
+
+def test_it_is_known_when_an_interaction_got_its_content(store: Store, counting: Counting) -> None:
+    when = ms("2026-11-01")
+    rows = [("same", blob("2026-11-01", SHOWN)), ("changed", blob("2026-11-01", SHOWN))]
+    store.add(batch(counting, rows), NOW)
+    rows[1] = ("changed", blob("2026-11-01", SHOWN, lang="de"))
+    later = NOW + timedelta(hours=2)
+    store.add(batch(counting, rows), later)
+
+    arrived = {row.id: row.arrived_ms for row in store.interactions(when, when + 1)}
+
+    assert arrived == {"same": ms_of(NOW), "changed": ms_of(later)}
 
 
 @pytest.mark.parametrize(

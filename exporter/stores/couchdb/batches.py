@@ -20,7 +20,14 @@ from exporter.domain.tally import Tally, merge
 from exporter.ports import StoreError
 from exporter.stores.couchdb.database import Database, Found
 from exporter.stores.couchdb.design import Views
-from exporter.stores.couchdb.documents import Change, Document, changes, row_id, stored
+from exporter.stores.couchdb.documents import (
+    STAMP_DIGITS,
+    Change,
+    Document,
+    changes,
+    row_id,
+    stored,
+)
 from exporter.stores.couchdb.generations import Generations, Register
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month
@@ -153,7 +160,7 @@ class Batches:
         state = self._register.last
         for _ in range(TRIES):
             numbers = "".join(f".{number}" for number in state.counted)
-            batch = f"{now_ms:011x}{token_hex(5)}{numbers}"
+            batch = f"{now_ms:0{STAMP_DIGITS}x}{token_hex(5)}{numbers}"
             document = BatchDocument(opened=now_ms, open=dict(ids))
             rev = self._tallies.put(PREFIX + batch, document)
             after = self._register.read()

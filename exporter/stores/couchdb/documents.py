@@ -14,6 +14,7 @@ from exporter.domain.interaction import Stored
 from exporter.stores.couchdb.names import document_id, read, spelt
 from exporter.stores.meaning import same_meaning
 
+STAMP_DIGITS = 11  # of a batch's name: when it was opened, ms, hexadecimal
 _encode = msgspec.json.Encoder().encode
 
 
@@ -101,7 +102,12 @@ def stored(id_: str, version: Version | None) -> list[Stored]:
     """Give the interaction that a version is; nothing for an ignored row."""
     if version is None or not version.raw:
         return []
-    return [Stored(id_, version.at or 0, version.raw)]
+    return [Stored(id_, version.at or 0, version.raw, _opened_ms(version.batch))]
+
+
+def _opened_ms(batch: str) -> int | None:
+    """Give the time at the front of a batch's name; None without a batch."""
+    return int(batch[:STAMP_DIGITS], 16) if batch else None
 
 
 def same_content(one: Version, other: Entry) -> bool:

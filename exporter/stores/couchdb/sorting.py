@@ -18,20 +18,22 @@ def by_timestamp(interactions: Iterable[list[Stored]]) -> Iterator[Stored]:
     with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as db:
         db.execute("pragma journal_mode = off")
         db.execute(
-            "create table interactions (timestamp integer, id blob, body blob,"
+            "create table interactions (timestamp integer, id blob, body blob, arrived integer,"
             " primary key (timestamp, id)) without rowid"
         )
         for portion in interactions:
             db.execute("begin")
             db.executemany(
-                "insert into interactions values (?, ?, ?)",
-                ((row.timestamp_ms, _bytes(row.id), row.raw) for row in portion),
+                "insert into interactions values (?, ?, ?, ?)",
+                ((row.timestamp_ms, _bytes(row.id), row.raw, row.arrived_ms) for row in portion),
             )
             db.execute("commit")
-        rows = db.execute("select id, timestamp, body from interactions order by timestamp, id")
+        rows = db.execute(
+            "select id, timestamp, body, arrived from interactions order by timestamp, id"
+        )
         while portion_out := rows.fetchmany(_PORTION):
-            for id_, timestamp_ms, raw in portion_out:
-                yield Stored(id_.decode("utf-8", "surrogatepass"), timestamp_ms, raw)
+            for id_, timestamp_ms, raw, arrived_ms in portion_out:
+                yield Stored(id_.decode("utf-8", "surrogatepass"), timestamp_ms, raw, arrived_ms)
 
 
 def _bytes(id_: str) -> bytes:

@@ -83,8 +83,8 @@ class Addition:
     def _insert(self, fresh: Sequence[Interaction]) -> None:
         compress = self.compression.compress
         self.db.executemany(
-            "insert into interactions (timestamp, id, body) values (?, ?, ?)",
-            [(row.timestamp_ms, row.id, compress(row.raw)) for row in fresh],
+            "insert into interactions (timestamp, id, arrived, body) values (?, ?, ?, ?)",
+            [(row.timestamp_ms, row.id, self.now_ms, compress(row.raw)) for row in fresh],
         )
         add_tally(self.db, self.in_force.digest, self.in_force.tally(fresh))
         if self.pending is not None:

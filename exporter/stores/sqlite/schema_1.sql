@@ -3,6 +3,7 @@
 create table interactions (
     timestamp integer not null,
     id text not null,
+    arrived integer not null,       -- when it got this content, milliseconds since 1970
     body blob not null,             -- the blob's JSON, zstd
     primary key (timestamp, id)
 ) without rowid, strict;

@@ -215,12 +215,15 @@ class SqliteStore:
     @staticmethod
     def _stored_after(db: sqlite3.Connection, after: tuple[int, str], end_ms: int) -> list[Stored]:
         rows = db.execute(
-            "select id, timestamp, body from interactions"
+            "select id, timestamp, body, arrived from interactions"
             " where (timestamp, id) > (?, ?) and timestamp < ? order by timestamp, id limit ?",
             (*after, end_ms, PORTION),
         )
         decompress = decompressor(db)
-        return [Stored(id_, timestamp, decompress(body)) for id_, timestamp, body in rows]
+        return [
+            Stored(id_, timestamp, decompress(body), arrived)
+            for id_, timestamp, body, arrived in rows
+        ]
 
     def ignored(self) -> Iterator[Ignored]:
         """See `Store`: a portion at a time."""
