@@ -1,13 +1,13 @@
 """Tallies: whole numbers by hour, segmentation, segment and slot. They only ever add up."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import NamedTuple, TypeAlias
 
 from exporter.domain.interaction import Facts, Hour
 from exporter.domain.layout import Layout
 
-What = TypeVar("What")
 Counts: TypeAlias = dict[int, int]
 """Slot -> count, without the zeros. What a slot means is for `Layout` to say."""
 
@@ -24,48 +24,25 @@ Tally: TypeAlias = dict[Key, Counts]
 
 
 def tally(layout: Layout, facts: Iterable[Facts]) -> Tally:
-    """Count interactions."""
-    shapes: _Places[tuple[int, ...]] = _Places(layout)
-    sites: _Places[int] = _Places(layout)
+    """Count interactions: first those of an hour that are alike, by the rows they lie in."""
+    shapes: defaultdict[tuple[Hour, tuple[int, ...]], list[tuple[int, ...]]] = defaultdict(list)
+    sites: defaultdict[tuple[Hour, int], list[tuple[int, ...]]] = defaultdict(list)
     for fact in facts:
-        shapes.put(fact.hour, fact.rows, fact.slots)
+        shapes[fact.hour, fact.slots].append(fact.rows)
         if fact.sites:
-            sites.put(fact.hour, fact.rows, fact.sites)
+            sites[fact.hour, fact.sites].append(fact.rows)
     result: Tally = {}
-    for key, slots, n in shapes.counted():
-        counts = result.setdefault(key, {})
-        for slot in slots:
-            counts[slot] = counts.get(slot, 0) + n
-    for key, number, n in sites.counted():
-        counts = result[key]
-        counts[layout.sites] = counts.get(layout.sites, 0) + number * n
-        counts[layout.sites_histogram + number] = n
+    for (hour, slots), alike in shapes.items():
+        for row, n in Counter(chain.from_iterable(alike)).items():
+            counts = result.setdefault(Key(hour, *layout.rows[row]), {})
+            for slot in slots:
+                counts[slot] = counts.get(slot, 0) + n
+    for (hour, number), alike in sites.items():
+        for row, n in Counter(chain.from_iterable(alike)).items():
+            counts = result[Key(hour, *layout.rows[row])]
+            counts[layout.sites] = counts.get(layout.sites, 0) + number * n
+            counts[layout.sites_histogram + number] = n
     return result
-
-
-class _Places(Generic[What]):
-    """Counts what happened by hour and row; most of it is alike.
-
-    A place is a whole number, (hour, what) * width + row: those count faster than tuples.
-    """
-
-    def __init__(self, layout: Layout) -> None:
-        self._rows = layout.rows
-        self._width = len(layout.rows)
-        self._kinds: dict[tuple[Hour, What], int] = {}
-        self._places: list[int] = []
-
-    def put(self, hour: Hour, rows: Sequence[int], what: What) -> None:
-        kinds = self._kinds
-        first = kinds.setdefault((hour, what), len(kinds)) * self._width
-        self._places += [first + row for row in rows]
-
-    def counted(self) -> Iterator[tuple[Key, What, int]]:
-        kinds = list(self._kinds)
-        for place, n in Counter(self._places).items():
-            kind, row = divmod(place, self._width)
-            hour, what = kinds[kind]
-            yield Key(hour, *self._rows[row]), what, n
 
 
 def add(into: Counts, counts: Mapping[int, int], sign: int = 1) -> None:
