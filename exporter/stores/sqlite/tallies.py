@@ -1,6 +1,7 @@
 """The tallies' table: counts by definitions, period and segmentation, added to and read."""
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
@@ -22,16 +23,15 @@ def add_tally(
 ) -> None:
     """Add a tally to the rows of its hours and of its days."""
     for length in lengths:
-        periods: dict[tuple[int, str], _Segments] = {}
+        periods: defaultdict[tuple[int, str], list[tuple[str, Counts]]] = defaultdict(list)
         for key, counts in tally.items():
             start = key.hour - key.hour % length
-            segments = periods.setdefault((start, key.segmentation), {})
-            add(segments.setdefault(key.segment, {}), counts)
-        for (start, segmentation), segments in periods.items():
+            periods[start, key.segmentation].append((key.segment, counts))
+        for (start, segmentation), more in periods.items():
             where = (digest, length, start, segmentation)
             row = db.execute(f"select counts from tallies where {_WHERE}", where).fetchone()  # noqa: S608
             held = _decode(row[0]) if row else {}
-            for segment, counts in segments.items():
+            for segment, counts in more:
                 add(held.setdefault(segment, {}), counts)
             left = {segment: counts for segment, counts in held.items() if counts}
             db.execute(
