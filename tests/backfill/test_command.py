@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.work import EXPOSED_SINCE
 from exporter.cli import main
+from exporter.work import EXPOSED_SINCE
 from tests.builders import BOUNCE, fewer_segments, row, sqlite_store
 from tests.daemon import write_config
 
