@@ -81,10 +81,13 @@ class Addition:
         return {id_: Stored(id_, at, decompress(body)) for id_, at, body in rows}
 
     def _insert(self, fresh: Sequence[Interaction]) -> None:
-        compress = self.compression.compress
+        bodies = self.compression.compress_all([row.raw for row in fresh])
         self.db.executemany(
             "insert into interactions (timestamp, id, arrived, body) values (?, ?, ?, ?)",
-            [(row.timestamp_ms, row.id, self.now_ms, compress(row.raw)) for row in fresh],
+            [
+                (row.timestamp_ms, row.id, self.now_ms, body)
+                for row, body in zip(fresh, bodies, strict=True)
+            ],
         )
         add_tally(self.db, self.in_force.digest, self.in_force.tally(fresh))
         if self.pending is not None:

@@ -14,7 +14,7 @@ class Compression:
     """The store's way to compress, and to read whatever it compressed before.
 
     Frames name their dictionary, so blobs from before there was one stay readable.
-    `compress` is not for several threads at once.
+    It is not for several threads at once.
     """
 
     def __init__(self, dictionary: bytes | None) -> None:
@@ -22,9 +22,18 @@ class Compression:
         newest = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
         if newest is not None:
             newest.precompute_compress(level=LEVEL)
-        self.compress: Callable[[bytes], bytes] = zstandard.ZstdCompressor(
-            level=LEVEL, dict_data=newest
-        ).compress
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=newest)
+
+    def compress(self, raw: bytes) -> bytes:
+        """Compress one, which may be empty."""
+        return self._compressor.compress(raw)
+
+    def compress_all(self, raws: Sequence[bytes]) -> Sequence[zstandard.BufferSegment]:
+        """Compress many, none empty: other threads run meanwhile, not only between two of them."""
+        if not raws:
+            return ()
+        frames = self._compressor.multi_compress_to_buffer(list(raws), threads=1)
+        return [frames[n] for n in range(len(frames))]
 
 
 def newest_dictionary(db: sqlite3.Connection) -> bytes | None:
