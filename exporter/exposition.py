@@ -171,17 +171,17 @@ class Scrape:
 
 
 class Exposition:
-    """Holds the last snapshot ready to be scraped, in each format rendered once.
+    """Holds the last snapshot ready to be scraped, rendered and compressed once.
 
-    One thread publishes; any number may scrape at once. A scrape renders only the
-    exporter's own state.
+    Once for both formats: they write gauges alike, and a snapshot is nothing else. One thread
+    publishes; any number may scrape at once. A scrape renders only the exporter's own state.
     """
 
     def __init__(self, operations: Callable[[], Operations], digest: Callable[[], str]) -> None:
         self._operations = operations
         self._digest = digest
-        self._published: tuple[Snapshot | None, dict[str, Compressible], tuple[Milestone, ...]]
-        self._published = (None, {TEXT: Compressible(b""), OPENMETRICS: Compressible(b"")}, ())
+        self._published: tuple[Snapshot | None, Compressible, tuple[Milestone, ...]]
+        self._published = (None, Compressible(b""), ())
         self._own = CollectorRegistry(auto_describe=False)
         self._own.register(_Rendered(self._operation_metrics))
         ProcessCollector(registry=self._own)
@@ -200,14 +200,13 @@ class Exposition:
         """Expose a snapshot instead of the one before: one switch."""
         marks = tuple(milestones)
         registry = _registry(lambda: (*kpi_metrics(snapshot), *milestone_metrics(marks)))
-        parts = {name: Compressible(_render(registry, name)) for name in (TEXT, OPENMETRICS)}
-        self._published = (snapshot, parts, marks)
+        self._published = (snapshot, Compressible(_render(registry, TEXT)), marks)
 
     def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Scrape:
         """Answer a scrape: in the format by `accept`, of all families or those in `names`."""
         _, content_type = text_format.choose_encoder(accept)
         name = OPENMETRICS if "openmetrics" in content_type else TEXT
-        snapshot, parts, marks = self._published
+        snapshot, part, marks = self._published
         end = _EOF if name == OPENMETRICS else b""
         if names:
             shown = () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
@@ -215,7 +214,6 @@ class Exposition:
             part = Compressible(b"")
             rest = _render(_registry(lambda: chosen), name) + end
         else:
-            part = parts[name]
             rest = _render(self._own, name) + end
         content = part.gzip_with(rest) if compress else part.plain + rest
         return Scrape(content_type=name, encoding="gzip" if compress else "", content=content)
