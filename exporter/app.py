@@ -1,5 +1,6 @@
 """The running exporter: configuration becomes parts; the clock and signals are here."""
 
+import gc
 import os
 import signal
 import sys
@@ -71,6 +72,7 @@ def serve(
     schedule.every(RECOUNT_EVERY, "recount", work.recount, first=now())
     schedule.every(DROP_EVERY, "retention", work.drop_old, first=now())
     schedule.hourly("snapshot", work.take_snapshot)
+    gc.freeze()  # what stays for good is not looked through again: 33 ms, in which nothing answers
     schedule.start()
     stopping.wait()
     log.info("stopping")
