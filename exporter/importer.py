@@ -13,13 +13,15 @@ from exporter.pipeline import ahead
 from exporter.ports import Added, Batch, Source, SourceTooSlowError, Store
 
 AHEAD = timedelta(days=1)  # how far ahead of the clock a timestamp is believed
-OVERLAP = timedelta(minutes=20)  # clients round timestamps down to 10 minutes
+OVERLAP = timedelta(minutes=15)  # clients round timestamps down to 10 minutes
+QUIET = timedelta(hours=1)  # in which nothing may have happened, whatever the clock says
 SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=7)
 FEWEST_ROWS, MOST_ROWS = 5_000, 20_000  # that a window should bring
 BATCH_ROWS = 5_000  # stored at a time
 LONG_AGO, OLDEST = datetime(1, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)
 _POSITION = "position"
 _ROUNDED = timedelta(minutes=10)
+BETWEEN_ROUNDED = _ROUNDED / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +153,11 @@ class Importer:
                     rows += len(portion)
                     yield bound, portion
             except SourceTooSlowError:
-                shortest = self._length <= SHORTEST
-                self._length = max(SHORTEST, self._length / 2)
-                if not rows or shortest:
+                if self._length <= SHORTEST:
                     raise
+                if not rows:
+                    self._source.count()  # raises as well, unless it was for the window's length
+                self._length = max(SHORTEST, min(self._length, bound - at) / 4)
                 continue
             self._adapt(rows, bound - at)
             at = bound
@@ -167,14 +170,14 @@ class Importer:
         return Progress(added=added, late=_late(added.timestamps_ms, position), done=done)
 
     def _move_position(self, fetched_until: datetime, now: datetime) -> None:
-        """Note how far the import has come: never past the clock, nor past what was seen.
+        """Note how far the import has come: never past the clock, nor far past what was seen.
 
         A clock that runs ahead would otherwise leave a gap behind it once it is set right, and
         one that is far behind would have everything fetched again.
         """
         newest = self._newest()
         if newest is not None and newest <= now + AHEAD:
-            position = min(fetched_until, now, newest)
+            position = min(fetched_until, now, newest + QUIET)
             self._store.remember(_POSITION, position.isoformat())
 
     def _newest(self) -> datetime | None:
@@ -222,4 +225,4 @@ def _late(timestamps_ms: Sequence[int], position: datetime | None) -> int:
 
 def _between_rounded(when: datetime) -> datetime:
     """Move an instant half-way between two of the timestamps that clients round to."""
-    return when - (when - EPOCH) % _ROUNDED + _ROUNDED / 2
+    return when - (when - EPOCH) % _ROUNDED + BETWEEN_ROUNDED

@@ -5,7 +5,7 @@ is missing, and unequal ones that past stretches of time have to be fetched agai
 is worth fetching again, and what cannot be reached at all, is `docs/explanation/late-data.md`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ import msgspec
 from exporter.domain.counting import Counting
 from exporter.domain.sweeps import Sweeps
 from exporter.domain.windows import EPOCH, hour_of, start_of
-from exporter.importer import Importer, Progress
+from exporter.importer import BETWEEN_ROUNDED, Importer, Progress
 from exporter.ports import Balance, Source, Store
 
 STRAYS_EVERY = timedelta(days=1)
@@ -112,6 +112,10 @@ class Reconciler:
         self._history = history
         self._retention = retention
         self._sweeps = sweeps
+        # The last look comes before the retention.
+        oldest = max(retention - timedelta(days=1), timedelta(hours=1))
+        self._ages = sorted({_seconds(min(age, oldest)) for age in sweeps.after})
+        self._ledger = Ledger(first=EPOCH, asked=EPOCH, swept=EPOCH)  # until it is opened
 
     def balance(self) -> Balance:
         """Count both sides. Raises `SourceError` and `StoreError`."""
@@ -155,25 +159,40 @@ class Reconciler:
             yield from self._fetch_strays(counting, now)
             if source is not None:
                 self._suppose(source, now)
-        if source is not None and not self._is_something_due(source, now):
-            return
-        yield from self._fetch_strays(counting, now)
-        rows = 0
-        for start, end, note in self._tiers(now) if source is None else self._looks(now):
-            for until, progress in self._importer.fetch_again(counting, now, start, end):
-                if progress is None:
-                    note(until)
-                    if rows >= self._sweeps.rows or self._is_nothing_left(source, now):
-                        return
-                else:
-                    rows += sum(progress.added[:4])
-                    yield progress
-                if stopped():
-                    return
+        missing = source is not None and self._is_something_missing(source, now)
+        if source is None or missing:
+            yield from self._fetch_strays(counting, now)
+        due = self._due(now, counted=source is not None, missing=missing)
+        yield from self._fetch_due(due, source if missing else None, counting, now, stopped)
         sweep = self._ledger.sweep
         if source is not None and sweep is not None and sweep.ended:
             yield from self._importer.fetch_strays(counting, now)
             self._end_sweep(sweep, now)
+
+    def _fetch_due(
+        self,
+        due: Iterable[_Stretch],
+        source: int | None,
+        counting: Counting,
+        now: datetime,
+        stopped: Callable[[], bool],
+    ) -> Iterator[Progress]:
+        """Fetch stretches again; with the source's count, of each only until nothing is missing."""
+        rows = 0
+        for start, end, note in due:
+            for until, progress in self._importer.fetch_again(counting, now, start, end):
+                if progress is not None:
+                    rows += sum(progress.added[:4])
+                    yield progress
+                else:
+                    note(until)
+                    if rows >= self._sweeps.rows:
+                        return
+                    if self._is_nothing_left(source, now):
+                        source = None
+                        break
+                if stopped():
+                    return
 
     # What the counts mean
 
@@ -185,8 +204,7 @@ class Reconciler:
     def _difference(self, source: int) -> int:
         return source - self._accounted_for() - (self._ledger.surplus or 0)
 
-    def _is_something_due(self, source: int, now: datetime) -> bool:
-        """Weigh both sides; say whether anything is to be looked for."""
+    def _is_something_missing(self, source: int, now: datetime) -> bool:
         ledger = self._ledger
         difference = self._difference(source)
         if difference > 0:
@@ -202,10 +220,10 @@ class Reconciler:
             # Rows went at the source, and as many late ones may have come meanwhile.
             self._change(surplus=max(lower, ledger.fell_to), fell_to=None, doubtful=True)
         self._everything_is_whole(now)
-        return self._ledger.doubtful
+        return False
 
     def _is_nothing_left(self, source: int | None, now: datetime) -> bool:
-        if source is None or self._ledger.doubtful or self._difference(source) > 0:
+        if source is None or self._difference(source) > 0:
             return False
         counted = self._source.count()
         if counted is None or self._difference(counted) != 0:
@@ -215,11 +233,7 @@ class Reconciler:
 
     def _everything_is_whole(self, now: datetime) -> None:
         """Nothing is missing as of now: what is older need not be looked at for that."""
-        looked = {_seconds(age): _aged(now, _seconds(age)) for age in self._sweeps.after}
-        if self._ledger.doubtful:
-            self._change(looked=looked)
-        else:
-            self._change(looked=looked, sweep=None, swept=now)
+        self._change(looked={age: _aged(now, age) for age in self._ages})
 
     def _sweep_is_due(self, now: datetime) -> bool:
         ledger = self._ledger
@@ -241,20 +255,35 @@ class Reconciler:
 
     # What to fetch again
 
+    def _due(self, now: datetime, *, counted: bool, missing: bool) -> Iterator[_Stretch]:
+        if not counted:
+            yield from self._tiers(now)
+            return
+        if missing:
+            yield from self._looks(now)
+        sweep = self._ledger.sweep
+        if sweep is not None:
+            yield from self._rest(sweep, now, self._swept_until)
+
     def _looks(self, now: datetime) -> Iterator[_Stretch]:
-        """Give what has come of age, and the rest of a sweep of everything."""
-        for age in sorted(map(_seconds, self._sweeps.after)):
+        """Give what has come of age."""
+        for age in self._ages:
             end = _aged(now, age)
             start = max(self._ledger.looked.get(age, end), self._oldest(now))
             if start < end:
                 yield start, end, partial(self._looked_until, age)
-            self._looked_until(age, end)
-        sweep = self._ledger.sweep
-        if sweep is not None:
-            start = max(sweep.at, self._oldest(now))
-            if start < sweep.until:
-                yield start, sweep.until, self._swept_until
-            self._swept_until(sweep.until)
+            else:
+                self._looked_until(age, end)
+
+    def _rest(
+        self, sweep: Sweep, now: datetime, note: Callable[[datetime], None]
+    ) -> Iterator[_Stretch]:
+        """Give what a sweep has still to go through."""
+        start = max(sweep.at, self._oldest(now))
+        if start < sweep.until:
+            yield start, sweep.until, note
+        else:
+            note(sweep.until)
 
     def _looked_until(self, age: int, at: datetime) -> None:
         self._change(looked={**self._ledger.looked, age: at})
@@ -275,11 +304,7 @@ class Reconciler:
             elif sweep.ended and now - sweep.began >= tier.every:
                 start = max(oldest, now - tier.up_to) if tier.up_to < now - oldest else oldest
                 self._set_tier(age, Sweep(began=now, at=start, until=now - younger))
-            sweep = self._ledger.tiers[age]
-            start = max(sweep.at, oldest)
-            if start < sweep.until:
-                yield start, sweep.until, partial(self._tier_until, age)
-            self._tier_until(age, sweep.until)
+            yield from self._rest(self._ledger.tiers[age], now, partial(self._tier_until, age))
             if tier.up_to >= now - oldest:
                 return
             younger = tier.up_to
@@ -302,30 +327,25 @@ class Reconciler:
     def _accounted_for(self) -> int:
         return self._store.holdings().accounted_for
 
-    # The ledger
+    # The ledger: read when an import begins, written when anything of it changes
 
     def _open(self, now: datetime) -> None:
         ledger = self._read() or Ledger(first=now - self._history, asked=now, swept=now)
-        self._write(ledger.set_right(now))
-
-    @property
-    def _ledger(self) -> Ledger:
-        ledger = self._read()
-        if ledger is None:
-            raise LookupError("the ledger is opened before it is read")
-        return ledger
+        self._ledger = ledger.set_right(now)
+        self._write()
 
     def _change(self, **changes: object) -> None:
-        self._write(replace(self._ledger, **changes))  # type: ignore[arg-type]
+        changed = replace(self._ledger, **changes)  # type: ignore[arg-type]
+        if changed != self._ledger:
+            self._ledger = changed
+            self._write()
 
     def _read(self) -> Ledger | None:
         text = self._store.note(_LEDGER)
         return None if text is None else msgspec.json.decode(text, type=Ledger)
 
-    def _write(self, ledger: Ledger) -> None:
-        text = msgspec.json.encode(ledger).decode()
-        if text != self._store.note(_LEDGER):
-            self._store.remember(_LEDGER, text)
+    def _write(self) -> None:
+        self._store.remember(_LEDGER, msgspec.json.encode(self._ledger).decode())
 
 
 def _seconds(age: timedelta) -> int:
@@ -333,5 +353,5 @@ def _seconds(age: timedelta) -> int:
 
 
 def _aged(now: datetime, age_seconds: int) -> datetime:
-    """Give the end of the last whole hour that is of this age."""
-    return start_of(hour_of(now - timedelta(seconds=age_seconds)))
+    """Give the newest bound that is of this age, between what clients round timestamps to."""
+    return start_of(hour_of(now - timedelta(seconds=age_seconds))) - BETWEEN_ROUNDED

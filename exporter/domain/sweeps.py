@@ -18,10 +18,10 @@ class Sweeps:
 
     `after`: at these ages, while the source holds more than is accounted for here.
     `uncounted`: where the source cannot count: the first tier that a stretch is young enough
-    for says how often. `everything`: all of the history, at this interval, while the sweeps
-    at those ages leave a rest; what remains then is out of reach. `doubted`: the same, where
-    late rows may hide behind others that the source deleted. `rows`: how many rows a run may
-    fetch for all that.
+    for says how often. `everything`: all of the history, at this interval, whatever the counts
+    say: they do not tell of changes, nor what is out of reach. `doubted`: the same, where late
+    rows may hide behind others that the source deleted. `rows`: how many rows a run may fetch
+    for all that.
     """
 
     after: tuple[timedelta, ...] = (

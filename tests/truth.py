@@ -1,0 +1,48 @@
+"""What the fake KPIggybank says is right, and what the exporter has, in one shape."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.domain.counting import Counting
+from exporter.domain.definitions import TOTAL
+from exporter.domain.layout import Layout
+from exporter.domain.windows import day_of
+from exporter.ports import Store
+
+WHOLE_HISTORY = (0, 24 * 366 * 100)
+
+
+def tally(counts: Mapping[int, int], layout: Layout) -> dict[str, Any]:
+    """Counts as `fake_server.truth` has them."""
+    first = layout.sites_histogram
+    above = {slot - first: n for slot, n in sorted(counts.items()) if slot > first}
+    none = counts.get(layout.attempts, 0) - sum(above.values())
+    histogram = {0: none, **above} if none else above
+    return {
+        "attempts": counts.get(layout.attempts, 0),
+        "outcomes": {name.value: counts.get(slot, 0) for name, slot in layout.outcomes.items()},
+        "bounces_signed_in": counts.get(layout.bounces_signed_in, 0),
+        "flows": {
+            flow: {step: counts.get(slot, 0) for step, slot in steps.items()}
+            for flow, steps in layout.steps.items()
+        },
+        "sites": {
+            "sum": counts.get(layout.sites, 0),
+            "histogram": {str(sites): n for sites, n in histogram.items()},
+        },
+    }
+
+
+def days(store: Store, counting: Counting) -> dict[str, Any]:
+    """All that a store has counted, by day, of all and by segment."""
+    found: dict[str, Any] = {}
+    for row in store.by_day(*WHOLE_HISTORY):
+        day = found.setdefault(day_of(row.start).isoformat(), {})
+        counted = tally(row.counts, counting.layout)
+        if counted["attempts"] == 0:
+            continue
+        if row.segment == TOTAL and not row.segmentation:
+            day[TOTAL] = counted
+        else:
+            day.setdefault(row.segmentation, {})[row.segment] = counted
+    return {day: of for day, of in found.items() if of}
