@@ -13,6 +13,7 @@ from exporter.commands import (
     check,
     copying,
     demo,
+    explain,
     importing,
     rejected,
     report,
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "report": report,
     "backfill": backfill,
     "rejected": rejected,
+    "explain": explain,
     "verify": verify,
     "copy": copying,
 }

@@ -61,3 +61,8 @@ def day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as problem:
         raise argparse.ArgumentTypeError(f"YYYY-MM-DD was expected, not {text!r}") from problem
+
+
+def printable(text: str) -> str:
+    """Write a text from outside so that no terminal takes it for commands."""
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -9,7 +9,7 @@ import structlog
 
 from exporter.app import now
 from exporter.commands.failure import Failure
-from exporter.commands.parts import configuration_of, store_of
+from exporter.commands.parts import configuration_of, printable, store_of
 from exporter.domain.windows import EPOCH
 from exporter.ports import RejectedRow, Store, StoreError
 from exporter.retrial import retry
@@ -66,13 +66,13 @@ def run(options: argparse.Namespace) -> None:
 def _list(store: Store, limit: int) -> None:
     rows = store.rejected(limit)
     for row in rows:
-        print(f"{_refused(row)}  {row.reason}  {_printable(row.id)}  {_printable(row.detail)}")
+        print(f"{_refused(row)}  {row.reason}  {printable(row.id)}  {printable(row.detail)}")
     held = sum(store.holdings().rejected.values())
     structlog.get_logger().info("rejected", listed=len(rows), held=held)
 
 
 def _found(store: Store, id_: str) -> Sequence[RejectedRow]:
-    rows = [row for row in store.rejected(ALL) if id_ in (row.id, _printable(row.id))]
+    rows = [row for row in store.rejected(ALL) if id_ in (row.id, printable(row.id))]
     if not rows:
         raise Failure(f"no rejected row {id_!r}; `kpi-exporter rejected` lists those that are kept")
     return rows[:1]
@@ -80,19 +80,15 @@ def _found(store: Store, id_: str) -> Sequence[RejectedRow]:
 
 def _show(row: RejectedRow) -> None:
     """Print one row; its content byte by byte, unless a terminal would take it for commands."""
-    print(f"id       {_printable(row.id)}")
+    print(f"id       {printable(row.id)}")
     print(f"refused  {_refused(row)}")
-    print(f"reason   {row.reason}: {_printable(row.detail)}")
+    print(f"reason   {row.reason}: {printable(row.detail)}")
     print(flush=True)
     if sys.stdout.isatty():
-        print(_printable(row.raw.decode("utf-8", "backslashreplace")))
+        print(printable(row.raw.decode("utf-8", "backslashreplace")))
     else:
         sys.stdout.buffer.write(row.raw + b"\n")
 
 
 def _refused(row: RejectedRow) -> str:
     return f"{EPOCH + timedelta(milliseconds=row.refused_ms):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else ascii(text)[1:-1]

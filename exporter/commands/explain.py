@@ -1,0 +1,143 @@
+"""`explain`: where a number comes from."""
+
+import argparse
+from collections.abc import Sequence
+from datetime import datetime
+
+from exporter.app import now
+from exporter.commands.explained import Question, lines
+from exporter.commands.failure import Failure
+from exporter.commands.parts import configuration_of, day, store_of
+from exporter.commands.progress import go_through
+from exporter.config import Configuration
+from exporter.copying import COPIED
+from exporter.domain.counting import Counting
+from exporter.domain.formulas import Formula, formulas
+from exporter.domain.interaction import HOURS_PER_DAY
+from exporter.domain.kpis import KPIS
+from exporter.domain.layout import TOTAL_ROW
+from exporter.domain.windows import first_hour_of, hour_of, ms_of
+from exporter.explanation import Explanation, Scope
+from exporter.families import TOTALS
+from exporter.ports import Store, StoreError
+from exporter.work import EXPOSED_SINCE
+
+TEXT = "say where a number comes from, down to single interactions"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("kpi", type=_kpi, metavar="KPI", help=", ".join(KPIS))
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument(
+        "--window", metavar="NAME", help="a window as configured (default: the first of them)"
+    )
+    when.add_argument("--day", type=day, metavar="DATE", help="a UTC day instead of a window")
+    parser.add_argument("--segmentation", metavar="NAME", help="with --segment: only of these")
+    parser.add_argument("--segment", metavar="NAME", help="a segment of the segmentation")
+    parser.add_argument("--flow", metavar="NAME", help="of one flow (KPIs on flows)")
+    parser.add_argument("--step", metavar="NAME", help="of one step (KPIs on steps)")
+    parser.add_argument(
+        "--sample",
+        type=_number,
+        default=0,
+        metavar="N",
+        help="name N of the interactions behind each part",
+    )
+
+
+def _kpi(text: str) -> str:
+    name = text.removeprefix("kpi_").removeprefix("segment_")
+    if name not in KPIS:
+        raise argparse.ArgumentTypeError(f"no KPI {text!r}; there are {', '.join(KPIS)}")
+    return name
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number was expected, not {text!r}")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    configuration = configuration_of(options)
+    at = now()
+    try:
+        with store_of(configuration) as (store, counting):
+            wanted = _formulas(options, counting)
+            period, scope = _scope(options, configuration, counting, store, at)
+            slots = {slot for formula in wanted for slot in formula.slots}
+            explanation = Explanation(counting, scope, slots=slots, sample=options.sample)
+            go_through(explanation.look(store), "interactions read", None)
+            question = Question(kpi=options.kpi, period=period, formulas=wanted, counting=counting)
+            print("\n".join(lines(question, explanation, store)))
+    except StoreError as problem:
+        raise Failure(str(problem)) from problem
+
+
+def _formulas(options: argparse.Namespace, counting: Counting) -> Sequence[Formula]:
+    """Choose the formulas of the KPI by flow and step."""
+    (family,) = (family for family in TOTALS if family.kpi == options.kpi)
+    chosen = formulas(options.kpi, counting.definitions, counting.layout)
+    for name in ("flow", "step"):
+        wanted = getattr(options, name)
+        if wanted is None:
+            continue
+        if name not in family.labels:
+            raise Failure(f"{family.name} has no label {name!r}")
+        place = family.labels.index(name) - 1  # the first label is the window
+        there = dict.fromkeys(formula.labels[place] for formula in chosen)
+        if wanted not in there:
+            raise Failure(f"no {name} {wanted!r}; there are {', '.join(map(repr, there))}")
+        chosen = [formula for formula in chosen if formula.labels[place] == wanted]
+    return chosen
+
+
+def _scope(
+    options: argparse.Namespace,
+    configuration: Configuration,
+    counting: Counting,
+    store: Store,
+    at: datetime,
+) -> tuple[str, Scope]:
+    """Choose range and segment; give them with what the range is called."""
+    if options.day is not None:
+        period = f"day {options.day}"
+        start = first_hour_of(options.day)
+        end = start + HOURS_PER_DAY
+    else:
+        windows = {window.name: window.hours for window in configuration.windows}
+        name = options.window or next(iter(windows))
+        if name not in windows:
+            raise Failure(f"no window {name!r}; there are {', '.join(windows)}")
+        period = f"window {name}"
+        end = hour_of(at) + 1
+        start = end - windows[name]
+    segmentation, segment = _row(options, counting)
+    return period, Scope(
+        segmentation=segmentation,
+        segment=segment,
+        start=start,
+        end=end,
+        grace=configuration.import_.every,
+        watched_ms=_watched_ms(store, at),
+    )
+
+
+def _row(options: argparse.Namespace, counting: Counting) -> tuple[str, str]:
+    if options.segmentation is None and options.segment is None:
+        return TOTAL_ROW
+    of = {s.name: s.all_segments for s in counting.definitions.segmentations}
+    if options.segmentation not in of:
+        raise Failure(f"--segmentation should be one of {', '.join(of)}")
+    if options.segment not in of[options.segmentation]:
+        segments = ", ".join(map(repr, of[options.segmentation]))
+        raise Failure(f"--segment of {options.segmentation} should be one of {segments}")
+    return options.segmentation, options.segment
+
+
+def _watched_ms(store: Store, at: datetime) -> int:
+    """Say until when nothing is known of arrivals: before a daemon ran, and before a copy."""
+    notes = [store.note(EXPOSED_SINCE) or at.isoformat(), store.note(COPIED)]
+    return max(ms_of(datetime.fromisoformat(note)) for note in notes if note)
