@@ -39,7 +39,7 @@ POUCHDB = Path(__file__).parent.parent / ".cache/pouchdb/node_modules/.bin/pouch
 DAYS = 30
 END = datetime(2026, 11, 20, tzinfo=UTC)
 PORTION = 5_000  # rows that an import hands to the store at a time
-FLOORS = ((500, 1), (1_000, 1), (2_000, 1), (500, 2), (1_000, 2))  # documents, connections
+FLOORS = ((500, 1), (500, 2), (1_000, 2))  # documents, connections
 THE_SAME = "0" * 20  # stands for a batch's id: as long, so that documents are as large
 
 
@@ -116,7 +116,7 @@ def _portions(counting: Counting, rows: int) -> list[Batch]:
 def _documents(portions: Sequence[Batch], size: int) -> list[bytes]:
     """Write the bodies of bulk writes."""
     documents = [
-        encoded(Entry(row.id, row.timestamp_ms, getattr(row, "raw", b"")), THE_SAME)
+        encoded(Entry(row.id, row.id, row.timestamp_ms, getattr(row, "raw", b"")), THE_SAME)
         for portion in portions
         for row in (*portion.interactions, *portion.ignored)
     ]

@@ -5,10 +5,9 @@ from concurrent.futures import Executor, Future, wait
 
 from exporter.domain.counting import Counting
 from exporter.domain.interaction import Interaction, Reason, Rejected
-from exporter.domain.tally import merge
 from exporter.ports import Added, StoreError
 from exporter.ports import Batch as Rows
-from exporter.stores.couchdb.batches import Batch, Batches, Contribution
+from exporter.stores.couchdb.batches import Batch, Batches, Contribution, Expected
 from exporter.stores.couchdb.database import Database, Found
 from exporter.stores.couchdb.documents import (
     Change,
@@ -51,7 +50,6 @@ class Addition:
         self.opened: Batch | None = None
         self._contribution = Contribution()
         self._interactions: Mapping[str, Interaction] = {}
-        self._fresh: list[Interaction] = []
         self._new_ms: list[int] = []
         self._imported = 0
         self._replaced = 0
@@ -65,8 +63,14 @@ class Addition:
         ignored = {r.id: r for r in rows.ignored if r.id not in latest and not held(r.id, b"")}
         entries = by_month(
             [
-                *(Entry(r.id, r.timestamp_ms, r.raw) for r in self._interactions.values()),
-                *(Entry(r.id, r.timestamp_ms, b"") for r in ignored.values()),
+                *(
+                    Entry(row.id, document_id(row.id), row.timestamp_ms, row.raw)
+                    for row in self._interactions.values()
+                ),
+                *(
+                    Entry(row.id, document_id(row.id), row.timestamp_ms, b"")
+                    for row in ignored.values()
+                ),
             ]
         )
         if entries:
@@ -90,7 +94,7 @@ class Addition:
 
     def _write(self, entries: Mapping[Month, list[Entry]], now_ms: int) -> None:
         self._months.use(entries.keys())
-        ids = {month: [document_id(e.id) for e in of] for month, of in entries.items()}
+        ids = {month: [e.document_id for e in of] for month, of in entries.items()}
         self.opened = self._batches.open(ids, now_ms)
         sent = [
             (month, self._writers.submit(self._send, month, chunk))
@@ -98,7 +102,7 @@ class Addition:
             for chunk in chunks(of_month)
         ]
         try:
-            tally = self._counting.tally(list(self._interactions.values()))  # while they travel
+            expected = Expected(self._counting, list(self._interactions.values()))
             answers = [(month, future.result()) for month, future in sent]
         finally:
             _let_end([future for _, future in sent])
@@ -106,10 +110,7 @@ class Addition:
             self._take(month, answer)
             for start in range(0, len(answer.in_conflict), CHUNK_DOCUMENTS):
                 self._settle(month, answer.in_conflict[start : start + CHUNK_DOCUMENTS])
-        fresh = {row.id for row in self._fresh}
-        others = [row for id_, row in self._interactions.items() if id_ not in fresh]
-        merge(tally, self._counting.tally(others), -1)
-        self._contribution.take_tally(self._counting.digest, tally)
+        self._contribution.expect(expected)
 
     def _send(self, month: Month, entries: Sequence[Entry]) -> Answers:
         """Write rows as new ones."""
@@ -128,7 +129,7 @@ class Addition:
         database = self._months.database(month)
         waiting = list(entries)
         for _ in range(TRIES):
-            found = database.fetch([document_id(entry.id) for entry in waiting], Document)
+            found = database.fetch([entry.document_id for entry in waiting], Document)
             gone: list[Entry] = []
             changed: list[tuple[Entry, Found[Document]]] = []
             for entry, held in zip(waiting, found, strict=True):
@@ -177,7 +178,6 @@ class Addition:
     def _take(self, month: Month, answer: Answers) -> None:
         fresh = [self._interactions[entry.id] for entry in answer.stored if entry.raw]
         self._contribution.take_fresh(month, fresh)
-        self._fresh += fresh
         self._imported += len(fresh)
         self._new_ms += [row.timestamp_ms for row in fresh]
         for entry in answer.stored:

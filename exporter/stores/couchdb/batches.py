@@ -75,7 +75,7 @@ class Contribution:
 
     def __init__(self) -> None:
         self._fresh: list[Interaction] = []
-        self._tallied: tuple[str, Tally] | None = None
+        self._expected: Expected | None = None
         self._changes: list[Change] = []
         self._held: dict[Month, list[int]] = {}
         self._newest: int | None = None
@@ -91,9 +91,9 @@ class Contribution:
         self._hold(month, 0, len(interactions))
         self._see(row.timestamp_ms for row in interactions)
 
-    def take_tally(self, digest: str, tally: Tally) -> None:
-        """Take in the tally of all fresh interactions, under the definitions of a digest."""
-        self._tallied = (digest, tally)
+    def expect(self, expected: "Expected") -> None:
+        """Take in what was worked out beforehand, for the case that all these rows are fresh."""
+        self._expected = expected
 
     def take(self, month: Month, change: Change) -> None:
         """Take in any change of a row."""
@@ -119,19 +119,36 @@ class Contribution:
             tallies={
                 str(number): rows
                 for number, counting in countings.items()
-                if (rows := encoded(self._tally(counting), counting.layout))
+                if (rows := self._rows(counting))
             },
         )
 
-    def _tally(self, counting: Counting) -> Tally:
-        total: Tally = {}
-        if self._tallied is not None and self._tallied[0] == counting.digest:
-            merge(total, self._tallied[1])
-        else:
+    def _rows(self, counting: Counting) -> list[TileRow]:
+        expected = self._expected
+        counted = [change for change in self._changes if change.is_counted]
+        if expected is None or expected.counting.digest != counting.digest:
             fresh = (Stored(row.id, row.timestamp_ms, row.raw) for row in self._fresh)
-            merge(total, counting.tally_stored(fresh))
-        merge(total, tally_of(self._changes, counting))
-        return total
+            tally = counting.tally_stored(fresh)
+        elif len(self._fresh) < len(expected.interactions):
+            tally = counting.tally(self._fresh)
+        elif not counted:
+            return expected.rows
+        else:
+            tally = expected.tally
+        total: Tally = {}
+        merge(total, tally)
+        merge(total, tally_of(counted, counting))
+        return encoded(total, counting.layout)
+
+
+class Expected:
+    """The tally of interactions that a counting read, worked out while they are written."""
+
+    def __init__(self, counting: Counting, interactions: Sequence[Interaction]) -> None:
+        self.counting = counting
+        self.interactions = interactions
+        self.tally = counting.tally(interactions)
+        self.rows = encoded(self.tally, counting.layout)
 
 
 def tally_of(done: Sequence[Change], counting: Counting) -> Tally:

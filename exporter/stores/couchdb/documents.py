@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.domain.interaction import Stored
-from exporter.stores.couchdb.names import document_id, read, spelt
+from exporter.stores.couchdb.names import read, spelt
 from exporter.stores.meaning import same_meaning
 
 STAMP_DIGITS = 11  # of a batch's name: when it was opened, ms, hexadecimal
@@ -46,9 +46,10 @@ class Document(Version, omit_defaults=True):
 
 
 class Entry(NamedTuple):
-    """A row on its way in; without `raw` it is an ignored one."""
+    """A row on its way in, with its document's id; without `raw` it is an ignored one."""
 
     id: str
+    document_id: str
     timestamp_ms: int | None
     raw: bytes
 
@@ -60,10 +61,15 @@ class Change(NamedTuple):
     before: Version | None
     after: Version
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether an interaction is concerned, and not an ignored row alone."""
+        return bool(self.after.raw or (self.before and self.before.raw))
+
 
 def encoded(entry: Entry, batch: str, *, rev: str = "", before: Sequence[Version] = ()) -> bytes:
     """Write an entry's document, the blob as it came; `rev` is the revision it replaces."""
-    id_ = document_id(entry.id)
+    id_ = entry.document_id
     parts = [b'{"_id":', _encode(id_)]
     if rev:
         parts += (b',"_rev":', _encode(rev))

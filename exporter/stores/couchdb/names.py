@@ -13,7 +13,7 @@ UNDATED = "undated"
 TALLIES = "tallies"
 MS_PER_DAY = HOURS_PER_DAY * MS_PER_HOUR
 LONGEST_NAME = 200  # CouchDB takes 238 characters, ours come behind
-LONGEST_ID_BYTES = 500
+LONGEST_ID = 500
 
 Month: TypeAlias = str
 """`2026-11`, or `undated` for rows without a timestamp: what a raw database is named after."""
@@ -68,7 +68,9 @@ def document_id(id_: str) -> str:
 
     Then it is `~` and a digest, and the document holds the row's own id, `spelt`.
     """
-    if id_ and id_[0] not in "_~" and len(id_) <= LONGEST_ID_BYTES and id_.isprintable():
+    if id_.isalnum() and len(id_) <= LONGEST_ID:  # as a rule
+        return id_
+    if id_ and id_[0] not in "_~" and len(id_) <= LONGEST_ID and id_.isprintable():
         return id_
     return "~" + hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 

@@ -78,9 +78,10 @@ class Rejections:
 
     def forget(self, ids: Iterable[str]) -> None:
         """Forget rows, those that were rejected among them: they can be read now."""
-        wanted = [_document_id(id_) for id_ in ids]
+        wanted = list(ids)
         known = self._ids() if wanted else ()
-        self._remove([id_ for id_ in wanted if id_ in known])
+        if known:
+            self._remove([id_ for id_ in map(_document_id, wanted) if id_ in known])
 
     def _remove(self, documents: Sequence[str]) -> None:
         for id_ in documents:
