@@ -27,7 +27,7 @@ def test_what_is_wrong_is_found_and_put_right(store: Store, counting: Counting) 
     before = counted(store)
     assert wrong(store, counting) == 0
     changed = hour("2026-11-03T05:00")
-    tally = {key: counts for key, counts in before.items() if key.hour == changed}
+    tally = {key: dict(counts) for key, counts in before.items() if key.hour == changed}
     merge(tally, {Key(changed, *TOTAL_ROW): {counting.layout.attempts: 3}})
     store.repair([changed], tally)
 
