@@ -2,7 +2,9 @@
 
 import argparse
 import json
-from collections.abc import Iterable
+import os
+import platform
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -10,31 +12,54 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import facts, http_to_sqlite, scrape, stored
+from benchmarks import couchdb_import, facts, http_to_sqlite, scrape, stored
 from benchmarks.corpora import CACHE
-from benchmarks.figures import RUNS, Figure
+from benchmarks.figures import RUNS, Figure, Goal
 
 _WHOLE_FROM = 1000
 RESULTS = CACHE / "figures.json"
+PROFILE = CACHE / "facts.txt"
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="stored and imported")
+    parser.add_argument("--couchdb-rows", type=int, default=20_000, help="imported into CouchDB")
     parser.add_argument("--runs", type=int, default=RUNS, help="of which the median is given")
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
-    figures = list(
-        chain(
-            facts.run(options.runs),
-            stored.run((10_000, options.rows), options.runs),
-            scrape.run(options.runs),
-            http_to_sqlite.run(options.rows, options.runs),
+    measured: list[Figure] = []
+    for figure in chain(
+        facts.run(options.rows, options.runs),
+        http_to_sqlite.run(options.rows, options.runs),
+        stored.run((10_000, options.rows), options.runs),
+        scrape.run(options.rows, options.runs),
+        _couchdb(options.couchdb_rows, options.runs),
+    ):
+        measured.append(figure)
+        _write(measured, RESULTS)  # as far as it came
+    PROFILE.write_text(facts.profile(options.rows))
+    _print(measured)
+
+
+def _couchdb(rows: int, runs: int) -> Iterator[Figure]:
+    if not (os.environ.get("KPI_TEST_COUCHDB_URL") or couchdb_import.POUCHDB.exists()):
+        print("skipped: CouchDB, for want of KPI_TEST_COUCHDB_URL or of pouchdb-server")
+        return
+    for line in couchdb_import.run(rows=rows, runs=runs):
+        yield Figure(
+            what=f"{line.name}, {line.rows:,}",
+            value=1 / line.ratio,
+            unit="of the floor",
+            goal=Goal(at_least=0.9),
+            against=line.floor,
         )
-    )
-    _print(figures)
-    _write(figures, RESULTS)
+        yield Figure(
+            what=f"{line.name}, {line.rows:,}",
+            value=line.rows / line.seconds,
+            unit="interactions/s",
+        )
 
 
 def _print(figures: Iterable[Figure]) -> None:
@@ -55,7 +80,13 @@ def _written(value: float) -> str:
 
 
 def _write(figures: Iterable[Figure], path: Path) -> None:
-    path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+    machine = {
+        "processors": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+    }
+    rows = [asdict(figure) | {"met": figure.met} for figure in figures]
+    path.write_text(json.dumps({"machine": machine, "figures": rows}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,39 @@
 """The data: made by the fake server's generator, once, and kept in the checkout's cache."""
 
+import hashlib
+import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-CACHE = Path(__file__).parent.parent / ".cache" / "benchmarks"
-UNTIL = "2026-11-01"
+from exporter.domain.interaction import Row
+from exporter.sources.rows import Splitter
+
+CHECKOUT = Path(__file__).parent.parent
+CACHE = CHECKOUT / ".cache" / "benchmarks"
 DAYS = 28
+NOW = datetime.now(UTC)
+UNTIL = NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0)  # this month's corpus
+HISTORY = f"{(NOW - UNTIL).days + DAYS + 1}d"  # reaches back to its beginning
 
 
 def corpus(rows: int) -> Path:
     """Give the directory of a corpus of about so many rows over 28 days."""
-    directory = CACHE / f"rows-{rows}"
+    directory = CACHE / f"rows-{rows}-{UNTIL:%Y-%m}"
     if not (directory / "corpus.json").exists():
-        _run("fake_server.corpus", directory, "--rows", rows, "--days", DAYS, "--until", UNTIL)
+        command = ["--rows", rows, "--days", DAYS, "--until", UNTIL.date()]
+        _run("fake_server.corpus", directory, *command)
     return directory
+
+
+def json_bytes(rows: int) -> int:
+    """Say how large a corpus is."""
+    size: int = json.loads((corpus(rows) / "corpus.json").read_text())["bytes"]
+    return size
 
 
 def _run(module: str, *arguments: object) -> None:
@@ -34,3 +51,58 @@ def served(directory: Path) -> Iterator[str]:
             yield f"{words[-1]}/wsapi/interaction_data"
         finally:
             process.terminate()
+
+
+def config_file(folder: Path, url: str) -> Path:
+    """Write a configuration that imports all of a corpus into a store in the folder."""
+    config = folder / "config.yml"
+    content = {
+        "data_server": {"url": url, "timeout": "5m"},
+        "store": {"url": f"sqlite:{folder / 'kpi.db'}"},
+        "import": {"every": "1h", "history": HISTORY},
+    }
+    config.write_text(json.dumps(content))
+    return config
+
+
+def store_of(rows: int) -> Path:
+    """Give the file of a store that a corpus was imported into, kept in the cache."""
+    schema = b"".join(sql.read_bytes() for sql in sorted(CHECKOUT.glob("exporter/stores/**/*.sql")))
+    version = hashlib.blake2b(schema, digest_size=4).hexdigest()
+    file = CACHE / f"store-{rows}-{UNTIL:%Y-%m}-{version}.db"
+    if not file.exists():
+        with tempfile.TemporaryDirectory(dir=CACHE) as name, served(corpus(rows)) as url:
+            folder = Path(name)
+            _run("exporter", "import", f"--config.file={config_file(folder, url)}")
+            (folder / "kpi.db").rename(file)
+    return file
+
+
+def rows_of(size: int, *, first: int = 0, limit: int) -> list[Row]:
+    """Read rows of a corpus as the source would give them, from a place in it on."""
+    directory = corpus(size)
+    with (directory / "offsets").open("rb") as offsets:
+        offsets.seek(8 * first)
+        at = int.from_bytes(offsets.read(8), sys.byteorder)
+    rows: list[Row] = []
+    splitter = Splitter()
+    splitter.feed(b"[")
+    with (directory / "rows").open("rb") as file:
+        file.seek(at)
+        while len(rows) < limit and (piece := file.read(1 << 20)):
+            rows += splitter.feed(piece)
+    if len(rows) < limit:
+        splitter.feed(b"]")
+        rows += splitter.end()
+    return rows[:limit]
+
+
+def last_rows(size: int, limit: int) -> list[Row]:
+    """Read the newest rows of a corpus."""
+    held = json.loads((corpus(size) / "corpus.json").read_text())["rows"]
+    return rows_of(size, first=held - limit, limit=limit)
+
+
+def days_before_the_end(days: int) -> datetime:
+    """Give an instant so many days before a corpus ends."""
+    return UNTIL - timedelta(days=days)

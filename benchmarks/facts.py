@@ -1,16 +1,18 @@
 """Facts and tally of one interaction, against the typed decode alone."""
 
+import cProfile
+import io
+import pstats
 import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from benchmarks.corpora import corpus
+from benchmarks.corpora import rows_of
 from benchmarks.figures import RUNS, Figure, Goal, median
 from exporter.config import load
 from exporter.domain.counting import Counting
 from exporter.domain.interaction import Interaction, Row
-from exporter.sources.rows import Splitter
 
 ROWS = 50_000
 _CONFIG = "data_server: {url: http://127.0.0.1/}"
@@ -29,20 +31,9 @@ class _Blob(msgspec.Struct):
     number_emails: int | str | None = None
 
 
-def rows_of_corpus(limit: int) -> Sequence[Row]:
-    """Read the first rows of the corpus as the source would give them."""
-    rows: list[Row] = []
-    splitter = Splitter()
-    splitter.feed(b"[")
-    with (corpus(1_000_000) / "rows").open("rb") as file:
-        while len(rows) < limit:
-            rows += splitter.feed(file.read(1 << 20))
-    return rows[:limit]
-
-
-def run(runs: int = RUNS) -> Iterator[Figure]:
+def run(size: int, runs: int = RUNS) -> Iterator[Figure]:
     """Measure in processor time, in turn."""
-    rows = rows_of_corpus(ROWS)
+    rows = rows_of(size, limit=ROWS)
     decode = msgspec.json.Decoder(_Blob, strict=False).decode
     counting = Counting(load(_CONFIG, {}).definitions)
     bare, whole = [], []
@@ -52,8 +43,7 @@ def run(runs: int = RUNS) -> Iterator[Figure]:
             _decode_or_none(decode, row.raw)
         bare.append((time.process_time() - began) / len(rows) * 1e6)
         began = time.process_time()
-        verdicts = counting.read(rows, 1 << 62)
-        counting.tally([verdict for verdict in verdicts if isinstance(verdict, Interaction)])
+        _read_and_tally(counting, rows)
         whole.append((time.process_time() - began) / len(rows) * 1e6)
     yield Figure(what="typed decode alone", value=median(bare), unit="µs")
     yield Figure(
@@ -63,6 +53,23 @@ def run(runs: int = RUNS) -> Iterator[Figure]:
         goal=Goal(at_most=8),
         against="typed decode alone, above",
     )
+
+
+def profile(size: int) -> str:
+    """Say where the time of facts and tally goes; a profiler makes calls dearer than they are."""
+    rows = rows_of(size, limit=ROWS)
+    counting = Counting(load(_CONFIG, {}).definitions)
+    _read_and_tally(counting, rows)
+    profiler = cProfile.Profile(time.process_time)
+    profiler.runcall(_read_and_tally, counting, rows)
+    text = io.StringIO()
+    pstats.Stats(profiler, stream=text).strip_dirs().sort_stats("tottime").print_stats(12)
+    return text.getvalue()
+
+
+def _read_and_tally(counting: Counting, rows: Sequence[Row]) -> None:
+    verdicts = counting.read(rows, 1 << 62)
+    counting.tally([verdict for verdict in verdicts if isinstance(verdict, Interaction)])
 
 
 def _decode_or_none(decode: object, raw: bytes) -> object:

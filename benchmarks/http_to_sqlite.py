@@ -10,13 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import requests
 
-from benchmarks.corpora import DAYS, UNTIL, corpus, served
+from benchmarks.corpora import DAYS, UNTIL, config_file, corpus, json_bytes, served
 from benchmarks.figures import RUNS, Figure, Goal, median
 
 BATCH_ROWS = 5_000  # as many as the import stores at a time
@@ -53,9 +54,8 @@ def floor(url: str, file: Path) -> float:
 
 
 def _windows() -> Iterator[tuple[int, int]]:
-    end = datetime.fromisoformat(UNTIL).replace(tzinfo=UTC)
-    at = end - timedelta(days=DAYS)
-    while at < end:
+    at = UNTIL - timedelta(days=DAYS)
+    while at < UNTIL:
         yield int(at.timestamp() * 1000), int((at + timedelta(hours=6)).timestamp() * 1000)
         at += timedelta(hours=6)
 
@@ -65,13 +65,18 @@ def _floor_in_its_own_process(url: str, file: Path) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _import(url: str, folder: Path) -> tuple[float, float, int]:
-    """Import in a process of its own: rows a second, peak memory (MiB), bytes of the store."""
-    config = folder / "config.yml"
-    store = {"url": f"sqlite:{folder / 'kpi.db'}"}
-    content = {"data_server": {"url": url, "timeout": "5m"}, "store": store}
-    config.write_text(json.dumps(content))
-    command = ["import", f"--config.file={config}", "--since=2026-10-01", "--log.format=json"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """What an import took: rows a second, MiB of memory at most, and bytes of the store."""
+
+    rate: float
+    peak: float
+    size: int
+
+
+def import_into(folder: Path, url: str) -> Import:
+    """Import a corpus in a process of its own."""
+    command = ["import", f"--config.file={config_file(folder, url)}", "--log.format=json"]
     program = (
         "import resource, sys; from exporter.cli import main; code = main();"
         " print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
@@ -81,48 +86,47 @@ def _import(url: str, folder: Path) -> tuple[float, float, int]:
     )
     finished = json.loads(process.stderr.strip().splitlines()[-1])
     rows = finished["imported"] + finished["ignored"] + finished["rejected"]
-    size = sum(file.stat().st_size for file in folder.glob("kpi.db*"))
-    return rows / finished["seconds"], int(process.stdout) / 1024, size
+    return Import(
+        rate=rows / finished["seconds"],
+        peak=int(process.stdout) / 1024,
+        size=sum(file.stat().st_size for file in folder.glob("kpi.db*")),
+    )
 
 
 def run(rows: int = 1_000_000, runs: int = RUNS) -> Iterator[Figure]:
     """Measure, import and floor in turn."""
-    directory = corpus(rows)
-    size = json.loads((directory / "corpus.json").read_text())["bytes"]
-    rates, ratios, memory, disk = [], [], [], []
-    with served(directory) as url:
+    floors: list[float] = []
+    imports: list[Import] = []
+    with served(corpus(rows)) as url:
         for _ in range(runs):
             with tempfile.TemporaryDirectory() as folder:
-                bare = _floor_in_its_own_process(url, Path(folder) / "floor.db")
+                floors.append(_floor_in_its_own_process(url, Path(folder) / "floor.db"))
             with tempfile.TemporaryDirectory() as folder:
-                rate, peak, stored = _import(url, Path(folder))
-            rates.append(rate)
-            ratios.append(rate / bare)
-            memory.append(peak)
-            disk.append(stored / size)
+                imports.append(import_into(Path(folder), url))
     millions = f"{rows / 1e6:g} million"
     yield Figure(
         what=f"import over HTTP into SQLite, {millions}",
-        value=median(ratios),
+        value=median([one.rate / bare for one, bare in zip(imports, floors, strict=True)]),
         unit="of the floor",
         goal=Goal(at_least=0.4),
         against="bodies split by msgspec, bare executemany",
     )
+    yield Figure(what=f"the floor of it, {millions}", value=median(floors), unit="interactions/s")
     yield Figure(
         what=f"import over HTTP into SQLite, {millions}",
-        value=median(rates),
+        value=median([one.rate for one in imports]),
         unit="interactions/s",
         goal=Goal(at_least=50_000),
     )
     yield Figure(
         what=f"peak memory of that import, {millions}",
-        value=max(memory),
+        value=max(one.peak for one in imports),
         unit="MiB",
         goal=Goal(at_most=200),
     )
     yield Figure(
         what="disk for each interaction",
-        value=median(disk),
+        value=median([one.size / json_bytes(rows) for one in imports]),
         unit="of its JSON",
         goal=Goal(at_most=0.5),
         against="size of the rows' JSON",

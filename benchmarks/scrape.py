@@ -1,7 +1,6 @@
 """A scrape of 5,000 series, against node_exporter serving a text file of the same series."""
 
 import http.client
-import json
 import shutil
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.corpora import corpus, served
+from benchmarks.corpora import config_file, corpus, served
 from benchmarks.figures import RUNS, Figure, Goal, median, percentile
 
 REQUESTS = 300
@@ -27,7 +26,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], port: int, path: str) -> Iterator[None]:
+def _running(command: list[str], port: int, path: str) -> Iterator[int]:
+    """Run a program until it answers and as long as it is needed; give its process id."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + 300
@@ -35,7 +35,7 @@ def _running(command: list[str], port: int, path: str) -> Iterator[None]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{command[0]} does not answer")
                 time.sleep(0.05)
-            yield
+            yield process.pid
         finally:
             process.terminate()
 
@@ -65,17 +65,6 @@ def latencies(port: int, requests: int, *, gzip: bool) -> list[float]:
     return times
 
 
-def _config(folder: Path, url: str, every: str) -> Path:
-    config = folder / "config.yml"
-    content = {
-        "data_server": {"url": url, "timeout": "5m"},
-        "store": {"url": f"sqlite:{folder / 'kpi.db'}"},
-        "import": {"every": every, "history": "60d"},
-    }
-    config.write_text(json.dumps(content))
-    return config
-
-
 def _serve(config: Path, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "exporter", "serve", f"--config.file={config}"),
@@ -83,15 +72,17 @@ def _serve(config: Path, port: int) -> list[str]:
     ]
 
 
-def run(runs: int = RUNS) -> Iterator[Figure]:
+def run(rows: int, runs: int = RUNS) -> Iterator[Figure]:
     """Measure both in turn, idle; then the exporter while it imports at full speed."""
-    with tempfile.TemporaryDirectory() as name, served(corpus(100_000)) as url:
+    with tempfile.TemporaryDirectory() as name, served(corpus(min(rows, 100_000))) as url:
         folder, port = Path(name), _free_port()
-        with _running(_serve(_config(folder, url, "1h"), port), port, "/-/ready"):
+        with _running(_serve(config_file(folder, url), port), port, "/-/ready"):
             if shutil.which(NODE_EXPORTER) is not None:
                 yield from _against_node_exporter(folder, port, runs)
+            else:
+                print(f"skipped: scrapes against {NODE_EXPORTER}, which is not installed")
             idle = [percentile(latencies(port, REQUESTS, gzip=False), 0.99) for _ in range(runs)]
-    yield from _during_import(median(idle))
+    yield from _during_import(rows, median(idle))
 
 
 def _against_node_exporter(folder: Path, port: int, runs: int) -> Iterator[Figure]:
@@ -134,14 +125,17 @@ def _against_node_exporter(folder: Path, port: int, runs: int) -> Iterator[Figur
             )
 
 
-def _during_import(idle: float) -> Iterator[Figure]:
-    """Scrape while a million interactions come in: the first import is the full-speed one."""
-    with tempfile.TemporaryDirectory() as name, served(corpus(1_000_000)) as url:
+def _during_import(rows: int, idle: float) -> Iterator[Figure]:
+    """Scrape while a corpus comes in, the first import, at full speed; then look at the memory."""
+    with tempfile.TemporaryDirectory() as name, served(corpus(rows)) as url:
         folder, port = Path(name), _free_port()
-        with _running(_serve(_config(folder, url, "1h"), port), port, "/-/healthy"):
+        serve = _serve(config_file(folder, url), port)
+        with _running(serve, port, "/-/healthy") as process:
             busy: list[float] = []
             while not _answers(port, "/-/ready"):
                 busy += latencies(port, 50, gzip=False)
+            latencies(port, REQUESTS, gzip=True)
+            steady, peak = _memory(process, "VmRSS"), _memory(process, "VmHWM")
     yield Figure(
         what="99th percentile of a scrape during an import",
         value=percentile(busy, 0.99) / idle,
@@ -155,3 +149,23 @@ def _during_import(idle: float) -> Iterator[Figure]:
         unit="ms",
         goal=Goal(at_most=50),
     )
+    yield Figure(
+        what=f"memory of serve once {rows:,} are imported",
+        value=steady,
+        unit="MiB",
+        goal=Goal(at_most=120),
+    )
+    yield Figure(
+        what=f"peak memory of serve while {rows:,} are imported",
+        value=peak,
+        unit="MiB",
+        goal=Goal(at_most=200),
+    )
+
+
+def _memory(process: int, name: str) -> float:
+    """Read a line of the kernel's account of a process; MiB."""
+    for line in Path(f"/proc/{process}/status").read_text("utf-8").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    raise LookupError(name)

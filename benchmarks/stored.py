@@ -1,46 +1,27 @@
 """Snapshot, start and report on stores of several sizes: nothing may grow with the history."""
 
-import json
-import subprocess
-import sys
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.corpora import CACHE, UNTIL, corpus, served
+from benchmarks.corpora import UNTIL, last_rows, store_of
 from benchmarks.figures import RUNS, Figure, Goal, median, seconds
 from exporter.config import load
 from exporter.domain.counting import Counting
+from exporter.domain.interaction import Interaction, Row
 from exporter.exposition import Exposition
 from exporter.operations import Operations
+from exporter.ports import Batch
 from exporter.reading import read_report
 from exporter.snapshot import take_snapshot
 from exporter.stores.sqlite import SqliteStore
 
 CONFIG = load("data_server: {url: http://127.0.0.1/}", {})
-NOW = datetime.fromisoformat(UNTIL).replace(tzinfo=UTC)
-
-
-def store_of(rows: int) -> Path:
-    """Give the file of a store that a corpus was imported into, kept in the cache."""
-    file = CACHE / f"store-{rows}.db"
-    if not file.exists():
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder, served(corpus(rows)) as url:
-            made = Path(folder) / "kpi.db"
-            config = Path(folder) / "config.yml"
-            content = {
-                "data_server": {"url": url, "timeout": "5m"},
-                "store": {"url": f"sqlite:{made}"},
-            }
-            config.write_text(json.dumps(content))
-            command = ["import", f"--config.file={config}", "--since=2026-10-01"]
-            subprocess.run(
-                [sys.executable, "-m", "exporter", *command], check=True, capture_output=True
-            )
-            made.rename(file)
-    return file
+NOW = UNTIL - timedelta(hours=1)  # of the benchmarks: a corpus' last hour
+NEW = 1_000
 
 
 def _opened(file: Path) -> tuple[SqliteStore, Counting]:
@@ -50,25 +31,49 @@ def _opened(file: Path) -> tuple[SqliteStore, Counting]:
 
 
 def snapshot_seconds(file: Path) -> float:
-    """Take a snapshot of the day before the corpus ends, and render it in both formats."""
+    """Take a snapshot and render it."""
     store, counting = _opened(file)
-    exposition = Exposition(Operations, lambda: "")
     with closing(store):
-        return seconds(
-            lambda: exposition.publish(
-                take_snapshot(store, counting, CONFIG.windows, NOW - timedelta(hours=1)), ()
-            )
-        )
+        return seconds(lambda: _expose(store, counting))
+
+
+def _expose(store: SqliteStore, counting: Counting) -> Exposition:
+    exposition = Exposition(Operations, lambda: "")
+    exposition.publish(take_snapshot(store, counting, CONFIG.windows, NOW), ())
+    return exposition
+
+
+def scrape_seconds(file: Path) -> float:
+    """Answer a scrape, compressed, without what HTTP takes."""
+    store, counting = _opened(file)
+    with closing(store):
+        exposition = _expose(store, counting)
+        return seconds(lambda: exposition.scrape(accept="", compress=True))
+
+
+def news_seconds(file: Path, rows: Sequence[Row]) -> float:
+    """Read, store and count new rows, take a snapshot and render it."""
+    store, counting = _opened(file)
+
+    def take_in() -> None:
+        verdicts = counting.read(rows, 1 << 62)
+        new = [verdict for verdict in verdicts if isinstance(verdict, Interaction)]
+        if store.add(Batch(interactions=new), NOW).imported != len(new):
+            raise RuntimeError("rows that should be new were not")
+        _expose(store, counting)
+
+    with closing(store):
+        return seconds(take_in)
 
 
 def report_seconds(file: Path) -> float:
     """Make a report over 400 days by one segmentation."""
     store, counting = _opened(file)
-    first = (NOW - timedelta(days=400)).date()
+    first = (UNTIL - timedelta(days=400)).date()
     with closing(store):
         return seconds(
             lambda: read_report(
-                store, counting, "bounce_rate", first=first, last=NOW.date(), segmentation="OS"
+                store, counting, "bounce_rate", first=first, last=UNTIL.date(), segmentation="OS"
             )
         )
 
@@ -80,8 +85,7 @@ def start_seconds(file: Path) -> float:
         store, counting = _opened(file)
         with closing(store):
             store.holdings()
-            exposition = Exposition(Operations, lambda: "")
-            exposition.publish(take_snapshot(store, counting, CONFIG.windows, NOW), ())
+            _expose(store, counting)
 
     return seconds(start)
 
@@ -95,6 +99,7 @@ def run(sizes: Sequence[int] = (10_000, 1_000_000), runs: int = RUNS) -> Iterato
         few, many = snapshot_seconds(small), snapshot_seconds(large)
         ratios.append(many / few)
         times.append(many * 1000)
+    yield from _after_news(small, large, size, runs)
     yield Figure(
         what=f"snapshot, {size} stored",
         value=median(ratios),
@@ -116,4 +121,30 @@ def run(sizes: Sequence[int] = (10_000, 1_000_000), runs: int = RUNS) -> Iterato
         value=median([report_seconds(large) * 1000 for _ in range(runs)]),
         unit="ms",
         goal=Goal(at_most=100),
+    )
+
+
+def _after_news(small: Path, large: Path, size: str, runs: int) -> Iterator[Figure]:
+    """Measure on copies: each run adds the newest rows once more, under other ids."""
+    rows = last_rows(10_000, NEW)
+    ratios, times = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        few = Path(shutil.copy(small, Path(folder) / "small.db"))
+        many = Path(shutil.copy(large, Path(folder) / "large.db"))
+        for run_ in range(runs):
+            new = [Row(f"{run_}-{row.id}", row.raw) for row in rows]
+            of_few, of_many = news_seconds(few, new), news_seconds(many, new)
+            ratios.append(of_many / of_few)
+            times.append(of_many * 1000)
+    yield Figure(
+        what=f"{NEW:,} new interactions read, stored and exposed, {size} stored",
+        value=median(ratios),
+        unit="of that at 10,000",
+        goal=Goal(at_most=1.2),
+        against="the same at 10,000 stored",
+    )
+    yield Figure(
+        what=f"{NEW:,} new interactions read, stored and exposed, {size} stored",
+        value=median(times),
+        unit="ms",
     )
