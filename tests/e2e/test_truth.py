@@ -1,0 +1,110 @@
+"""What simulated users did, against what the exporter says of them: every number, every segment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from math import isnan
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.app import now
+from fake_server import Crowd, FakeKpiggybank
+from tests.daemon import Daemon, daemon, write_config
+from tests.e2e import expected
+
+WINDOWS = {"1d": 24, "7d": 168, "13d": 312}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A daemon that has imported all that a bank holds."""
+
+    backend: str
+    bank: FakeKpiggybank
+    daemon: Daemon
+    known: dict[str, list[str]]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(backend, seed) for backend in ("couchdb", "memory") for seed in range(1, 6)],
+    ids=lambda param: "-".join(map(str, param)),
+)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    backend, seed = request.param
+    until = now()
+    crowd = Crowd(seed=seed, per_day=100, string_timestamps=0.02 if backend == "couchdb" else 0)
+    with FakeKpiggybank(backend=backend) as bank:
+        bank.fill(crowd.plans(until - timedelta(days=14), until))
+        config = write_config(
+            tmp_path_factory.mktemp("truth") / "config.yml",
+            bank.url,
+            windows=list(WINDOWS),
+        )
+        with daemon(config) as running:
+            running.await_import()
+            yield Served(
+                backend=backend, bank=bank, daemon=running, known=running.data("segmentations")
+            )
+
+
+def test_every_report_equals_the_truth(served: Served) -> None:
+    days = served.bank.truth.days()
+
+    for name in (*expected.BY_DAY, *expected.OVER_TIME, "new_user"):
+        assert served.daemon.data(name) == approximately(expected.report(name, days)), name
+
+
+def test_every_report_by_segment_equals_the_truth(served: Served) -> None:
+    days = served.bank.truth.days()
+
+    for segmentation in served.known:
+        for name in expected.SEGMENTED:
+            made = served.daemon.data(name, segmentation=segmentation)
+            assert made == approximately(expected.report(name, days, segmentation)), name
+
+
+def test_every_metric_of_every_window_equals_the_truth(served: Served) -> None:
+    found = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(served.daemon.get("/metrics").text)
+        for sample in family.samples
+    }
+    taken = found["kpi_snapshot_timestamp_seconds", ()]
+
+    right: expected.Values = {}
+    for window, hours in WINDOWS.items():
+        truth = served.bank.truth.window(*expected.hours_of_window(taken, hours))
+        right |= expected.metrics(window, truth, served.known)
+    exposed = {place: value for place, value in found.items() if dict(place[1]).get("window")}
+    exposed = {place: value for place, value in exposed.items() if "completeness" not in place[0]}
+    assert exposed.keys() == right.keys()
+    assert exposed == approximately(right)
+
+
+def test_all_is_accounted_for_and_nothing_missing(served: Served) -> None:
+    said = served.bank.right()
+    results = {
+        result: served.daemon.metric("kpi_exporter_import_interactions_total", result=result)
+        for result in ("imported", "ignored", "rejected")
+    }
+
+    assert results == {"imported": said["counted"], "ignored": said["ignored"], "rejected": 0}
+    assert served.daemon.metric("kpi_store_interactions") == said["counted"]
+    missing = served.daemon.metric("kpi_exporter_missing_interactions")
+    assert isnan(missing) if served.backend == "memory" else missing == 0
+
+
+def approximately(value: Any) -> Any:
+    """Equal but for the last digits of floats; NaN equals NaN."""
+    if isinstance(value, dict):
+        return {key: approximately(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [approximately(one) for one in value]
+    if isinstance(value, float):
+        return pytest.approx(value, abs=1e-12, nan_ok=True)
+    return value
