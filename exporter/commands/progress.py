@@ -1,23 +1,29 @@
 """Progress: a bar with time left on a terminal, log lines elsewhere."""
 
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
 import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.app import now
+from exporter import app
 
 SAY_EVERY = timedelta(seconds=10)
 
 
-def go_through(steps: Iterable[int], what: str, total: int | None) -> int:
+def go_through(
+    steps: Iterable[int],
+    what: str,
+    total: int | None,
+    *,
+    now: Callable[[], datetime] = app.now,
+) -> int:
     """Do work that says after each step how much is done, of `total` if known; give the last."""
     console = Console(stderr=True)
     if console.is_terminal:
         return _on_bar(steps, what, total, console)
-    return _in_log(steps, what, total)
+    return _in_log(steps, what, total, now)
 
 
 def _on_bar(steps: Iterable[int], what: str, total: int | None, console: Console) -> int:
@@ -35,7 +41,7 @@ def _on_bar(steps: Iterable[int], what: str, total: int | None, console: Console
     return done
 
 
-def _in_log(steps: Iterable[int], what: str, total: int | None) -> int:
+def _in_log(steps: Iterable[int], what: str, total: int | None, now: Callable[[], datetime]) -> int:
     log = structlog.get_logger()
     said = now()
     done = 0

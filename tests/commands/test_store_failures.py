@@ -1,0 +1,26 @@
+"""A store that cannot be used is one line and exit code 1, whatever was asked of it."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import main
+from tests.daemon import write_config
+
+
+@pytest.mark.parametrize(
+    "arguments", [("backfill",), ("verify",), ("explain", "bounce_ratio"), ("rejected",)]
+)
+def test_a_file_of_another_kind_is_left_alone(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kpi.db").write_text("a letter, not a database\n" * 100)
+    config = write_config(tmp_path / "config.yml", "http://127.0.0.1:9/")
+
+    assert main([*arguments, f"--config.file={config}"]) == 1
+
+    said = capsys.readouterr()
+    assert not said.out
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"kpi-exporter {arguments[0]}: {tmp_path / 'kpi.db'} cannot be opened: ")
+    assert (tmp_path / "kpi.db").read_text() == "a letter, not a database\n" * 100
