@@ -1,0 +1,104 @@
+"""A simulated year with twelve incidents, through backfill and rules in a real Prometheus.
+
+    python -m tests.prometheus.year --per-day 200
+
+writes the table of docs/alerting.md. Half an hour for 20,000 a day; a few minutes for 200.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.prometheus.rulebook import Rule, rules_of
+from tests.prometheus.year.history import backfilled, what_rules_read
+from tests.prometheus.year.incidents import BEGIN, END, FIRST, TROUBLES
+from tests.prometheus.year.pages import Firing, Found, false_pages, finding, pages
+from tests.prometheus.year.replay import Question, Replay
+
+PLAIN = {
+    "bounce rate above 35%": 'kpi_bounce_ratio{window="1d"} > 0.35',
+    "any ratio 15 points above the past": (
+        "job_window_ratio:kpi_failure_ratio:rise > 0.15"
+        ' unless on (ratio) label_replace(vector(1), "ratio", "flow_step", "", "")'
+    ),
+}
+
+
+def main() -> None:
+    """Simulate, replay, and print."""
+    parser = argparse.ArgumentParser(description="Simulate a year and count pages.")
+    parser.add_argument("--per-day", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--directory", type=Path, help="kept; default: a temporary one")
+    options = parser.parse_args()
+    if options.directory:
+        options.directory.mkdir(parents=True, exist_ok=True)
+        _simulate(options.directory, options.per_day, options.seed)
+    else:
+        with tempfile.TemporaryDirectory() as directory:
+            _simulate(Path(directory), options.per_day, options.seed)
+
+
+def _simulate(directory: Path, per_day: int, seed: int) -> None:
+    replay = Replay(
+        prometheus=_program("prometheus"),
+        promtool=_program("promtool"),
+        directory=directory,
+        start=FIRST,
+        end=END,
+    )
+    replay.add(what_rules_read(backfilled(directory, per_day=per_day, seed=seed)))
+    replay.record()
+    with replay.asking() as asking:
+        series = asking.value("count(job_window_ratio:kpi_trials:now)", BEGIN)
+        score = asking.value("global:kpi_false_alarm:zscore", BEGIN)
+        _say(f"{per_day} a day, seed {seed}: {series:.0f} series, z {score:.2f}")
+        firings = [each for rule in rules_of("alerts-sign-in") for each in _firings(asking, rule)]
+        _print("rules", firings)
+        _print("rules, 1d alone", [each for each in firings if each.window == "1d"])
+        for title, expr in PLAIN.items():
+            _print(f"plain: {title}", list(_hours(asking, title, expr)))
+
+
+def _firings(asking: Question, rule: Rule) -> Iterator[Firing]:
+    return _hours(asking, rule.name, rule.expr)
+
+
+def _hours(asking: Question, name: str, expr: str) -> Iterator[Firing]:
+    year = int(BEGIN.timestamp()) // 3600
+    for labels, hours in asking.hours(expr):
+        seen = frozenset(hour for hour in hours if hour >= year)
+        if seen:
+            yield Firing(alert=name, window=labels.get("window", ""), hours=seen)
+
+
+def _print(title: str, firings: Sequence[Firing]) -> None:
+    found = [finding(trouble, firings) for trouble in TROUBLES]
+    count = sum(each is not None for each in found)
+    false = false_pages(firings, TROUBLES)
+    _say(f"\n{title}: {count} of {len(TROUBLES)} found, {len(pages(firings))} pages, {false} false")
+    for trouble, each in zip(TROUBLES, found, strict=True):
+        _say(f"  {trouble.title:50} {_told(each)}")
+
+
+def _told(found: Found | None) -> str:
+    return "-" if found is None else f"{found.hours:3} h  {found.alert}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _program(name: str) -> Path:
+    found = shutil.which(name)
+    if found is None:
+        raise SystemExit(f"{name} is missing; as root: apt-get install prometheus")
+    return Path(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The twelve things that go wrong in the simulated year, each a month after the last."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+PAST = timedelta(weeks=4)
+"""Before the year begins, so that its first day has a past."""
+YEAR = timedelta(days=365)
+END = datetime(2026, 11, 1, tzinfo=UTC)
+BEGIN = END - YEAR
+FIRST = BEGIN - PAST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One incident: what it is to people, and how the fake server is told of it."""
+
+    title: str
+    kind: str
+    day: int
+    """Days after the year's beginning."""
+    hour: int
+    hours: int
+    severity: float = 1.0
+    rising: bool = False
+    segment: tuple[str, str] | None = None
+
+    @property
+    def start(self) -> datetime:
+        return BEGIN + timedelta(days=self.day, hours=self.hour)
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(hours=self.hours)
+
+    def told(self) -> dict[str, Any]:
+        """As `python -m fake_server --incidents` reads it."""
+        limits = dict(zip(("segmentation", "segment"), self.segment or (), strict=False))
+        return {
+            "kind": self.kind,
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "severity": self.severity,
+            "rising": self.rising,
+            **limits,
+        }
+
+
+TROUBLES = (
+    Trouble(
+        title="Dialog broken on Windows 7, 6 h",
+        kind="bounce",
+        day=29,
+        hour=10,
+        hours=6,
+        segment=("OS", "Windows 7"),
+    ),
+    Trouble(title="Mail delivery down, 1 day", kind="mail_down", day=58, hour=0, hours=24),
+    Trouble(
+        title="Bounces rise slowly for a week, to half of all",
+        kind="bounce",
+        day=86,
+        hour=0,
+        hours=168,
+        severity=0.5,
+        rising=True,
+    ),
+    Trouble(
+        title="Sign-in fails on API `watch`, 12 h",
+        kind="broken",
+        day=120,
+        hour=8,
+        hours=12,
+        segment=("API", "watch"),
+    ),
+    Trouble(title="Identity providers down, 1 day", kind="idp_down", day=150, hour=0, hours=24),
+    Trouble(title="All sign-ins fail, 4 h", kind="broken", day=175, hour=16, hours=4),
+    Trouble(title="Nobody can reach sign-in, 6 h", kind="no_traffic", day=205, hour=10, hours=6),
+    Trouble(
+        title="Errors for four of five, 5 h",
+        kind="errors",
+        day=235,
+        hour=12,
+        hours=5,
+        severity=0.8,
+    ),
+    Trouble(
+        title="Sign-in fails in Firefox, 12 h",
+        kind="broken",
+        day=262,
+        hour=6,
+        hours=12,
+        segment=("Browser", "Firefox"),
+    ),
+    Trouble(
+        title="Dialog broken on Macintosh, 1 day",
+        kind="bounce",
+        day=290,
+        hour=0,
+        hours=24,
+        segment=("OS", "Macintosh"),
+    ),
+    Trouble(title="Dialog broken for all, 3 h", kind="bounce", day=318, hour=15, hours=3),
+    Trouble(
+        title="English dialog broken for three of five, 12 h",
+        kind="bounce",
+        day=345,
+        hour=8,
+        hours=12,
+        severity=0.6,
+        segment=("Locale", "English"),
+    ),
+)

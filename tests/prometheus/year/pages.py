@@ -1,0 +1,65 @@
+"""From firing hours to pages, and from pages to incidents."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tests.prometheus.year.incidents import Trouble
+
+KEPT_HOURS = 3  # keep_firing_for
+REMEMBERED_HOURS = 24  # the longest window watched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """An alert, and the Unix hours at which it is true; an hour is known when it is over."""
+
+    alert: str
+    window: str
+    hours: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """By which alert, and how many hours after the beginning."""
+
+    alert: str
+    hours: int
+
+
+def pages(firings: Iterable[Firing]) -> list[tuple[int, int]]:
+    """First hour and end of each notification: all alerts on sign-in are one group."""
+    lit = sorted(
+        {hour + more for each in firings for hour in each.hours for more in range(1 + KEPT_HOURS)}
+    )
+    found: list[tuple[int, int]] = []
+    for hour in lit:
+        if found and found[-1][1] == hour:
+            found[-1] = (found[-1][0], hour + 1)
+        else:
+            found.append((hour, hour + 1))
+    return found
+
+
+def finding(trouble: Trouble, firings: Sequence[Firing]) -> Found | None:
+    """The first alert while an incident is on or its window remembers it."""
+    begin, end = _span(trouble)
+    first = [
+        Found(alert=each.alert, hours=min(seen) + 1 - begin)
+        for each in firings
+        if (seen := [hour for hour in each.hours if begin <= hour < end])
+    ]
+    return min(first, key=lambda found: found.hours, default=None)
+
+
+def false_pages(firings: Sequence[Firing], troubles: Sequence[Trouble]) -> int:
+    """Notifications that no incident explains."""
+    spans = [_span(trouble) for trouble in troubles]
+    return sum(
+        not any(first < end and begin < last for begin, end in spans)
+        for first, last in pages(firings)
+    )
+
+
+def _span(trouble: Trouble) -> tuple[int, int]:
+    begin = int(trouble.start.timestamp()) // 3600
+    return begin, int(trouble.end.timestamp()) // 3600 + REMEMBERED_HOURS

@@ -1,0 +1,112 @@
+"""What the rules say of a past that is all in the database of a real Prometheus."""
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from tests.prometheus.rulebook import recorded
+from tests.prometheus.year.inlining import Inliner
+from tests.prometheus.year.server import HOUR_SECONDS, Server, server
+
+# Chosen from by label, or read by very many: too much for one expression, so stored first.
+LAYERS = (
+    (
+        "job_window_segment_outcome:kpi_dialogs:sum",
+        "job_window_segment:kpi_bounces_signed_in:sum",
+        "job_window_flow_step:kpi_flow_step_interactions:sum",
+    ),
+    (
+        "job_window_ratio:kpi_trials:sum",
+        "job_window_ratio:kpi_failures:sum",
+        "job_ratio:kpi_failure_ratio:month",
+    ),
+    (
+        "job_window_ratio:kpi_failure_ratio:high",
+        "job_window_ratio:kpi_failure_ratio:rising",
+    ),
+)
+_BLOCK = "13122h"  # one for the whole year, because promtool reads all samples for each
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\""})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A Prometheus that holds what the rules read."""
+
+    server: Server
+    inliner: Inliner
+
+    def hours(self, expr: str) -> list[tuple[dict[str, str], list[int]]]:
+        """For each series that an expression gives: its labels, and at which Unix hours."""
+        return [
+            (series.metric, [int(at) // HOUR_SECONDS for at, _ in series.values])
+            for series in self.server.hourly(self.inliner.expand(expr))
+        ]
+
+    def value(self, expr: str, at: datetime) -> float:
+        return self.server.value(self.inliner.expand(expr), at)
+
+
+@dataclass(slots=True, kw_only=True)
+class Replay:
+    """A database that takes in samples, then the rules' results, one layer after the other."""
+
+    prometheus: Path
+    promtool: Path
+    directory: Path
+    start: datetime
+    end: datetime
+    stored: set[str] = field(default_factory=set)
+
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Take in samples, as lines of OpenMetrics."""
+        path = self.directory / "samples.om"
+        with path.open("wb") as file:
+            file.writelines(lines)
+            file.write(b"# EOF\n")
+        subprocess.run(
+            [
+                self.promtool,
+                "tsdb",
+                "create-blocks-from",
+                f"--max-block-duration={_BLOCK}",
+                "openmetrics",
+                "--quiet",
+                path,
+                self.directory / "tsdb",
+            ],
+            check=True,
+        )
+        path.unlink()
+
+    def record(self) -> None:
+        """Evaluate and store what the other rules read."""
+        for layer in LAYERS:
+            with self.asking() as question:
+                self.add(
+                    line
+                    for rule in recorded()
+                    if rule.name in layer
+                    for series in question.server.hourly(question.inliner.records(rule))
+                    for line in _lines(rule.name, series.metric, series.values)
+                )
+            self.stored.update(layer)
+
+    @contextmanager
+    def asking(self) -> Iterator[Question]:
+        """Run on what is there."""
+        with server(self.prometheus, self.directory, self.start, self.end) as running:
+            yield Question(server=running, inliner=Inliner(frozenset(self.stored)))
+
+
+def _lines(name: str, labels: dict[str, str], values: list[tuple[float, str]]) -> Iterator[bytes]:
+    written = ",".join(
+        f'{label}="{value.translate(_ESCAPED)}"'
+        for label, value in labels.items()
+        if label != "__name__"
+    )
+    for at, value in values:
+        yield f"{name}{{{written}}} {value} {at:.0f}\n".encode()

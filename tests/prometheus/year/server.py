@@ -1,0 +1,84 @@
+"""A real Prometheus on a database of the past, asked for all its hours at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import requests
+
+from tests.processes import answers, running, unused_port
+
+HOUR_SECONDS = 3600
+ROOMY = (
+    "--query.max-samples=2000000000",
+    "--query.timeout=30m",
+    "--storage.tsdb.retention.time=100y",
+)
+
+
+class Series(msgspec.Struct):
+    """One series of an answer: its labels, and (Unix seconds, value as text)."""
+
+    metric: dict[str, str]
+    values: list[tuple[float, str]]
+
+
+class _Range(msgspec.Struct):
+    result: list[Series]
+
+
+class _Answer(msgspec.Struct):
+    data: _Range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    address: str
+    start: datetime
+    end: datetime
+
+    def hourly(self, expr: str) -> list[Series]:
+        """What an expression gives at each full hour from `start` on, before `end`."""
+        answer = requests.post(
+            f"{self.address}/api/v1/query_range",
+            data={
+                "query": expr,
+                "start": self.start.timestamp(),
+                "end": self.end.timestamp() - HOUR_SECONDS,
+                "step": HOUR_SECONDS,
+            },
+            timeout=1800,
+        )
+        if not answer.ok:
+            raise ValueError(f"{answer.text[:500]} for {expr[:500]}")
+        return msgspec.json.decode(answer.content, type=_Answer).data.result
+
+    def value(self, expr: str, at: datetime) -> float:
+        """The one value of an expression at an instant."""
+        answer = requests.post(
+            f"{self.address}/api/v1/query",
+            data={"query": expr, "time": at.timestamp()},
+            timeout=1800,
+        )
+        (found,) = answer.json()["data"]["result"]
+        return float(found["value"][1])
+
+
+@contextmanager
+def server(prometheus: Path, directory: Path, start: datetime, end: datetime) -> Iterator[Server]:
+    """Run on the blocks in `directory/tsdb`."""
+    (directory / "prometheus.yml").write_text("scrape_configs: []\n")
+    address = f"http://127.0.0.1:{(port := unused_port())}"
+    with running(
+        prometheus,
+        "--config.file=prometheus.yml",
+        "--storage.tsdb.path=tsdb",
+        *ROOMY,
+        f"--web.listen-address=127.0.0.1:{port}",
+        ready=lambda: answers(f"{address}/-/ready"),
+        directory=directory,
+    ):
+        yield Server(address=address, start=start, end=end)
