@@ -182,14 +182,16 @@ class Exposition:
         self._digest = digest
         self._published: tuple[Snapshot | None, Compressible, tuple[Milestone, ...]]
         self._published = (None, Compressible(b""), ())
-        self._own = CollectorRegistry(auto_describe=False)
-        self._own.register(_Rendered(self._operation_metrics))
-        ProcessCollector(registry=self._own)
-        PlatformCollector(registry=self._own)
-        GCCollector(registry=self._own)
+        self._process = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
+        GCCollector(registry=self._process)
 
-    def _operation_metrics(self) -> Iterator[Metric]:
-        return operation_metrics(self._operations(), self._published[0], self._digest())
+    def _own(self, snapshot: Snapshot | None) -> Iterator[Metric]:
+        """Give the exporter's own state, under the definitions of the snapshot beside it."""
+        digest = self._digest() if snapshot is None else snapshot.definitions.digest
+        yield from operation_metrics(self._operations(), snapshot, digest)
+        yield from self._process.collect()
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -210,11 +212,11 @@ class Exposition:
         end = _EOF if name == OPENMETRICS else b""
         if names:
             shown = () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
-            chosen = tuple(_only(names, (*shown, *self._own.collect())))
+            metrics = tuple(_only(names, (*shown, *self._own(snapshot))))
             part = Compressible(b"")
-            rest = _render(_registry(lambda: chosen), name) + end
         else:
-            rest = _render(self._own, name) + end
+            metrics = tuple(self._own(snapshot))
+        rest = _render(_registry(lambda: metrics), name) + end
         content = part.gzip_with(rest) if compress else part.plain + rest
         return Scrape(content_type=name, encoding="gzip" if compress else "", content=content)
 
