@@ -132,7 +132,7 @@ class Addition:
 
     def _set_rejected(self, rows: Sequence[Rejected]) -> None:
         """Keep what cannot be read aside; it never replaces what could be read before."""
-        for row in rows:
+        for row in {row.id: row for row in rows}.values():
             added = self.db.execute(
                 "insert into rejected (id, reason, detail, body, refused_at)"
                 " select :id, :reason, :detail, :body, :now_ms"
