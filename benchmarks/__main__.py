@@ -25,7 +25,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="stored and imported")
-    parser.add_argument("--couchdb-rows", type=int, default=20_000, help="imported into CouchDB")
+    parser.add_argument("--couchdb-rows", type=int, default=10_000, help="imported into CouchDB")
     parser.add_argument("--runs", type=int, default=RUNS, help="of which the median is given")
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
