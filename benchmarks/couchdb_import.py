@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -71,7 +72,7 @@ def run(*, rows: int = 200_000, runs: int = 5) -> list[Measured]:
         for size, connections in FLOORS:
             documents = _documents(portions, size)
             floors[size, connections].append(
-                _timed(lambda server, d=documents, c=connections: _write_bare(server, d, c))
+                _timed(partial(_write_bare, bodies=documents, connections=connections))
             )
     medians = {floor: statistics.median(seconds) for floor, seconds in floors.items()}
     (size, connections), floor_seconds = min(medians.items(), key=lambda item: item[1])
@@ -116,9 +117,12 @@ def _portions(counting: Counting, rows: int) -> list[Batch]:
 def _documents(portions: Sequence[Batch], size: int) -> list[bytes]:
     """Write the bodies of bulk writes."""
     documents = [
-        encoded(Entry(row.id, row.id, row.timestamp_ms, getattr(row, "raw", b"")), THE_SAME)
+        encoded(entry, THE_SAME)
         for portion in portions
-        for row in (*portion.interactions, *portion.ignored)
+        for entry in (
+            *(Entry(row.id, row.id, row.timestamp_ms, row.raw) for row in portion.interactions),
+            *(Entry(row.id, row.id, row.timestamp_ms, b"") for row in portion.ignored),
+        )
     ]
     return [
         b'{"docs":[' + b",".join(documents[start : start + size]) + b"]}"

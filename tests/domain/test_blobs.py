@@ -118,7 +118,7 @@ def test_a_stream_that_is_no_list_of_lists_that_start_with_a_string_is_refused(
 
 @pytest.mark.parametrize("event", [[SHOWN], [SHOWN, 1], [SHOWN, 1, 2, 3], [SHOWN, "late", {}]])
 def test_what_follows_an_events_name_does_not_matter(event: list[Any]) -> None:
-    assert interaction({"timestamp": ms(AT), "event_stream": [event]})
+    assert interaction({"timestamp": ms(AT), "event_stream": [event]}).timestamp_ms == ms(AT)
 
 
 @pytest.mark.parametrize("content", [None, 7, True, "screen.rp_info", [], [1, 2]])
