@@ -49,10 +49,11 @@ class Months:
         """Read which months there are, ascending; the undated rows come last."""
         return dict(sorted(self._document().months.items()))
 
-    @property
-    def dropped_elsewhere(self) -> int:
-        """How many interactions were dropped where the content was copied from."""
-        return self._document().dropped_elsewhere
+    def dropped(self) -> tuple[int, int]:
+        """Say how many interactions were dropped, here and where the content was copied from."""
+        document = self._document()
+        here = sum(record.dropped for record in document.months.values())
+        return here, document.dropped_elsewhere
 
     def _document(self) -> _Document:
         found = self._tallies.get(DOCUMENT, _Document)

@@ -51,11 +51,6 @@ class Rejections:
         self._known: set[str] = set()
         self._known_at = 0
 
-    def counts(self) -> dict[Reason, int]:
-        """Count the rejected rows by reason."""
-        rows = self._views.rows("held", group=True, startkey=["rejected"], endkey=["rejected", {}])
-        return {Reason(row.key[1]): row.value[0] for row in rows if row.value[0]}
-
     def add(self, rows: Sequence[Rejected], now_ms: int) -> None:
         """Keep rows aside; a row never takes the place of what could be read before."""
         if not rows:
@@ -105,10 +100,10 @@ class Rejections:
         """Give the document ids of all rejected rows; read again when there are more or less."""
         if not self._tallies.identifiers(PREFIX, limit=1):  # as a rule, and cheaper than a view
             return ()
-        count = sum(self.counts().values())
+        rows = self._views.rows("held", startkey=["rejected"], endkey=["rejected", {}])
+        count = rows[0].value[0] if rows else 0
         if count != self._known_at:
-            rows = self._tallies.identifiers(PREFIX)
-            self._known, self._known_at = set(rows), count
+            self._known, self._known_at = set(self._tallies.identifiers(PREFIX)), count
         return self._known
 
     def _held(self, ids: Collection[str]) -> set[str]:

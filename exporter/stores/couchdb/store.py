@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from exporter.domain.counting import Counting
-from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, Stored
+from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, Reason, Stored
 from exporter.domain.tally import Tally, merge
 from exporter.domain.windows import ms_of
 from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreError, Sum
@@ -43,6 +43,20 @@ _NOTES = "note:"
 
 class _Note(msgspec.Struct):
     value: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _Held:
+    """How many rows came, those that were dropped since included."""
+
+    by_month: dict[Month, int] = field(default_factory=dict)
+    ignored: int = 0
+    rejected: dict[Reason, int] = field(default_factory=dict)
+
+    @property
+    def interactions(self) -> int:
+        """How many interactions came."""
+        return sum(self.by_month.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +104,15 @@ class CouchdbStore:
         self._pending: Counting | None = None
         self._recounting: Recounting | None = None
         self._seen = Seen()
+        self._note_revs: dict[str, str] = {}
         self._unfinished: list[str] = []
         self._recovered_ms: int | None = None
 
     @property
     def _parts(self) -> _Parts:
         """Make what is missing in CouchDB, the first time."""
+        if self._made is not None:  # nobody who reads waits for a write
+            return self._made
         with self._writing:
             if self._made is None:
                 if not self._tallies.exists():
@@ -152,7 +169,7 @@ class CouchdbStore:
         with self._writing:
             pending = self._recounted_under
             state = parts.register.read()
-            total = self._interactions_held()
+            total = self.holdings().interactions
             if state.of(state.in_force).digest == pending.digest:  # another exporter was quicker
                 return Recount(total, total, finished=True)
             if state.pending is None or state.of(state.pending).digest != pending.digest:
@@ -251,25 +268,28 @@ class CouchdbStore:
                 return 0
             parts.upkeep.drop_generations(state)
             past = parts.months.past(cutoff)
-            held = self._held() if past else {}
+            held = self._held() if past else _Held()
             dropped = 0
             for month in past:
-                dropped += parts.months.drop(month, held.get(month, (0, 0))[0])
+                dropped += parts.months.drop(month, held.by_month.get(month, 0))
             if past:
                 parts.upkeep.drop_hours(state, max(map(end_of, past)))
             return dropped
 
     def remember(self, name: str, value: str) -> None:
         """See `Store`."""
+        self._parts  # noqa: B018 - the database has to be there
         id_ = _NOTES + name
         with self._writing:
             for _ in range(TRIES):
-                found = self._tallies.get(id_, _Note)
                 try:
-                    self._tallies.put(id_, _Note(value), found.rev if found else NEVER)
+                    rev = self._tallies.put(id_, _Note(value), self._note_revs.get(name, NEVER))
                 except Conflict:
-                    continue
-                return
+                    found = self._tallies.get(id_, _Note)
+                    self._note_revs[name] = found.rev if found else NEVER
+                else:
+                    self._note_revs[name] = rev
+                    return
         raise StoreError(f"{self._tallies.url}: too many exporters change {id_!r} at once")
 
     # Reading
@@ -359,24 +379,26 @@ class CouchdbStore:
         """See `Store`."""
         parts = self._parts
         held = self._held()
-        records = parts.months.records()
-        dropped = sum(record.dropped for record in records.values())
+        dropped, dropped_elsewhere = parts.months.dropped()
         newest = parts.views.rows("newest", descending=True, limit=1)
         return Holdings(
-            interactions=sum(interactions for interactions, _ in held.values()) - dropped,
-            ignored=sum(ignored for _, ignored in held.values()),
-            dropped=dropped + parts.months.dropped_elsewhere,
-            rejected=parts.rejections.counts(),
+            interactions=held.interactions - dropped,
+            ignored=held.ignored,
+            dropped=dropped + dropped_elsewhere,
+            rejected=held.rejected,
             newest_ms=newest[0].key if newest else None,
         )
 
-    def _held(self) -> dict[Month, tuple[int, int]]:
-        """Say how many interactions and ignored rows each month got, dropped ones included."""
-        rows = self._parts.views.rows("held", group=True, startkey=["month"], endkey=["month", {}])
-        return {row.key[1]: (row.value[0], row.value[1]) for row in rows}
-
-    def _interactions_held(self) -> int:
-        return self.holdings().interactions
+    def _held(self) -> "_Held":
+        held = _Held()
+        for row in self._parts.views.rows("held", group=True):
+            kind, name = row.key
+            if kind == "rejected":
+                held.rejected[Reason(name)] = row.value[0]
+            else:
+                held.by_month[name] = row.value[0]
+                held.ignored += row.value[1]
+        return held
 
     def rejected(self, limit: int) -> Sequence[RejectedRow]:
         """See `Store`."""
