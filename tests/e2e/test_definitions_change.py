@@ -78,7 +78,7 @@ def test_every_scrape_is_all_old_or_all_new(tmp_path: Path) -> None:
             with scraping(served) as seen:
                 changed(config)
                 assert requests.post(f"{served.address}/-/reload", timeout=10).ok
-                eventually(lambda: seen[-1] != old, within=30)
+                eventually(lambda: bool(seen) and seen[-1] != old, within=30)
                 eventually(lambda: served.metric("kpi_exporter_recount_ratio") == 1)
             new = kpis(served.get("/metrics").text)
 
