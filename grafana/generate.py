@@ -1,7 +1,8 @@
-"""Write the dashboards: `python -m grafana.generate`, or `make dashboards`.
+"""Write the dashboards, and the table of the old reports in docs/dashboards.md.
 
-With `--config.file` they are for another service's definitions: its segments and steps get their
-colours, its flows their tables. `--output` says where to; what is there under other names stays.
+`python -m grafana.generate`, or `make dashboards`. With `--config.file` the dashboards are for
+another service's definitions: its segments and steps get their colours, its flows their tables.
+`--output` says where to; what is there under other names stays.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from exporter.config import ConfigurationError, load
+from grafana import reference
 from grafana.source.exporter_health import exporter_health
 from grafana.source.flows import flows
 from grafana.source.overview import overview
@@ -56,6 +58,10 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     for uid, text in made:
         (arguments.output / f"{uid}.json").write_text(text, encoding="utf-8")
+    if arguments.config is None:
+        page = reference.PAGE.read_text(encoding="utf-8")
+        read = {uid: json.loads(text) for uid, text in made}
+        reference.PAGE.write_text(reference.written(page, read), encoding="utf-8")
     return 0
 
 

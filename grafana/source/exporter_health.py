@@ -301,7 +301,7 @@ def _process() -> list[Panel]:
                 f" (version, python_version, definitions) {selector(families.BUILD_INFO)}",
                 unit="dateTimeFromNow",
             ),
-            order="Instance",
+            order=["Instance"],
             descending=False,
         ),
     ]

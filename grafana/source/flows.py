@@ -32,9 +32,9 @@ _DAILY = (
 )
 _SUMMED = (
     "Added up over the UTC days that begin in the time range and are over (from the window 1d,"
-    " which has to be configured). Make this step: of those at the first step. Take the next: of those at this"
-    " one. Complete all: of those at this step, how many reached the last. Steps may be taken in"
-    " different dialogs, so that a later step can have more than an earlier one."
+    " which has to be configured). Make this step: of those at the first step. Take the next: of"
+    " those at this step. Complete all: of those at this step, how many reached the last. Steps"
+    " may be taken in different dialogs, so that a later step can have more than an earlier one."
 )
 
 
@@ -154,7 +154,7 @@ def _table(flows: tuple[Flow, ...]) -> Panel:
         Box(title="Steps of $flow", description=_SUMMED),
         Column(title="Step", label="step"),
         *_columns(steps),
-        order="Step",
+        order=["Step"],
         descending=False,
     )
 
@@ -170,7 +170,7 @@ def _table_by_segment(flows: tuple[Flow, ...]) -> Panel:
         Column(title="Segment", label="segment"),
         Column(title="Step", label="step"),
         *_columns(steps),
-        order="Segment",
+        order=["Segment", "Step"],
         descending=False,
     )
 

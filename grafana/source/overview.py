@@ -178,7 +178,7 @@ def _firing() -> Panel:
             expr=f"1000 * max by ({labels}) (\n  {since}\n  and ignoring (alertstate) {firing}\n)",
             unit="dateTimeFromNow",
         ),
-        order="Since",
+        order=["Since"],
         empty="Nothing is firing.",
     )
 

@@ -219,11 +219,14 @@ class Column:
 def listing(
     box: Box,
     *columns: Column,
-    order: str = "",
+    order: Sequence[str],
     descending: bool = True,
     empty: str = "no data",
 ) -> Panel:
-    """Show one row for each combination of labels, with the values of several instant queries."""
+    """Show one row for each combination of labels, with the values of several instant queries.
+
+    Rows are sorted by the columns in `order`.
+    """
     valued = [column for column in columns if column.expr]
     queries = [Query(expr=column.expr, instant=True) for column in valued]
     # Grafana names a value after its query only where there are several.
@@ -251,8 +254,8 @@ def listing(
             )
         )
     )
-    if order:
-        made.with_transformation(_sorted(order, descending=descending))
+    for column in reversed(order):  # the last sort weighs most, and keeps what it finds equal
+        made.with_transformation(_sorted(column, descending=descending))
     panel = _put(box, made, queries, as_table=True)
     if isinstance(panel.options, TableOptions):
         panel.options.footer = None  # a column's property since Grafana 12

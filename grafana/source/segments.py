@@ -166,7 +166,7 @@ def _table(rate: _Rate) -> Panel:
     return listing(
         Box(title=f"{rate.title} by $segmentation", description=f"{rate.meaning} {_BOUNDED}"),
         *_columns(rate.segments),
-        order="At least" if rate.high_is_bad else "At most",
+        order=["At least" if rate.high_is_bad else "At most"],
         descending=rate.high_is_bad,
     )
 
@@ -215,7 +215,7 @@ def _completion(service: Service) -> list[Panel]:
                 description=f"{meaning} More than all count as all. {_BOUNDED}",
             ),
             *_columns(share),
-            order="At most",
+            order=["At most"],
             descending=False,
         ),
         chart(
@@ -269,7 +269,7 @@ def _sizes(service: Service) -> list[Panel]:
                 expr=kpi(by_segment("sites_signed_in_median"), *_CHOSEN),
                 decimals=1,
             ),
-            order="Interactions",
+            order=["Interactions"],
         ),
         chart(
             Box(

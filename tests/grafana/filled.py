@@ -14,7 +14,7 @@ from prometheus_client.core import Metric
 
 from exporter.backfill import Grid, History
 from exporter.domain.counting import Counting
-from exporter.domain.interaction import Row
+from exporter.domain.interaction import Reason, Row
 from exporter.domain.lateness import Lateness
 from exporter.domain.reports import Milestone
 from exporter.domain.windows import Window
@@ -41,8 +41,8 @@ WINDOWS = (
 )
 SCRAPE_INTERVAL = timedelta(seconds=30)
 _IMPORT_EVERY = timedelta(minutes=5)
+_AN_IMPORT = timedelta(minutes=2)
 _HUNG_FOR = timedelta(hours=3)
-_SCRAPED_FOR = timedelta(hours=2)
 _FIRED_FOR = timedelta(hours=10)
 
 
@@ -90,10 +90,13 @@ def filled_prometheus(
     crowd: Crowd,
     days: int,
     windows: Sequence[Window] = WINDOWS,
+    scraped_for: timedelta = timedelta(hours=2),
 ) -> Iterator[Filled]:
-    """Fill a Prometheus with so many days up to `NOW` and run it until the block ends."""
+    """Fill a Prometheus with so many days up to `NOW` and run it until the block ends.
+
+    The KPIs' history is backfilled by the hour; what the exporter says of itself was scraped.
+    """
     store = _filled_store(folder / "kpi.db", crowd, NOW - timedelta(days=days))
-    blocks = folder / "blocks"
     counting = Counting(persona())
     with (folder / "history.om").open("wb") as out, (folder / "spool").open("w+b") as spool:
         history = History(
@@ -107,25 +110,24 @@ def filled_prometheus(
         list(history.compute(store))
         list(history.write(out))
     with (folder / "scrapes.om").open("w") as out:
-        _write_scrapes(out, store, counting, windows)
+        _write_scrapes(out, store, counting, windows, scraped_for)
+    blocks = folder / "blocks"
     for name in ("history.om", "scrapes.om"):
-        subprocess.run(
-            [
-                promtool,
-                "tsdb",
-                "create-blocks-from",
-                "openmetrics",
-                # The whole file is read for each block; with those of 2 h that takes minutes.
-                "--max-block-duration=486h",
-                folder / name,
-                blocks,
-            ],
-            check=True,
-            capture_output=True,
-        )
+        make_blocks(promtool, folder / name, blocks)
     with serving(prometheus, folder, blocks) as url:
         yield Filled(url=url, store=store)
     store.close()
+
+
+def make_blocks(promtool: Path, openmetrics: Path, blocks: Path) -> None:
+    """Make blocks for a Prometheus of what would have been scraped."""
+    # The whole file is read for each block; with those of 2 h that takes minutes.
+    few = "--max-block-duration=4374h"
+    subprocess.run(
+        [promtool, "tsdb", "create-blocks-from", "openmetrics", few, openmetrics, blocks],
+        check=True,
+        capture_output=True,
+    )
 
 
 @contextmanager
@@ -160,14 +162,20 @@ def _filled_store(path: Path, crowd: Crowd, since: datetime) -> Store:
 
 
 def _write_scrapes(
-    out: TextIO, store: Store, counting: Counting, windows: Sequence[Window]
+    out: TextIO,
+    store: Store,
+    counting: Counting,
+    windows: Sequence[Window],
+    scraped_for: timedelta,
 ) -> None:
     """Two exporters on one store: one works, one has hung for hours and shows what it knew."""
     fresh = take_snapshot(store, counting, windows, NOW)
     hung = take_snapshot(store, counting, windows, NOW - _HUNG_FOR)
-    for at in _instants(NOW - _SCRAPED_FOR, SCRAPE_INTERVAL):
-        operations, last = _operations(store, at)
-        for instance, snapshot in ((FRESH, replace(fresh, taken=last)), (HANGING, hung)):
+    since = NOW - scraped_for
+    for at in _instants(since, SCRAPE_INTERVAL):
+        operations, last = _operations(store, since, at)
+        for instance, taken in ((FRESH, last), (HANGING, min(last, hung.taken))):
+            snapshot = replace(fresh, taken=taken)
             shown = operation_metrics(operations, snapshot, counting.digest)
             _write(out, shown, instance, at)
             _write_foreign(out, instance, at)
@@ -178,24 +186,28 @@ def _write_scrapes(
     print("# EOF", file=out)
 
 
-def _operations(store: Store, at: datetime) -> tuple[Operations, datetime]:
+def _operations(store: Store, since: datetime, at: datetime) -> tuple[Operations, datetime]:
     """What an exporter that imports every few minutes knows of its work, and its last import."""
-    runs = (at - NOW + _SCRAPED_FOR) // _IMPORT_EVERY + 1
-    last = NOW - _SCRAPED_FOR + (runs - 1) * _IMPORT_EVERY
-    holdings = store.holdings()
+    runs = (at - since) // _IMPORT_EVERY + 1
+    last = since + (runs - 1) * _IMPORT_EVERY - _AN_IMPORT
     durations = Histogram(bounds=(0.5, 1.0, 5.0), counts=(runs // 2, runs - runs // 2, 0, 0))
     lateness = Lateness(observed_seconds=timedelta(days=60).total_seconds())
+    holdings = replace(
+        store.holdings(),
+        rejected={Reason.NO_TIMESTAMP: 4 + runs // 9, Reason.EVENT_STREAM: 2},
+        newest_ms=int((last - timedelta(minutes=9)).timestamp() * 1000),
+    )
     state = Operations(
         source_up=True,
         store_up=True,
         source_interactions=holdings.interactions + 5,
         holdings=holdings,
-        missing=3,
+        missing=max(0, 8 - runs),
         unreachable=2,
         lateness=lateness.see(runs * [*[20.0] * 60, *[7_000.0] * 20, 90_000.0]),
-        runs={"success": runs, "failure": runs // 10},
+        runs={"success": runs, "failure": runs // 40},
         interactions={
-            "imported": 60 * runs,
+            "imported": 60 * runs + runs**2 // 9,
             "duplicate": 90 * runs,
             "ignored": 2 * runs,
             "rejected": runs // 3,
@@ -204,7 +216,7 @@ def _operations(store: Store, at: datetime) -> tuple[Operations, datetime]:
         durations=replace(durations, sum=0.6 * runs),
         last_attempt=last,
         last_success=last,
-        reload_success=NOW - timedelta(days=1),
+        reload_success=since,
     )
     return state, last
 
@@ -227,13 +239,14 @@ def _write(out: TextIO, metrics: Iterable[Metric], instance: str, at: datetime) 
 def _write_foreign(out: TextIO, instance: str, at: datetime) -> None:
     """What Prometheus and its client library add to each scrape."""
     ran = (at - NOW).total_seconds() + 90_000
+    number = 1 if instance == FRESH else 2
     for name, value in (
         ("up", 1),
-        ("scrape_duration_seconds", 0.004),
+        ("scrape_duration_seconds", 0.004 + at.minute % 7 / 5_000),
         ("scrape_samples_scraped", 4_700),
-        ("process_resident_memory_bytes", 90e6 + 1e5 * (at.minute % 7)),
-        ("process_cpu_seconds_total", ran * 0.03),
-        ("process_open_fds", 17),
+        ("process_resident_memory_bytes", (80 + number * 20 + at.minute % 7) * 1e6),
+        ("process_cpu_seconds_total", ran * 0.03 / number),
+        ("process_open_fds", 17 + number),
         ("process_start_time_seconds", NOW.timestamp() - 90_000),
     ):
         print(f'{name}{{job="{JOB}",instance="{instance}"}} {value} {at.timestamp()}', file=out)

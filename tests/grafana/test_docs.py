@@ -1,0 +1,37 @@
+"""docs/dashboards.md: no report of the old dashboard is missing, and nothing there is stale."""
+
+import re
+from collections.abc import Mapping
+
+from exporter.domain.reports import REPORTS
+from grafana import reference
+from grafana.queries import Json, panels
+from grafana.source.page import Uid
+from tests.conftest import CHECKOUT
+
+PAGE = reference.PAGE.read_text(encoding="utf-8")
+
+
+def test_the_table_of_the_old_reports_is_that_of_the_dashboards(
+    dashboards: Mapping[str, Json],
+) -> None:
+    assert reference.written(PAGE, dashboards) == PAGE, "stale: make dashboards"
+
+
+def test_no_report_of_the_old_dashboard_is_missing(dashboards: Mapping[str, Json]) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+
+    assert sorted(rows) == sorted(REPORTS)
+    for place in reference.PLACES:
+        titles = {panel["title"] for panel in panels(dashboards[place.uid])}
+        assert set(place.panels) <= titles
+
+
+def test_every_dashboard_has_its_address_its_section_and_its_picture(
+    dashboards: Mapping[str, Json],
+) -> None:
+    for uid in Uid:
+        assert f"`/d/{uid}`" in PAGE
+        assert f"(pictures/{uid}.png)" in PAGE
+        assert (CHECKOUT / f"docs/pictures/{uid}.png").stat().st_size > 10_000
+        assert uid in dashboards
