@@ -172,6 +172,30 @@ def test_accepted_by_a_part_of_the_cluster_is_stored(
     assert store.holdings().interactions == 5
 
 
+def test_of_two_that_a_torn_cluster_accepted_the_winner_counts(
+    proxy: Proxy, make_store: MakeStore, counting: Counting
+) -> None:
+    oracle = Oracle()
+    oracle.add(batch(counting, some(5)))
+    winner, other = make_store(), make_store()
+    winner.count_under(counting)
+    other.count_under(counting)
+    winner.add(batch(counting, some(5)), NOW)
+
+    def accept(request: Request) -> Answer | None:
+        if not request.is_bulk:
+            return None
+        ids = [document["_id"] for document in json.loads(request.body)["docs"]]
+        rows = [{"ok": True, "id": id_, "rev": "1-x", "accepted": True} for id_ in ids]
+        return Answer(status=202, body=json.dumps(rows).encode())
+
+    proxy.rule = accept
+    added = other.add(batch(counting, some(5)), NOW)
+
+    assert (added.imported, added.duplicate) == (0, 5)
+    assert_holds(winner, oracle, counting)
+
+
 @pytest.mark.parametrize("status", [400, 413])
 def test_documents_that_couchdb_does_not_take_are_rejected_alone(
     proxy: Proxy, make_store: MakeStore, counting: Counting, status: int

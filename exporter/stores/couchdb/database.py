@@ -15,7 +15,11 @@ BUILD_TRIES = 3  # a query that waits longer than 60 s for its index ends in an 
 
 
 class Written(NamedTuple):
-    """What became of one document of a bulk write: stored, in conflict, or refused and why."""
+    """What became of one document of a bulk write: stored, in conflict, or refused and why.
+
+    What only a part of a cluster took is in conflict as well: another part may have taken
+    someone else's document of that id, and who won is to be asked.
+    """
 
     conflict: bool
     refused: str | None
@@ -43,6 +47,7 @@ class _Info(msgspec.Struct):
 
 class _Result(msgspec.Struct):
     id: str
+    accepted: bool = False
     error: str | None = None
     reason: str | None = None
 
@@ -193,7 +198,7 @@ class Database:
 
     def _written(self, result: _Result) -> Written:
         if result.error is None:
-            return Written(conflict=False, refused=None)
+            return Written(conflict=result.accepted, refused=None)
         if result.error == "conflict":
             return Written(conflict=True, refused=None)
         if result.error in {"forbidden", "unauthorized", "doc_validation", "bad_request"}:
