@@ -30,6 +30,7 @@ from grafana.source.promql import (
     STARTED,
     UP,
     Foreign,
+    of_exporters,
     selector,
 )
 
@@ -63,7 +64,7 @@ def _now(service: Service) -> list[Panel]:
         _tile(
             "Exporters up",
             "Exporters that answered the last scrape.",
-            f"sum({selector(UP)}) or vector(0)",
+            f"sum({of_exporters(selector(UP))}) or vector(0)",
             steps=works,
         ),
         _tile(
@@ -272,7 +273,10 @@ def _process() -> list[Panel]:
                 description="Processors that each exporter keeps busy.",
                 width=8,
             ),
-            Query(expr=f"rate({selector(CPU)}[$__rate_interval])", legend="{{instance}}"),
+            Query(
+                expr=of_exporters(f"rate({selector(CPU)}[$__rate_interval])"),
+                legend="{{instance}}",
+            ),
             unit="short",
             minimum=0,
         ),
@@ -310,7 +314,7 @@ def _process() -> list[Panel]:
 def _each(title: str, description: str, metric: Foreign, *, unit: str) -> Panel:
     return chart(
         Box(title=title, description=description, width=8),
-        Query(expr=selector(metric), legend="{{instance}}"),
+        Query(expr=of_exporters(selector(metric)), legend="{{instance}}"),
         unit=unit,
         minimum=0,
     )

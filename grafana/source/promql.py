@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, replace
 from textwrap import indent
 
-from exporter.families import SEGMENTS, SNAPSHOT_TIME, TOTALS, Family, Kind
+from exporter.families import BUILD_INFO, SEGMENTS, SNAPSHOT_TIME, TOTALS, Family, Kind
 
 Z_95 = 1.96
 """The normal quantile of a two-sided 95% interval."""
@@ -119,6 +119,15 @@ def selector(metric: Family | Foreign, *matchers: str, suffix: str = "") -> str:
 def sampled(metric: Family | Foreign, *matchers: str, at: Moment = NOW) -> str:
     """Give the metric's values at a moment, each exporter's own."""
     return f"last_over_time({selector(metric, *matchers)}[{at.span}]{at.shift})"
+
+
+def of_exporters(expression: str) -> str:
+    """Leave, of what every target has, the targets that were exporters within the last day.
+
+    All jobs are chosen by `.+`, which other programs' targets match too.
+    """
+    known = f"last_over_time({selector(BUILD_INFO)}[1d])"
+    return f"{expression}\nand on (job, instance) {known}"
 
 
 def freshest(expression: str, at: Moment = NOW) -> str:

@@ -30,6 +30,7 @@ from tests.processes import answers, running, unused_port
 NOW = datetime(2026, 3, 12, 10, 30, tzinfo=UTC)
 JOB = "kpi-exporter"
 FRESH, HANGING = "exporter:3434", "exporter_2:3434"
+ANOTHER = ("prometheus", "localhost:9090")
 MILESTONES = (
     Milestone(name="Gmail Bridge Live", date=date(2026, 3, 5)),
     Milestone(name="New dialog", date=date(2026, 3, 10)),
@@ -178,7 +179,8 @@ def _write_scrapes(
             snapshot = replace(fresh, taken=taken)
             shown = operation_metrics(operations, snapshot, counting.digest)
             _write(out, shown, instance, at)
-            _write_foreign(out, instance, at)
+            _write_foreign(out, JOB, instance, at)
+        _write_foreign(out, *ANOTHER, at)
     for at in _instants(NOW - timedelta(hours=1), timedelta(minutes=10)):
         _write(out, kpi_metrics(hung), HANGING, at)
     for at in _instants(NOW - _FIRED_FOR, timedelta(minutes=1)):
@@ -236,8 +238,8 @@ def _write(out: TextIO, metrics: Iterable[Metric], instance: str, at: datetime) 
             print(f"{sample.name}{{{written}}} {value} {at.timestamp()}", file=out)
 
 
-def _write_foreign(out: TextIO, instance: str, at: datetime) -> None:
-    """What Prometheus and its client library add to each scrape."""
+def _write_foreign(out: TextIO, job: str, instance: str, at: datetime) -> None:
+    """What Prometheus and its client library add to each scrape, whoever is scraped."""
     ran = (at - NOW).total_seconds() + 90_000
     number = 1 if instance == FRESH else 2
     for name, value in (
@@ -249,7 +251,7 @@ def _write_foreign(out: TextIO, instance: str, at: datetime) -> None:
         ("process_open_fds", 17 + number),
         ("process_start_time_seconds", NOW.timestamp() - 90_000),
     ):
-        print(f'{name}{{job="{JOB}",instance="{instance}"}} {value} {at.timestamp()}', file=out)
+        print(f'{name}{{job="{job}",instance="{instance}"}} {value} {at.timestamp()}', file=out)
 
 
 def _write_alert(out: TextIO, at: datetime) -> None:

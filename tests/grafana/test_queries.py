@@ -26,7 +26,7 @@ from grafana.queries import (
 )
 from grafana.queries import filled as filled_in
 from tests.builders import persona
-from tests.grafana.filled import FRESH, HANGING, JOB, MILESTONES, NOW, Filled, serving
+from tests.grafana.filled import ANOTHER, FRESH, HANGING, JOB, MILESTONES, NOW, Filled, serving
 
 UIDS = ["kpi-overview", "kpi-reports", "kpi-flows", "kpi-segments", "kpi-exporter"]
 AT = int(NOW.timestamp())
@@ -346,6 +346,19 @@ def test_of_two_exporters_the_freshest_speaks(
     assert kpi_of(filled, FRESH) != kpi_of(filled, HANGING)
     assert shown(ALL) == shown(FRESH) == kpi_of(filled, FRESH)
     assert shown(HANGING) == kpi_of(filled, HANGING)
+
+
+def test_other_programs_count_for_nothing(dashboards: Mapping[str, Json], filled: Filled) -> None:
+    asking = Asking(dashboard=dashboards["kpi-exporter"], prometheus=filled)
+    first = chosen_at_first(asking.dashboard)
+    assert filled.ask(f'up{{job="{ANOTHER[0]}"}}', AT)
+
+    (up,) = asking.ask(asking.panel("Exporters up")[0], first)
+    assert up["last"] == 2
+    for panel in panels(asking.dashboard):
+        for query in queries_of(panel):
+            for series in asking.ask(query, first):
+                assert series["metric"].get("job", JOB) == JOB, query.place
 
 
 def test_the_change_is_that_against_the_week_before(
