@@ -79,11 +79,12 @@ def what_rules_read(history: Path) -> Iterator[bytes]:
     read = {name.encode() for rule in rules_of("kpis") for name in rule.names()}
     read |= {b"kpi_dialogs", b"kpi_segment_dialogs"}
     read |= {b"kpi_bounces_signed_in", b"kpi_segment_bounces_signed_in"}
+    read |= {b"kpi_bounce_ratio"}  # what a plain threshold looks at
     with history.open("rb") as lines:
         for line in lines:
             name = line.split(b"{", 1)[0]
             if name in read:
-                of_month = name.endswith((b"bounce_ratio", b"abandonment_ratio"))
+                of_month = name in {b"kpi_segment_bounce_ratio", b"kpi_segment_abandonment_ratio"}
                 if any(window in line for window in ((MONTH,) if of_month else WATCHED)):
                     yield line
     for name in (
@@ -92,11 +93,6 @@ def what_rules_read(history: Path) -> Iterator[bytes]:
     ):
         for hour in hours(FIRST):
             yield b"%s%s %d %d\n" % (name, LABELS, hour.timestamp(), hour.timestamp())
-    # What a plain threshold on the ratio would look at.
-    with history.open("rb") as lines:
-        for line in lines:
-            if line.startswith(b"kpi_bounce_ratio{") and WATCHED[1] in line:
-                yield line
 
 
 def hours(since: datetime) -> Iterator[datetime]:

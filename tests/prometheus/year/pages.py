@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from tests.prometheus.year.incidents import Trouble
+from tests.prometheus.year.incidents import BEGIN, END, Trouble
 
 KEPT_HOURS = 3  # keep_firing_for
 REMEMBERED_HOURS = 24  # the longest window watched
@@ -60,6 +61,24 @@ def false_pages(firings: Sequence[Firing], troubles: Sequence[Trouble]) -> int:
     )
 
 
+def quiet_days(troubles: Sequence[Trouble]) -> int:
+    """How many days of the year no incident touches, nor any window that remembers one."""
+    return len(_quiet(troubles))
+
+
+def quiet_days_alarmed(firings: Iterable[Firing], troubles: Sequence[Trouble]) -> int:
+    """On how many of those an alert fired all the same."""
+    return len(_quiet(troubles) & {hour // 24 for each in firings for hour in each.hours})
+
+
+def _quiet(troubles: Sequence[Trouble]) -> set[int]:
+    touched = {hour // 24 for each in troubles for hour in range(*_span(each))}
+    return set(range(_hour(BEGIN) // 24, _hour(END) // 24)) - touched
+
+
 def _span(trouble: Trouble) -> tuple[int, int]:
-    begin = int(trouble.start.timestamp()) // 3600
-    return begin, int(trouble.end.timestamp()) // 3600 + REMEMBERED_HOURS
+    return _hour(trouble.start), _hour(trouble.end) + REMEMBERED_HOURS
+
+
+def _hour(moment: datetime) -> int:
+    return int(moment.timestamp()) // 3600

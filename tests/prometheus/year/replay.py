@@ -17,6 +17,7 @@ LAYERS = (
         "job_window_segment_outcome:kpi_dialogs:sum",
         "job_window_segment:kpi_bounces_signed_in:sum",
         "job_window_flow_step:kpi_flow_step_interactions:sum",
+        "job_window_flow_step:kpi_flow_step_ratio:now",
     ),
     (
         "job_window_ratio:kpi_trials:sum",

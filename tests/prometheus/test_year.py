@@ -1,0 +1,77 @@
+"""The program that simulates a year can still ask every alert for its past."""
+
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import yaml
+
+from tests.prometheus.rulebook import recorded, rules_of
+from tests.prometheus.year.incidents import BEGIN, END, TROUBLES
+from tests.prometheus.year.inlining import Inliner
+from tests.prometheus.year.pages import (
+    Firing,
+    false_pages,
+    finding,
+    pages,
+    quiet_days,
+    quiet_days_alarmed,
+)
+from tests.prometheus.year.replay import LAYERS
+
+STARTED = int(BEGIN.timestamp()) // 3600
+
+
+def firing(*hours: int, window: str = "1d") -> Firing:
+    seen = frozenset(STARTED + hour for hour in hours)
+    return Firing(alert="KpiBounceRateHigh", window=window, hours=seen)
+
+
+def test_every_alert_is_an_expression_over_what_is_stored(promtool: Path, tmp_path: Path) -> None:
+    stored: set[str] = set()
+    expressions = []
+    for layer in LAYERS:
+        inliner = Inliner(stored)
+        expressions += [inliner.records(rule) for rule in recorded() if rule.name in layer]
+        stored |= set(layer)
+    inliner = Inliner(stored)
+    expressions += [inliner.expand(alert.expr) for alert in rules_of("alerts-sign-in")]
+    rules = [{"record": f"a:kpi:b{n}", "expr": each} for n, each in enumerate(expressions)]
+    path = tmp_path / "expressions.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "year", "rules": rules}]}))
+
+    subprocess.run([promtool, "check", "rules", path], check=True, capture_output=True)
+
+
+def test_there_are_twelve_incidents_far_apart() -> None:
+    assert len(TROUBLES) == 12
+    for one, next_one in pairwise(TROUBLES):
+        assert (next_one.start - one.end).days >= 5
+    assert TROUBLES[-1].end < END
+
+
+def test_alerts_that_overlap_or_nearly_touch_are_one_page() -> None:
+    assert pages([firing(1, 2), firing(2, 3)]) == [(STARTED + 1, STARTED + 7)]
+    assert len(pages([firing(1), firing(5)])) == 1, "three hours kept firing"
+    assert len(pages([firing(1), firing(6)])) == 2
+
+
+def test_an_incident_is_found_by_the_first_alert_in_it() -> None:
+    (begin, *_) = (trouble.day * 24 + trouble.hour for trouble in TROUBLES)
+
+    found = finding(TROUBLES[0], [firing(begin - 1), firing(begin + 2, begin + 3)])
+
+    assert found is not None
+    assert found.hours == 3, "an hour counts when it is over"
+    assert finding(TROUBLES[0], [firing(begin - 1)]) is None
+
+
+def test_a_page_that_no_incident_explains_is_false() -> None:
+    begin = TROUBLES[0].day * 24 + TROUBLES[0].hour
+
+    assert false_pages([firing(begin + 1), firing(begin + 100)], TROUBLES) == 1
+
+
+def test_a_day_without_an_incident_and_what_it_leaves_in_the_window_is_quiet() -> None:
+    assert quiet_days(TROUBLES) == 365 - 30
+    assert quiet_days_alarmed([firing(0, 1, 24, 29 * 24 + 12)], TROUBLES) == 2
