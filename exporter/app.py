@@ -38,24 +38,26 @@ def serve(
     web_config: Path | None,
     lifecycle: bool,
     told: Callable[[str], None] = lambda _: None,
+    schedule: Schedule | None = None,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT. Raises `StoreError`, `WebConfigError`, `ListenError`.
 
-    `told` is given the URL once it is listened on.
+    `told` is given the URL once it is listened on. With another schedule, time goes as it says.
     """
     log = structlog.get_logger()
     sys.setswitchinterval(SWITCH_SECONDS)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    work = Work(configuration, open_store(configuration.store), now=now)
-    schedule = Schedule()
+    schedule = schedule or Schedule(now)
+    clock = schedule.now
+    work = Work(configuration, open_store(configuration.store), now=clock)
 
     def apply(wanted: Configuration) -> None:
         work.use(wanted)
-        schedule.every(wanted.import_.every, "import", work.import_now, first=now())
+        schedule.every(wanted.import_.every, "import", work.import_now, first=clock())
 
-    desk = Desk(work, config_file=config_file, now=now, apply=apply)
+    desk = Desk(work, config_file=config_file, now=clock, apply=apply)
     signal.signal(
         signal.SIGHUP, lambda *_: threading.Thread(target=desk.reload, daemon=True).start()
     )
@@ -68,9 +70,9 @@ def serve(
     server.start()
     log.info("listening", address=server.address)
     told(server.url)
-    schedule.every(configuration.import_.every, "import", work.import_now, first=now())
-    schedule.every(RECOUNT_EVERY, "recount", work.recount, first=now())
-    schedule.every(DROP_EVERY, "retention", work.drop_old, first=now())
+    schedule.every(configuration.import_.every, "import", work.import_now, first=clock())
+    schedule.every(RECOUNT_EVERY, "recount", work.recount, first=clock())
+    schedule.every(DROP_EVERY, "retention", work.drop_old, first=clock())
     schedule.hourly("snapshot", work.take_snapshot)
     gc.freeze()  # what stays for good is not looked through again: 33 ms, in which nothing answers
     schedule.start()

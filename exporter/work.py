@@ -22,6 +22,7 @@ from exporter.snapshot import take_snapshot
 from exporter.wiring import open_source
 
 EXPOSED_SINCE = "exposed_since"  # the note of when KPIs were first exposed from a store
+MOST_SAID = 20  # different problems, one after the other, before it is quiet about more
 _LATENESS = "lateness"  # the note of how late interactions were
 
 
@@ -44,7 +45,7 @@ class Work:
         self._working = threading.Lock()  # one import, portion of a recount or clean-up at a time
         self._showing = threading.RLock()  # definitions in force and snapshot go together
         self._stopping = threading.Event()
-        self._said: dict[str, str] = {}
+        self._said: dict[str, set[str]] = {}
         self._pending: Counting | None = None
         self._use(configuration)
         self._counting = Counting(configuration.definitions)
@@ -92,7 +93,7 @@ class Work:
     @property
     def problem(self) -> str:
         """What is wrong at the moment, empty if nothing is."""
-        return self._journal.operations.last_problem or self._said.get("store", "")
+        return self._journal.operations.last_problem or ", ".join(self._said.get("store", ()))
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Store, Counting]]:
@@ -155,7 +156,7 @@ class Work:
             self._fetch(began)
             self._remember_lateness(began)
             self._journal.counted(self._reconciler.balance(), self._store.holdings())
-        except (SourceError, StoreError) as problem:
+        except Exception as problem:  # noqa: BLE001 -- whatever it is, the import has failed
             self._import_failed(began, problem)
             return
         if self._stopping.is_set():
@@ -192,15 +193,16 @@ class Work:
         self._journal.came(lateness)
         self._store.remember(_LATENESS, msgspec.json.encode(lateness).decode())
 
-    def _import_failed(self, began: datetime, problem: SourceError | StoreError) -> None:
+    def _import_failed(self, began: datetime, problem: Exception) -> None:
         if self._stopping.is_set():
             self._journal.import_abandoned()
             return
         if isinstance(problem, SourceError):
             self._journal.source_used(worked=False)
-        else:
+        elif isinstance(problem, StoreError):
             self._journal.store_used(worked=False)
-        self._journal.import_ended(self._now(), self._now() - began, str(problem))
+        said = str(problem) or type(problem).__name__
+        self._journal.import_ended(self._now(), self._now() - began, said)
         self._failed("import", "import failed", problem)
 
     # Showing
@@ -259,14 +261,19 @@ class Work:
         except StoreError as problem:
             self._journal.store_used(worked=False)
             self._failed("store", "store failed", problem)
-        except Exception:  # noqa: BLE001 -- said with its traceback; the schedule goes on
-            self._log.exception("unexpected failure")
+        except Exception as problem:  # noqa: BLE001 -- said with its traceback; the schedule goes on
+            self._failed("daemon", "unexpected failure", problem)
+        else:
+            self._recovered("daemon")
 
     def _failed(self, what: str, event: str, problem: Exception) -> None:
-        text = str(problem)
-        if self._said.get(what) != text:
-            self._said[what] = text
-            self._log.error(event, problem=text)
+        """Say what is wrong, the same words once until it works again."""
+        text = str(problem) or type(problem).__name__
+        said = self._said.setdefault(what, set())
+        if text not in said and len(said) < MOST_SAID:
+            said.add(text)
+            foreseen = isinstance(problem, SourceError | StoreError)
+            self._log.error(event, problem=text, exc_info=None if foreseen else problem)
 
     def _recovered(self, what: str) -> None:
         if self._said.pop(what, None):
