@@ -4,6 +4,7 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.domain.counting import Counting
-from exporter.ports import Store, StoreError
+from exporter.ports import Added, Store, StoreError
+from exporter.ports import Batch as Rows
 from exporter.stores.couchdb import CouchdbStore
+from exporter.stores.couchdb.addition import MOST_ROWS, parts_of, sum_of
 from exporter.stores.couchdb.design import design
 from exporter.stores.couchdb.names import (
     database_prefix,
@@ -159,6 +162,19 @@ def test_a_finished_batch_keeps_no_ids(
     assert len(batches) == 1
     assert batches[0]["held"] == {"2026-11": [3, 0]}
     assert "open" not in batches[0]
+
+
+def test_rows_that_are_too_many_for_a_batch_make_several(counting: Counting) -> None:
+    rows = batch(counting, [*some(5), ("e", b"{}"), ("r", b"?")])
+    many = replace(rows, interactions=[*rows.interactions] * 5_000)
+
+    parts = list(parts_of(many))
+
+    assert [len(part.interactions) for part in parts] == [MOST_ROWS, MOST_ROWS, 5_000]
+    assert [len(part.ignored) + len(part.rejected) for part in parts] == [2, 0, 0]
+    assert list(parts_of(Rows())) == [Rows()]
+    one, other = Added(1, 2, 3, 4, 5, [6]), Added(10, 20, 30, 40, 50, [60, 61])
+    assert sum_of([one, other]) == Added(11, 22, 33, 44, 55, [6, 60, 61])
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=600))

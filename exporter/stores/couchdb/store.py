@@ -17,7 +17,7 @@ from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, Reason, Stor
 from exporter.domain.tally import Tally, merge
 from exporter.domain.windows import ms_of
 from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreError, Sum
-from exporter.stores.couchdb.addition import Addition
+from exporter.stores.couchdb.addition import Addition, parts_of, sum_of
 from exporter.stores.couchdb.batches import Batches
 from exporter.stores.couchdb.database import NEVER, Found, Server, pages
 from exporter.stores.couchdb.design import Views, design
@@ -216,20 +216,23 @@ class CouchdbStore:
         now_ms = ms_of(now)
         with self._writing:
             self._recover(parts, now_ms)
-            addition = Addition(
-                batches=parts.batches,
-                months=parts.months,
-                rejections=parts.rejections,
-                writers=self._writers,
-                counting=self._counting,
-                seen=self._seen,
-            )
-            try:
-                return addition.run(batch, now_ms)
-            except BaseException:
-                if addition.opened is not None:
-                    self._unfinished.append(addition.opened.id)
-                raise
+            return sum_of([self._add(parts, part, now_ms) for part in parts_of(batch)])
+
+    def _add(self, parts: _Parts, batch: Batch, now_ms: int) -> Added:
+        addition = Addition(
+            batches=parts.batches,
+            months=parts.months,
+            rejections=parts.rejections,
+            writers=self._writers,
+            counting=self._counting,
+            seen=self._seen,
+        )
+        try:
+            return addition.run(batch, now_ms)
+        except BaseException:
+            if addition.opened is not None:
+                self._unfinished.append(addition.opened.id)
+            raise
 
     def _recover(self, parts: _Parts, now_ms: int) -> None:
         """Count what this process could not finish, and what others seem to have left."""

@@ -1,16 +1,28 @@
-// Counts by hour, to be added up by _sum. A row is [hour, row tile, slot tile, numbers];
-// in the overflow (slot tile -1) the numbers are [position, number] pairs.
+// Counts by hour, to be added up by _sum. A row is [hour, row tile, slot tile, numbers]; numbers
+// are an array, or an object of few: position -> number. In the overflow (slot tile -1) each
+// number has a row of its own.
 function (doc) {
+  function filled(numbers) {
+    var array = [];
+    for (var position in numbers) {
+      array[Number(position)] = numbers[position];
+    }
+    for (var i = 0; i < array.length; i++) {
+      array[i] = array[i] || 0;
+    }
+    return array;
+  }
   for (var generation in doc.tallies || {}) {
     doc.tallies[generation].forEach(function (row) {
       var key = [Number(generation), row[1], row[2], Math.floor(row[0] / 24), row[0]];
+      var numbers = row[3];
       if (row[2] >= 0) {
-        emit(key, row[3]);
+        emit(key, Array.isArray(numbers) ? numbers : filled(numbers));
         return;
       }
-      row[3].forEach(function (pair) {
-        emit(key.concat([pair[0]]), pair[1]);
-      });
+      for (var position in numbers) {
+        emit(key.concat([Number(position)]), numbers[position]);
+      }
     });
   }
 }

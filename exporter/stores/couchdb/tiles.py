@@ -2,12 +2,13 @@
 
 All counts of an hour make a matrix, the layout's rows by slots. It is cut into tiles, so that
 no array becomes longer than `_sum` takes (4,906 bytes of Erlang's external format, 9 for a
-number at most); an array ends with its last number that is not 0. Slots far out (many sites)
-are rare and would fill tiles with zeros: they go one by one into an overflow.
+number at most); an array ends with its last number that is not 0. A document holds an array of
+few numbers as an object, position -> number, from which the view makes the array. Slots far
+out (many sites) are rare and would fill tiles with zeros: they go one by one into an overflow.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from exporter.domain.interaction import HOURS_PER_DAY, Hour
 from exporter.domain.layout import Layout
@@ -18,9 +19,11 @@ ROWS = 15
 SLOTS = 32
 MOST_TILES = 8  # slot tiles; slots beyond are overflow
 OVERFLOW = -1
+_SPARSE = 3  # a number with its position takes as much room as so many alone
 
-TileRow: TypeAlias = tuple[Hour, int, int, list[Any]]
-"""Hour, row tile, slot tile, numbers; in the overflow, pairs of a position and a number."""
+Numbers: TypeAlias = list[int] | dict[str, int]
+TileRow: TypeAlias = tuple[Hour, int, int, Numbers]
+"""Hour, row tile, slot tile, numbers."""
 
 
 class Tile(NamedTuple):
@@ -44,13 +47,16 @@ def encoded(tally: Tally, layout: Layout) -> list[TileRow]:
                 position = slot % SLOTS * ROWS + row
                 tiles.setdefault((key.hour, row_tile, slot_tile), {})[position] = n
     return [
-        (hour, row, slot, sorted(numbers.items()) if slot == OVERFLOW else _dense(numbers))
+        (hour, row, slot, _written(numbers, sparse=slot == OVERFLOW))
         for (hour, row, slot), numbers in sorted(tiles.items())
     ]
 
 
-def _dense(numbers: dict[int, int]) -> list[int]:
-    array = [0] * (max(numbers) + 1)
+def _written(numbers: dict[int, int], *, sparse: bool) -> Numbers:
+    length = max(numbers) + 1
+    if sparse or _SPARSE * len(numbers) < length:
+        return {str(position): n for position, n in sorted(numbers.items())}
+    array = [0] * length
     for position, n in numbers.items():
         array[position] = n
     return array
