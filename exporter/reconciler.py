@@ -205,25 +205,24 @@ class Reconciler:
         return source - self._accounted_for() - (self._ledger.surplus or 0)
 
     def _is_something_missing(self, source: int, now: datetime) -> bool:
+        """Weigh both sides; where late rows may be hidden, something is missing until it is not."""
         ledger = self._ledger
         difference = self._difference(source)
-        if difference > 0:
-            self._change(fell_to=None)
-            return True
-        if difference == 0:
+        if difference >= 0:
             self._change(fell_to=None)
         else:
             lower = source - self._accounted_for()
             if ledger.fell_to is None:  # believed if the next import finds it so again
                 self._change(fell_to=lower)
-                return False
-            # Rows went at the source, and as many late ones may have come meanwhile.
-            self._change(surplus=max(lower, ledger.fell_to), fell_to=None, doubtful=True)
-        self._everything_is_whole(now)
-        return False
+            else:
+                # Rows went at the source, and as many late ones may have come meanwhile.
+                self._change(surplus=max(lower, ledger.fell_to), fell_to=None, doubtful=True)
+        if difference == 0 and not ledger.doubtful:
+            self._everything_is_whole(now)
+        return difference > 0 or self._ledger.doubtful
 
     def _is_nothing_left(self, source: int | None, now: datetime) -> bool:
-        if source is None or self._difference(source) > 0:
+        if source is None or self._ledger.doubtful or self._difference(source) > 0:
             return False
         counted = self._source.count()
         if counted is None or self._difference(counted) != 0:
