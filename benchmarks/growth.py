@@ -1,6 +1,6 @@
 """How costs grow with what is stored, as pictures: `python -m benchmarks.growth`.
 
-Each point is the median of several runs; the curves should be flat.
+In processor time, medians of several runs; the curves should be flat.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from matplotlib.figure import Figure as Picture
 
 from benchmarks import stored
 from benchmarks.corpora import CACHE, CHECKOUT, corpus, served, store_of
-from benchmarks.figures import RUNS, median
+from benchmarks.figures import RUNS, median, processor_seconds
 from benchmarks.http_to_sqlite import import_into
 
 SIZES = (10_000, 100_000, 1_000_000)
 PICTURES = CHECKOUT / "docs" / "pictures"
 RESULTS = CACHE / "growth.json"
-ANSWERS: dict[str, Callable[[Path], float]] = {
+ANSWERS: dict[str, Callable[[Path, stored.Clock], float]] = {
     "snapshot": stored.snapshot_seconds,
     "report over 400 days": stored.report_seconds,
     "scrape": stored.scrape_seconds,
@@ -31,10 +31,10 @@ ANSWERS: dict[str, Callable[[Path], float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """What things cost at one size: rows a second, MiB at most, milliseconds by name."""
+    """What things cost at one size: µs a row, MiB at most, milliseconds by name."""
 
     rows: int
-    import_rate: float
+    import_processor: float
     import_peak: float
     answers: dict[str, float]
 
@@ -49,10 +49,10 @@ def measure(rows: int, runs: int) -> Point:
     file = store_of(rows)
     return Point(
         rows=rows,
-        import_rate=median([one.rate for one in imports]),
+        import_processor=median([one.processor for one in imports]),
         import_peak=max(one.peak for one in imports),
         answers={
-            name: median([seconds(file) * 1000 for _ in range(max(runs, RUNS))])
+            name: median([seconds(file, processor_seconds) * 1000 for _ in range(max(runs, RUNS))])
             for name, seconds in ANSWERS.items()
         },
     )
@@ -62,8 +62,8 @@ def draw(points: Sequence[Point], directory: Path) -> None:
     """Draw both pictures."""
     sizes = [point.rows for point in points]
     imports = Picture(figsize=(8, 3), layout="constrained")
-    rate, peak = imports.subplots(1, 2)
-    _curve(rate, sizes, [point.import_rate for point in points], "interactions a second")
+    time, peak = imports.subplots(1, 2)
+    _curve(time, sizes, [point.import_processor for point in points], "µs an interaction")
     _curve(peak, sizes, [point.import_peak for point in points], "MiB of memory at most")
     imports.savefig(directory / "growth-import.png", dpi=120)
     answers = Picture(figsize=(8, 3.5), layout="constrained")

@@ -67,9 +67,13 @@ def _floor_in_its_own_process(url: str, file: Path) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """What an import took: rows a second, MiB of memory at most, and bytes of the store."""
+    """What an import took.
+
+    Rows a second, microseconds of processor time a row, MiB of memory at most, bytes of the store.
+    """
 
     rate: float
+    processor: float
     peak: float
     size: int
 
@@ -79,16 +83,19 @@ def import_into(folder: Path, url: str) -> Import:
     command = ["import", f"--config.file={config_file(folder, url)}", "--log.format=json"]
     program = (
         "import resource, sys; from exporter.cli import main; code = main();"
-        " print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+        " used = resource.getrusage(resource.RUSAGE_SELF);"
+        " print(used.ru_maxrss, used.ru_utime + used.ru_stime); sys.exit(code)"
     )
     process = subprocess.run(
         [sys.executable, "-c", program, *command], check=True, capture_output=True, text=True
     )
     finished = json.loads(process.stderr.strip().splitlines()[-1])
+    peak, processor = process.stdout.split()
     rows = finished["imported"] + finished["ignored"] + finished["rejected"]
     return Import(
         rate=rows / finished["seconds"],
-        peak=int(process.stdout) / 1024,
+        processor=float(processor) / rows * 1e6,
+        peak=int(peak) / 1024,
         size=sum(file.stat().st_size for file in folder.glob("kpi.db*")),
     )
 
@@ -117,6 +124,11 @@ def run(rows: int = 1_000_000, runs: int = RUNS) -> Iterator[Figure]:
         value=median([one.rate for one in imports]),
         unit="interactions/s",
         goal=Goal(at_least=50_000),
+    )
+    yield Figure(
+        what=f"processor time of that import, {millions}",
+        value=median([one.processor for one in imports]),
+        unit="µs an interaction",
     )
     yield Figure(
         what=f"peak memory of that import, {millions}",

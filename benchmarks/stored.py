@@ -2,10 +2,11 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 from benchmarks.corpora import UNTIL, last_rows, store_of
 from benchmarks.figures import RUNS, Figure, Goal, median, seconds
@@ -22,6 +23,7 @@ from exporter.stores.sqlite import SqliteStore
 CONFIG = load("data_server: {url: http://127.0.0.1/}", {})
 NOW = UNTIL - timedelta(hours=1)  # of the benchmarks: a corpus' last hour
 NEW = 1_000
+Clock: TypeAlias = Callable[[Callable[[], object]], float]
 
 
 def _opened(file: Path) -> tuple[SqliteStore, Counting]:
@@ -30,11 +32,11 @@ def _opened(file: Path) -> tuple[SqliteStore, Counting]:
     return store, counting
 
 
-def snapshot_seconds(file: Path) -> float:
+def snapshot_seconds(file: Path, timed: Clock = seconds) -> float:
     """Take a snapshot and render it."""
     store, counting = _opened(file)
     with closing(store):
-        return seconds(lambda: _expose(store, counting))
+        return timed(lambda: _expose(store, counting))
 
 
 def _expose(store: SqliteStore, counting: Counting) -> Exposition:
@@ -43,12 +45,12 @@ def _expose(store: SqliteStore, counting: Counting) -> Exposition:
     return exposition
 
 
-def scrape_seconds(file: Path) -> float:
+def scrape_seconds(file: Path, timed: Clock = seconds) -> float:
     """Answer a scrape, compressed, without what HTTP takes."""
     store, counting = _opened(file)
     with closing(store):
         exposition = _expose(store, counting)
-        return seconds(lambda: exposition.scrape(accept="", compress=True))
+        return timed(lambda: exposition.scrape(accept="", compress=True))
 
 
 def news_seconds(file: Path, rows: Sequence[Row]) -> float:
@@ -66,19 +68,19 @@ def news_seconds(file: Path, rows: Sequence[Row]) -> float:
         return seconds(take_in)
 
 
-def report_seconds(file: Path) -> float:
+def report_seconds(file: Path, timed: Clock = seconds) -> float:
     """Make a report over 400 days by one segmentation."""
     store, counting = _opened(file)
     first = (UNTIL - timedelta(days=400)).date()
     with closing(store):
-        return seconds(
+        return timed(
             lambda: read_report(
                 store, counting, "bounce_rate", first=first, last=UNTIL.date(), segmentation="OS"
             )
         )
 
 
-def start_seconds(file: Path) -> float:
+def start_seconds(file: Path, timed: Clock = seconds) -> float:
     """Open the store and expose what it holds, as `serve` does before it is ready."""
 
     def start() -> None:
@@ -87,7 +89,7 @@ def start_seconds(file: Path) -> float:
             store.holdings()
             _expose(store, counting)
 
-    return seconds(start)
+    return timed(start)
 
 
 def run(sizes: Sequence[int] = (10_000, 1_000_000), runs: int = RUNS) -> Iterator[Figure]:
