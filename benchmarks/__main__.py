@@ -14,6 +14,7 @@ from rich.table import Table
 
 from benchmarks import couchdb_import, facts, http_to_sqlite, scrape, stored
 from benchmarks.corpora import CACHE
+from benchmarks.couchdb import POUCHDB
 from benchmarks.figures import RUNS, Figure, Goal
 
 _WHOLE_FROM = 1000
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def _couchdb(rows: int, runs: int) -> Iterator[Figure]:
-    if not (os.environ.get("KPI_TEST_COUCHDB_URL") or couchdb_import.POUCHDB.exists()):
+    if not (os.environ.get("KPI_TEST_COUCHDB_URL") or POUCHDB.exists()):
         print("skipped: CouchDB, for want of KPI_TEST_COUCHDB_URL or of pouchdb-server")
         return
     for line in couchdb_import.run(rows=rows, runs=runs):

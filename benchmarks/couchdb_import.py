@@ -4,42 +4,33 @@ Each run writes to an empty pouchdb-server that it starts, or to the CouchDB tha
 KPI_TEST_COUCHDB_URL names. The import ends when the KPIs of a 30-day window have been read, the
 floor with the last answer. The floor is the best of several batch sizes and concurrencies.
 
-    python benchmarks/couchdb_import.py --rows 200000 --runs 5
+    python -m benchmarks.couchdb_import --rows 200000 --runs 5
 """
 
 import argparse
 import json
-import os
-import socket
 import statistics
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import requests
 
+from benchmarks.couchdb import END, couchdb, portions_of
 from exporter.config import load
 from exporter.domain.counting import Counting
-from exporter.domain.interaction import Ignored, Interaction, Row
 from exporter.domain.windows import hour_of
 from exporter.ports import Batch
 from exporter.stores.couchdb import CouchdbStore
 from exporter.stores.couchdb.documents import Entry, encoded
-from fake_server import Crowd
-from fake_server.rows import from_plan
 
-POUCHDB = Path(__file__).parent.parent / ".cache/pouchdb/node_modules/.bin/pouchdb-server"
 DAYS = 30
-END = datetime(2026, 11, 20, tzinfo=UTC)
-PORTION = 5_000  # rows that an import hands to the store at a time
+START = END - timedelta(days=DAYS)
 FLOORS = ((500, 1), (500, 2), (1_000, 2))  # documents, connections
 THE_SAME = "0" * 20  # stands for a batch's id: as long, so that documents are as large
 
@@ -63,7 +54,7 @@ class Measured:
 def run(*, rows: int = 200_000, runs: int = 5) -> list[Measured]:
     """Measure the import and the floors, one after the other in each run; medians."""
     counting = Counting(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
-    portions = _portions(counting, rows)
+    portions = list(portions_of(counting, START, END, per_day=rows / DAYS))
     total = sum(len(p.interactions) + len(p.ignored) for p in portions)
     imports: list[float] = []
     floors: dict[tuple[int, int], list[float]] = {floor: [] for floor in FLOORS}
@@ -85,33 +76,6 @@ def run(*, rows: int = 200_000, runs: int = 5) -> list[Measured]:
             floor=f"_bulk_docs of {size}, {connections} at once",
         )
     ]
-
-
-def _portions(counting: Counting, rows: int) -> list[Batch]:
-    """Judge simulated rows as an import does, in order of time."""
-    crowd = Crowd(seed=8, per_day=rows / DAYS)
-    newest_ms = int(END.timestamp() * 1000)
-    portions: list[Batch] = []
-    pending: list[Row] = []
-
-    def judge() -> None:
-        verdicts = counting.read(pending, newest_ms)
-        pending.clear()
-        portions.append(
-            Batch(
-                interactions=[v for v in verdicts if isinstance(v, Interaction)],
-                ignored=[v for v in verdicts if isinstance(v, Ignored)],
-            )
-        )
-
-    for plan in crowd.plans(END - timedelta(days=DAYS), END):
-        record = from_plan(plan)
-        pending.append(Row(record.id, record.blob.encode(errors="backslashreplace")))
-        if len(pending) == PORTION:
-            judge()
-    if pending:
-        judge()
-    return portions
 
 
 def _documents(portions: Sequence[Batch], size: int) -> list[bytes]:
@@ -159,48 +123,10 @@ def _write_bare(server: str, bodies: Sequence[bytes], connections: int) -> None:
 
 
 def _timed(work: Callable[[str], None]) -> float:
-    with _server() as server:
+    with couchdb() as server:
         began = time.perf_counter()
         work(server)
         return time.perf_counter() - began
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    """Give the address of an empty server."""
-    if url := os.environ.get("KPI_TEST_COUCHDB_URL"):
-        yield url.rstrip("/")
-        return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with (
-        TemporaryDirectory() as directory,
-        subprocess.Popen(
-            [POUCHDB, "--in-memory", f"--port={port}", "--no-stdout-logs"],
-            cwd=directory,
-            stdout=subprocess.DEVNULL,
-        ) as process,
-    ):
-        try:
-            _await(url)
-            yield url
-        finally:
-            process.terminate()
-
-
-def _await(url: str) -> None:
-    until = time.monotonic() + 30
-    while True:
-        try:
-            requests.get(url, timeout=2).raise_for_status()
-        except requests.RequestException:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return
 
 
 def main() -> None:
