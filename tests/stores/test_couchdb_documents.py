@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import Random
 
 import pytest
 import requests
@@ -14,11 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.domain.counting import Counting
+from exporter.domain.interaction import Reason, Rejected
 from exporter.ports import Added, Store, StoreError
 from exporter.ports import Batch as Rows
 from exporter.stores.couchdb import CouchdbStore
 from exporter.stores.couchdb.addition import MOST_ROWS, parts_of, sum_of
-from exporter.stores.couchdb.design import design
+from exporter.stores.couchdb.database import Server
+from exporter.stores.couchdb.design import Views, design
+from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import (
     database_prefix,
     document_id,
@@ -28,7 +32,9 @@ from exporter.stores.couchdb.names import (
     spelt,
     start_of,
 )
+from exporter.stores.couchdb.rejections import Rejections
 from exporter.stores.couchdb.seen import GENERATION, Seen
+from exporter.stores.couchdb.transport import Transport
 from exporter.stores.meaning import same_meaning
 from tests.stores.oracle import counted
 from tests.stores.places import Place, databases, documents
@@ -240,6 +246,37 @@ def test_what_is_seen_held_is_forgotten_at_some_time() -> None:
     assert not seen.holds("a", b"1")
 
 
+def test_of_rejected_rows_the_newest_keep_their_content(pouchdb_server: str, name: str) -> None:
+    address = pouchdb_server.replace("http", "couchdb", 1)
+    server = Server(address, Transport(), username=None, password=None)
+    tallies = server.database(f"{name}-tallies")
+    tallies.create()
+    views = Views(tallies)
+    views.deploy()
+    rejections = Rejections(tallies, Months(server, name, tallies), views, kept=3)
+    rows = [Rejected(f"r{n}", b"?" * n, Reason.NOT_JSON, "why") for n in range(5)]
+
+    for row in rows:
+        rejections.add([row], now_ms=1_000)
+    rejections.add(rows, now_ms=2_000)
+
+    assert [row.id for row in rejections.newest(10)] == ["r4", "r3", "r2"]
+    assert views.rows("held")[0].value == [5]
+    server.close()
+
+
+def test_a_rejected_row_too_large_for_a_document_is_kept_in_part(
+    store: Store, counting: Counting
+) -> None:
+    noise = Random(1).randbytes(5 * 1024 * 1024)
+    store.add(batch(counting, [("a", noise)]), NOW)
+
+    (kept,) = store.rejected(1)
+
+    assert kept.raw == noise[: 1024 * 1024]
+    assert "the first 1,048,576 of 5,242,880 bytes are kept" in kept.detail
+
+
 # Views
 
 
@@ -281,6 +318,29 @@ def test_views_that_another_version_removed_are_deployed_again(
     requests.delete(f"{path}?rev={rev}", timeout=5).raise_for_status()
 
     assert counted(store)
+
+
+def test_counts_of_old_definitions_are_removed_in_time(
+    store: Store,
+    counting: Counting,
+    other_counting: Counting,
+    pouchdb_server: str,
+    name: str,
+) -> None:
+    store.add(batch(counting, some(3)), NOW)
+    store.count_under(counting, other_counting)
+    store.add(batch(counting, [("new", blob("2026-11-03", SHOWN))]), NOW)
+    while not store.recount().finished:
+        pass
+    store.put_in_force()
+    before = counted(store)
+
+    store.drop_before(0)
+
+    assert counted(store) == before != {}
+    held = documents(pouchdb_server, f"{name}-tallies")
+    assert {key for doc in held for key in doc.get("tallies", {})} == {"2"}  # type: ignore[attr-defined]
+    assert store.holdings().interactions == 4
 
 
 # TLS

@@ -42,9 +42,12 @@ class _Rejection(msgspec.Struct, omit_defaults=True):
 
 
 class Rejections:
-    """The rejected rows of a store."""
+    """The rejected rows of a store; `kept` is of how many the content is."""
 
-    def __init__(self, tallies: Database, months: Months, views: Views) -> None:
+    def __init__(
+        self, tallies: Database, months: Months, views: Views, *, kept: int = KEPT
+    ) -> None:
+        self._kept = kept
         self._tallies = tallies
         self._months = months
         self._views = views
@@ -122,7 +125,7 @@ class Rejections:
 
     def _let_go_of_old(self) -> None:
         while True:
-            rows = self._views.rows("rejected", descending=True, skip=KEPT, limit=PAGE)
+            rows = self._views.rows("rejected", descending=True, skip=self._kept, limit=PAGE)
             if not rows:
                 return
             found = self._tallies.fetch([row.id or "" for row in rows], _Rejection)

@@ -97,15 +97,13 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         self,
         method: str,
         url: str,
-        body: object = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         credentials: tuple[str, str] | None = None,
         num_redirects: int = 0,  # noqa: ARG002
     ) -> Answer:
         """Send one request, once, and read its answer whole."""
         self._hold_back()
-        if body is not None and not isinstance(body, bytes):
-            body = msgspec.json.encode(body)
         server = "/".join(url.split("/", 3)[:3])
         try:
             answer = self._session.request(
@@ -195,7 +193,7 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         return Refused(message, status=status, error=words.error, reason=reason)
 
 
-def _headers(body: object, credentials: tuple[str, str] | None) -> dict[str, str]:
+def _headers(body: bytes | None, credentials: tuple[str, str] | None) -> dict[str, str]:
     headers = {"Accept": "application/json"}
     if body is not None:
         headers["Content-Type"] = "application/json"
