@@ -11,6 +11,8 @@ from tests.prometheus.rulebook import recorded
 from tests.prometheus.year.inlining import Inliner
 from tests.prometheus.year.server import HOUR_SECONDS, Server, server
 
+# There is one exporter, which is never behind another.
+NEVER = frozenset({"job_instance:kpi_snapshot_timestamp_seconds:stale"})
 # Chosen from by label, or read by very many: too much for one expression, so stored first.
 LAYERS = (
     (
@@ -60,7 +62,7 @@ class Replay:
     directory: Path
     start: datetime
     end: datetime
-    stored: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=lambda: set(NEVER))
 
     def add(self, lines: Iterable[bytes]) -> None:
         """Take in samples, as lines of OpenMetrics."""
