@@ -51,14 +51,6 @@ imports: setup ## Who may import whom
 bench: setup ## Measure against the floors of docs/performance.md
 	@$(BIN)/python -m benchmarks
 
-.PHONY: faults
-faults: setup ## The whole fault matrix, printed as a table
-	@$(BIN)/python -m tests.faults
-
-.PHONY: soak
-soak: setup ## A month of simulated time under random faults
-	@$(BIN)/python -m tests.soak
-
 .PHONY: docs
 docs: setup ## Write the generated parts of docs/
 	@$(BIN)/python -m docs

@@ -1,6 +1,6 @@
 """Many interactions, most of them late: are the numbers right in the end, and at what price?
 
-Real HTTP and a real store; only the clock is ours. `tests.soak` runs the full size.
+Real HTTP and a real store; only the clock is ours. Called by hand at full size.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A small version of the measurement that `make soak` runs at full size."""
+"""A small version of the measurement of `docs/reliability.md`."""
 
 from pathlib import Path
 
