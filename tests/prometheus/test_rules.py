@@ -1,5 +1,6 @@
 """The rules speak of series that exist, and every alert is complete."""
 
+import json
 import re
 from importlib import resources
 
@@ -9,6 +10,7 @@ import yaml
 from exporter.domain.outcome import Outcome
 from exporter.families import FAMILIES
 from tests.prometheus.rulebook import (
+    CHECKOUT,
     PROMETHEUS,
     RUNBOOKS,
     UNIT_TESTS,
@@ -25,8 +27,13 @@ LABELS = {family.name: frozenset(family.labels) for family in FAMILIES}
 LABELS["up"] = frozenset()
 TARGET_LABELS = frozenset({"job", "instance"})
 OWN_LABELS = frozenset({"period", "ratio", "week"}) | TARGET_LABELS
-DASHBOARDS = ("kpi-overview", "kpi-flows", "kpi-segments", "kpi-exporter")
-
+BOARDS = [
+    json.loads(path.read_text(encoding="utf-8"))
+    for path in (CHECKOUT / "grafana/dashboards").glob("*.json")
+]
+VARIABLES = {
+    board["uid"]: {variable["name"] for variable in board["templating"]["list"]} for board in BOARDS
+}
 PERSONA = yaml.safe_load(resources.files("exporter").joinpath("persona.yaml").read_text())
 FLOWS = set(PERSONA["flows"])
 SHOWN_FIRING = {
@@ -134,8 +141,9 @@ def test_an_alert_says_what_it_is_and_how_much(alert: Rule) -> None:
 def test_an_alert_leads_to_its_runbook_and_a_dashboard(alert: Rule) -> None:
     assert alert.annotations["runbook_url"].endswith(f"/{alert.name}.md")
     assert (RUNBOOKS / f"{alert.name}.md").is_file()
-    dashboard = alert.annotations["dashboard_url"].split("}}{{ end }}/")[1].split("?")[0]
-    assert dashboard in DASHBOARDS
+    address = alert.annotations["dashboard_url"].split("}}{{ end }}/")[1]
+    dashboard, _, parameters = address.partition("?")
+    assert set(re.findall(r"var-(\w+)=", parameters)) <= VARIABLES[dashboard]
 
 
 @each_alert
