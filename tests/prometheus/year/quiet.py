@@ -1,0 +1,156 @@
+"""Years in which nothing goes wrong: how many false pages there are.
+
+    python -m tests.prometheus.year.quiet --per-day 200 --years 24
+
+The statistics of prometheus/rules/kpis.yml a second time, in numpy and straight from the simulated
+users' truth, because a hundred years in a real Prometheus would take a week.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fake_server.crowd import Crowd
+from fake_server.journeys import BY_NAME
+from fake_server.truth import Truth
+from tests.prometheus.year.incidents import END, FIRST, PAST
+from tests.prometheus.year.pages import KEPT_HOURS
+
+Hourly = NDArray[np.float64]
+
+BUDGET, LOOKS_A_DAY = 1, 6
+MARGIN, DAILY_STDDEV, FEWER = 0.05, 0.01, 0.5
+WEEK = 168
+HOURS = (END - FIRST) // timedelta(hours=1)
+NEW_USER_OUTCOMES = ("bounce", "fail", "idp", "fallback")
+
+
+def counted(per_day: int, seed: int) -> tuple[dict[str, tuple[Hourly, Hourly]], Hourly]:
+    """Failures and trials of every ratio that is watched, and attempts, hour by hour."""
+    truth = Truth()
+    truth.add(Crowd(seed=seed, per_day=per_day).plans(FIRST, END))
+    first = int(FIRST.timestamp()) // 3600
+    counts: dict[tuple[str, str, str], Hourly] = {}
+    for hour, by_segment in truth.hours.items():
+        for segment, journeys in by_segment.items():
+            for (name, _), n in journeys.items():
+                for what in _facts(name, total=segment == ("Total", "")):
+                    key = (*segment, what)
+                    counts.setdefault(key, np.zeros(HOURS))[hour - first] += n
+    nothing = np.zeros(HOURS)
+    ratios = {}
+    for segment in {key[:2] for key in counts}:
+
+        def of(*facts: str, segment: tuple[str, str] = segment) -> Hourly:
+            return sum((counts.get((*segment, fact), nothing) for fact in facts), nothing)
+
+        shown = of(*NEW_USER_OUTCOMES, "assertion")
+        ratios[f"bounce {segment}"] = (of("bounce"), shown)
+        ratios[f"abandonment {segment}"] = (of("bounce") - of("signed in"), shown)
+        ratios[f"sign-in failure {segment}"] = (of("fail"), shown)
+        ratios[f"new-user failure {segment}"] = (of("bounce", "fail"), of(*NEW_USER_OUTCOMES))
+    steps = sorted(key[2] for key in counts if key[2].startswith("step "))
+    for step in steps:
+        start = next(each for each in steps if each.split()[1] == step.split()[1])
+        if step != start and not step.endswith("error"):
+            begun = counts["Total", "", start]
+            ratios[step] = (begun, begun + counts["Total", "", step])
+    return ratios, counts["Total", "", "attempt"]
+
+
+def _facts(journey: str, *, total: bool) -> Iterator[str]:
+    taken = BY_NAME[journey]
+    if taken.outcome:
+        yield taken.outcome
+        if taken.signed_in_bounce:
+            yield "signed in"
+    if total:
+        yield "attempt"
+        flows = (("progress", taken.progress), ("new", taken.new_user), ("reset", taken.reset))
+        for flow, steps in (*flows, ("email", taken.add_email)):
+            for step in steps:
+                error = " error" if flow == "progress" and step == 3 else ""
+                yield f"step {flow} {step}{error}"
+
+
+def trailing(counts: Hourly, hours: int) -> Hourly:
+    """Sums over the window that ends with each hour."""
+    sums = np.concatenate([[0.0], np.cumsum(counts)])
+    ends = np.arange(len(counts)) + 1
+    found: Hourly = sums[ends] - sums[np.maximum(0, ends - hours)]
+    return found
+
+
+def past(counts: Hourly) -> Hourly:
+    """The same hour of the four weeks before, added up."""
+    added = np.zeros_like(counts)
+    for week in (1, 2, 3, 4):
+        added[week * WEEK :] += counts[: -week * WEEK]
+    return added
+
+
+def rising(failures: Hourly, trials: Hourly, hours: int, z: float) -> NDArray[np.bool_]:
+    """As the rule of that name."""
+    k1, n1 = trailing(failures, hours), trailing(trials, hours)
+    k0, n0 = past(k1), past(n1)
+
+    def x_log_x(x: Hourly) -> Hourly:
+        found: Hourly = x * np.log(x)
+        return found
+
+    cells = (k1 - 0.5, n1 - k1 + 0.5, k0 + 0.5, n0 - k0 - 0.5, n1 + n0)
+    margins = (n1, n0, k1 + k0, n1 + n0 - k1 - k0)
+    deviance = 2 * (sum(map(x_log_x, cells)) - sum(map(x_log_x, margins)))
+    mean = (k1 + k0) / (n1 + n0)
+    chance = mean * (1 - mean) * (1 / n1 + 1 / n0)
+    score = np.sqrt(deviance / (1 + 1.25 * DAILY_STDDEV**2 / chance))
+    found: NDArray[np.bool_] = (score > z) & (k1 / n1 - k0 / n0 > MARGIN)
+    return found
+
+
+def fewer(attempts: Hourly, hours: int, z: float) -> NDArray[np.bool_]:
+    """As `KpiSignInsFewer`."""
+    now = trailing(attempts, hours)
+    usual = past(now) / 4
+    found: NDArray[np.bool_] = (now < FEWER * usual) & ((usual - now) / np.sqrt(2 * usual) > z)
+    return found
+
+
+def pages(per_day: int, seed: int, windows: tuple[int, ...]) -> int:
+    """How many false pages a quiet year has."""
+    ratios, attempts = counted(per_day, seed)
+    p = BUDGET / (365 * LOOKS_A_DAY * len(ratios) * len(windows))
+    z = NormalDist().inv_cdf(1 - p)
+    lit = np.zeros(HOURS, dtype=bool)
+    with np.errstate(all="ignore"):
+        for hours in windows:
+            lit |= fewer(attempts, hours, z)
+            for failures, trials in ratios.values():
+                lit |= rising(failures, trials, hours, z)
+    lit[: PAST // timedelta(hours=1)] = False
+    kept = lit.copy()
+    for more in range(1, KEPT_HOURS + 1):
+        kept[more:] |= lit[:-more]
+    return int(np.sum(kept[1:] & ~kept[:-1]) + kept[0])
+
+
+def main() -> None:
+    """Simulate and print."""
+    parser = argparse.ArgumentParser(description="Count false pages in quiet years.")
+    parser.add_argument("--per-day", type=int, default=200)
+    parser.add_argument("--years", type=int, default=4)
+    parser.add_argument("--windows", type=int, nargs="+", default=[6, 24], metavar="HOURS")
+    options = parser.parse_args()
+    found = [
+        pages(options.per_day, seed, tuple(options.windows)) for seed in range(1, options.years + 1)
+    ]
+    sys.stdout.write(f"{sum(found)} false pages in {len(found)} years: {found}\n")
+
+
+if __name__ == "__main__":
+    main()
