@@ -45,9 +45,27 @@ class Database:
 
     def _migrate(self) -> None:
         db = self._writer
-        (application,) = db.execute("pragma application_id").fetchone()
-        (version,) = db.execute("pragma user_version").fetchone()
-        (tables,) = db.execute("select count(*) from sqlite_schema").fetchone()
+        version = self._version()
+        db.execute(f"pragma cache_size = -{CACHE_KIB}")
+        db.execute("pragma journal_mode = wal")
+        db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        if version == len(MIGRATIONS):
+            return
+        with self._begun("exclusive"):
+            version = self._version()  # whoever opened it at the same time may have been quicker
+            for number, name in enumerate(MIGRATIONS[version:], start=version + 1):
+                script = files("exporter.stores.sqlite").joinpath(name).read_text("utf-8")
+                for statement in _statements(script):
+                    db.execute(statement)
+                db.execute(f"pragma application_id = {APPLICATION_ID}")
+                db.execute(f"pragma user_version = {number}")
+
+    def _version(self) -> int:
+        """Say which schema the file has, 0 if it is new. Raises `StoreError` for any but ours."""
+        application, version, tables = self._writer.execute(
+            "select application_id, user_version, (select count(*) from sqlite_schema)"
+            " from pragma_application_id, pragma_user_version"
+        ).fetchone()
         if application != APPLICATION_ID and tables:
             raise StoreError(
                 f"{self._path} is a database of another program; give store.url another file"
@@ -57,16 +75,7 @@ class Database:
                 f"{self._path} was written by a newer kpi-exporter (schema {version}, known here:"
                 f" {len(MIGRATIONS)}); upgrade kpi-exporter or give store.url another file"
             )
-        db.execute(f"pragma cache_size = -{CACHE_KIB}")
-        db.execute("pragma journal_mode = wal")
-        db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        for number, name in enumerate(MIGRATIONS[version:], start=version + 1):
-            script = files("exporter.stores.sqlite").joinpath(name).read_text("utf-8")
-            db.executescript(
-                f"begin exclusive; {script};"
-                f" pragma application_id = {APPLICATION_ID};"
-                f" pragma user_version = {number}; commit"
-            )
+        return int(version)
 
     @contextmanager
     def _explained(self, done: str) -> Iterator[None]:
@@ -84,16 +93,20 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write: all of it or nothing. Raises `StoreError`."""
-        with self._lock, self._explained("written"):
-            db = self._writer
-            db.execute("begin immediate")
-            try:
-                yield db
-                db.execute("commit")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("rollback")
-                raise
+        with self._lock, self._explained("written"), self._begun("immediate") as db:
+            yield db
+
+    @contextmanager
+    def _begun(self, kind: str) -> Iterator[sqlite3.Connection]:
+        db = self._writer
+        db.execute(f"begin {kind}")
+        try:
+            yield db
+            db.execute("commit")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("rollback")
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -107,6 +120,16 @@ class Database:
         """Finish what is under way. Raises `StoreError`."""
         with self._lock, self._explained("closed"):
             self._writer.close()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Take a script apart; run as a whole it would end the transaction that it is to be part of."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def note(db: sqlite3.Connection, name: str) -> str | None:
