@@ -12,7 +12,7 @@ from tests.daemon import Daemon, daemon, write_config
 from tests.waiting import eventually
 
 FAILING = (
-    "slow=2000",
+    "slow=200",  # bytes a second: an interaction does not come within the timeout
     "hang",
     "reset",
     "status-500",
