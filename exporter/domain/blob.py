@@ -32,7 +32,7 @@ class Unreadable(Exception):
         self.detail = detail
 
 
-class Event(msgspec.Struct, array_like=True):
+class Event(msgspec.Struct, array_like=True, gc=False):
     """An event's name; what follows it (times, repeat counts) is skipped."""
 
     name: str
@@ -159,15 +159,15 @@ def _is_value(value: object) -> bool:
 
 def number(value: object) -> float | int | None:
     """Read a number, or a string that holds one, as some clients send it; else None."""
+    if type(value) is int:  # as nearly always
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
         if _WHOLE.fullmatch(value):
             return int(value)
         value = float(value) if _NUMBER.fullmatch(value) else None
-    if isinstance(value, int):
-        return value
-    return value if isinstance(value, float) and isfinite(value) else None
+    return value if isinstance(value, int | float) and isfinite(value) else None
 
 
 def shown(value: object) -> str:

