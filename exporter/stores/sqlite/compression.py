@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import zstandard
 
@@ -10,11 +11,17 @@ DICTIONARY_BYTES = 64 * 1024
 FEWEST_SAMPLES, MOST_SAMPLES = 1_000, 4_000
 
 
+class Frames(NamedTuple):
+    """Compressed blobs, one after the other, and how many bytes each has."""
+
+    joined: bytes
+    lengths: Sequence[int]
+
+
 class Compression:
     """The store's way to compress, and to read whatever it compressed before.
 
     Frames name their dictionary, so blobs from before there was one stay readable.
-    It is not for several threads at once.
     """
 
     def __init__(self, dictionary: bytes | None) -> None:
@@ -22,18 +29,23 @@ class Compression:
         newest = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
         if newest is not None:
             newest.precompute_compress(level=LEVEL)
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=newest)
+        self._dictionary = newest
 
     def compress(self, raw: bytes) -> bytes:
         """Compress one, which may be empty."""
-        return self._compressor.compress(raw)
+        return self._compressor().compress(raw)
 
-    def compress_all(self, raws: Sequence[bytes]) -> Sequence[zstandard.BufferSegment]:
+    def compress_all(self, raws: Sequence[bytes]) -> Frames:
         """Compress many, none empty: other threads run meanwhile, not only between two of them."""
         if not raws:
-            return ()
-        frames = self._compressor.multi_compress_to_buffer(list(raws), threads=1)
-        return [frames[n] for n in range(len(frames))]
+            return Frames(b"", ())
+        made = self._compressor().multi_compress_to_buffer(list(raws), threads=1)
+        frames = [made[n].tobytes() for n in range(len(made))]
+        return Frames(b"".join(frames), list(map(len, frames)))
+
+    def _compressor(self) -> zstandard.ZstdCompressor:
+        """Give one that no other thread has: a dictionary may be shared, this may not."""
+        return zstandard.ZstdCompressor(level=LEVEL, dict_data=self._dictionary)
 
 
 def newest_dictionary(db: sqlite3.Connection) -> bytes | None:

@@ -7,7 +7,12 @@ create table interactions (
     body blob not null,             -- the blob's JSON, zstd
     primary key (timestamp, id)
 ) without rowid, strict;
-create unique index interactions_by_id on interactions (id);
+
+create table ids (                  -- where an id is looked for
+    hash integer not null,
+    timestamp integer not null,
+    primary key (hash, timestamp)
+) without rowid, strict;
 
 create table ignored (
     id text primary key,

@@ -32,6 +32,7 @@ from exporter.stores.sqlite.compression import (
     train,
 )
 from exporter.stores.sqlite.database import Database, hold, holding, note, remember
+from exporter.stores.sqlite.ids import forget
 
 PORTION = 5_000  # interactions read, recounted or dropped at a time
 _DEFINITIONS, _RECOUNT = "definitions", "recount"
@@ -146,13 +147,15 @@ class SqliteStore:
             with self._file.transaction() as db:
                 gone = db.execute(
                     "delete from interactions where (timestamp, id) in"
-                    " (select timestamp, id from interactions where timestamp < ? limit ?)",
+                    " (select timestamp, id from interactions where timestamp < ? limit ?)"
+                    " returning id, timestamp",
                     (cutoff * MS_PER_HOUR, PORTION),
-                ).rowcount
-                hold(db, "interactions", -gone)
-                hold(db, "dropped", gone)
-                dropped += gone
-                if gone < PORTION:
+                ).fetchall()
+                forget(db, gone)
+                hold(db, "interactions", -len(gone))
+                hold(db, "dropped", len(gone))
+                dropped += len(gone)
+                if len(gone) < PORTION:
                     db.execute("delete from tallies where start < ?", (cutoff,))
                     return dropped
 

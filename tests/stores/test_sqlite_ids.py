@@ -1,0 +1,49 @@
+"""Ids that share a hash: each is found, replaced and dropped as if it were alone."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.domain.counting import Counting
+from exporter.stores.sqlite.ids import hash_of
+from exporter.stores.sqlite.store import SqliteStore
+from tests.stores.oracle import Oracle, assert_holds
+from tests.stores.rows import ENGAGED, NOW, SHOWN, batch, blob, hour
+
+ONE, OTHER = "plumless", "buckeroo"
+DAY, NEXT_DAY = "2026-11-03", "2026-11-04"
+
+
+def test_the_two_ids_do_share_a_hash() -> None:
+    assert hash_of(ONE) == hash_of(OTHER)
+
+
+@pytest.mark.parametrize("other_day", [DAY, NEXT_DAY])
+def test_ids_of_one_hash_are_told_apart(tmp_path: Path, counting: Counting, other_day: str) -> None:
+    store, oracle = SqliteStore(tmp_path / "kpi.db"), Oracle()
+    store.count_under(counting)
+    steps = (
+        [(ONE, blob(DAY, SHOWN))],
+        [(OTHER, blob(other_day, SHOWN)), (ONE, blob(DAY, SHOWN))],
+        [(ONE, blob(NEXT_DAY, SHOWN, ENGAGED))],  # replaced, by one of another timestamp
+        [(OTHER, blob(other_day))],  # emptied
+        [(ONE, b"{"), (OTHER, blob(other_day, SHOWN))],
+    )
+    for rows in steps:
+        for _ in range(2):
+            store.add(batch(counting, rows), NOW)
+            oracle.add(batch(counting, rows))
+
+            assert_holds(store, oracle, counting)
+
+
+def test_an_id_whose_twin_was_dropped_is_still_found(tmp_path: Path, counting: Counting) -> None:
+    store = SqliteStore(tmp_path / "kpi.db")
+    store.count_under(counting)
+    kept = batch(counting, [(OTHER, blob(NEXT_DAY, SHOWN))])
+    store.add(batch(counting, [(ONE, blob(DAY, SHOWN))]), NOW)
+    store.add(kept, NOW)
+
+    assert store.drop_before(hour(NEXT_DAY)) == 1
+
+    assert store.add(kept, NOW).duplicate == 1
