@@ -150,7 +150,7 @@ class Splitter:
 
 def _rows(array: bytes) -> Sequence[Row]:
     try:
-        return [Row(line.id, bytes(line.value)) for line in _decode_lines(array)]
+        return [Row(_plain(line.id), bytes(line.value)) for line in _decode_lines(array)]
     except msgspec.ValidationError:
         return [_row(bytes(raw)) for raw in _decode_raws(array)]
 
@@ -162,13 +162,13 @@ def _row(raw: bytes) -> Row:
     except _NOT_JSON:
         pass
     else:
-        return Row(line.id, bytes(line.value))
+        return Row(_plain(line.id), bytes(line.value))
     try:
         blob = msgspec.json.decode(raw)
     except _NOT_JSON:
         return _unreadable_row(raw)
     for id_ in _ids(blob):
-        return Row(id_, raw)
+        return Row(_plain(id_), raw)
     return Row(_digest(msgspec.json.encode(blob, order="sorted")), raw)
 
 
@@ -187,6 +187,11 @@ def _ids(blob: Any) -> Iterator[str]:
         yield from (
             name for name, value in blob.items() if value == name and _ODD_ID.fullmatch(name)
         )
+
+
+def _plain(id_: str) -> str:
+    """Keep an id as it is, unless it holds a NUL, where SQLite's JSON takes a text to end."""
+    return _digest(id_.encode()) if "\0" in id_ else id_
 
 
 def _digest(content: bytes) -> str:

@@ -123,6 +123,17 @@ def test_an_unreadable_blob_of_the_memory_backend_keeps_its_id() -> None:
     assert row.id == ODDITY
 
 
+def test_ids_with_a_nul_are_told_apart_by_a_digest() -> None:
+    lines = [b'{"id":"a\\u0000%d","key":1,"value":{}}' % n for n in (1, 2)]
+    blobs = [b'{"_id":"a\\u0000%d"}' % n for n in (1, 2)]
+
+    first, second, *others = split([b"[" + b",".join(lines + blobs) + b"]"])
+
+    assert "\0" not in first.id + second.id
+    assert first.id != second.id
+    assert [row.id for row in others] == [first.id, second.id]
+
+
 def test_a_row_without_an_id_is_known_by_its_content() -> None:
     first, same, other = split([b'[{"a":1,"b":2},{"b":2, "a":1},{"a":1,"b":3}]'])
 
