@@ -19,8 +19,7 @@ import requests
 
 from benchmarks.corpora import DAYS, UNTIL, config_file, corpus, json_bytes, served
 from benchmarks.figures import RUNS, Figure, Goal, median
-
-BATCH_ROWS = 5_000  # as many as the import stores at a time
+from exporter.importer import BATCH_ROWS
 
 
 class _Line(msgspec.Struct):
