@@ -28,7 +28,10 @@ def config_of(folder: Path, url: str) -> Path:
     return write_config(
         folder / "config.yml",
         url,
-        **{"data_server": {"url": url, "timeout": "1s"}, "import": {"every": "1s"}},
+        **{
+            "data_server": {"url": url, "timeout": "1s"},
+            "import": {"every": "1s", "history": "5d"},
+        },
     )
 
 

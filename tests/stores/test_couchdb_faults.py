@@ -73,7 +73,7 @@ def test_any_request_of_an_import_may_fail_or_lose_its_answer(
 
     def rows(step: int) -> Batch:
         """One row that is new, one to be ignored, one that has changed."""
-        changed = blob("2026-11-05", SHOWN, ENGAGED, number_emails=step)
+        changed = blob("2026-11-05", SHOWN, ENGAGED, number_sites_signed_in=step)
         return batch(
             counting,
             [

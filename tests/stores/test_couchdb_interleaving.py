@@ -1,7 +1,7 @@
 """Two exporters on one CouchDB: whatever one does between two requests of the other."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from exporter.ports import Batch, StoreError
 from exporter.stores.couchdb import CouchdbStore
 from tests.stores.oracle import Oracle, assert_holds, counted
 from tests.stores.places import Place, couchdb_place
-from tests.stores.proxy import DROPPED, Proxy, Request, proxied
+from tests.stores.proxy import DROPPED, LOST, Proxy, Request, proxied
 from tests.stores.rows import ENGAGED, NOW, SHOWN, SIGNED_IN, batch, blob, some
 
 HELD = [*some(6), ("october", blob("2026-10-20", SHOWN))]
@@ -40,18 +40,19 @@ def through(proxy: Proxy, place: Place) -> CouchdbStore:
     return store
 
 
-def rows(counting: Counting, step: int) -> Batch:
+def raw_rows(step: int) -> list[tuple[str, bytes]]:
     """One row that is new, one held, one to be ignored, and two that have changed."""
-    return batch(
-        counting,
-        [
-            (f"new{step}", blob("2026-11-05", SHOWN)),
-            HELD[0],
-            (f"empty{step}", blob("2026-11-05")),
-            (HELD[1][0], blob("2026-11-05", SHOWN, ENGAGED, number_emails=step)),
-            (HELD[2][0], blob("2026-11-06", SHOWN, ENGAGED, SIGNED_IN, number_emails=step)),
-        ],
-    )
+    return [
+        (f"new{step}", blob("2026-11-05", SHOWN)),
+        HELD[0],
+        (f"empty{step}", blob("2026-11-05")),
+        (HELD[1][0], blob("2026-11-05", SHOWN, ENGAGED, number_sites_signed_in=step)),
+        (HELD[2][0], blob("2026-11-06", SHOWN, ENGAGED, SIGNED_IN, number_sites_signed_in=step)),
+    ]
+
+
+def rows(counting: Counting, step: int) -> Batch:
+    return batch(counting, raw_rows(step))
 
 
 def before_each_request(
@@ -93,6 +94,96 @@ def test_an_import_is_taken_for_abandoned_while_it_runs(
     for step in before_each_request(proxy, place, counting, lambda _: other.count_under(counting)):
         oracle.add(rows(counting, step))
         assert_holds(other, oracle, counting)
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_a_process_is_killed_just_after_its_import_was_taken_for_abandoned(
+    proxy: Proxy, place: Place, counting: Counting, later: int
+) -> None:
+    oracle = Oracle()
+    oracle.add(batch(counting, HELD))
+    other, last = place.open(), place.open()
+    other.count_under(counting)
+    other.add(batch(counting, HELD), NOW)
+
+    def meddle() -> None:
+        other.count_under(counting)
+
+    for step in before_each_kill(proxy, place, [counting], meddle, later):
+        oracle.add(rows(counting, step))
+        other.add(rows(counting, step), NOW)
+        last.count_under(counting)
+        assert_holds(last, oracle, counting)
+
+
+@pytest.mark.parametrize("later", [0, 1])
+@pytest.mark.parametrize("portions", [0, 1, 9], ids=["declared", "begun", "recounted"])
+def test_a_process_is_killed_just_after_definitions_changed(
+    proxy: Proxy,
+    place: Place,
+    counting: Counting,
+    other_counting: Counting,
+    portions: int,
+    later: int,
+) -> None:
+    oracle = Oracle()
+    oracle.add(batch(counting, HELD))
+    other = place.open()
+    other.count_under(counting)
+    other.add(batch(counting, HELD), NOW)
+    before, after = counting, other_counting
+
+    def meddle() -> None:
+        other.count_under(before, after)
+        for _ in range(portions):
+            other.recount()
+
+    for step in before_each_kill(proxy, place, [before, after], meddle, later):
+        oracle.add(rows(counting, step))
+        other.count_under(before, after)
+        while not other.recount().finished:
+            pass
+        other.add(batch(before, raw_rows(step)), NOW)
+        other.put_in_force()
+        assert_holds(other, oracle, after)
+        before, after = after, before
+
+
+def before_each_kill(
+    proxy: Proxy,
+    place: Place,
+    countings: Sequence[Counting],
+    meddle: Callable[[], None],
+    later: int,
+) -> Iterator[int]:
+    """Kill an import after each request that it makes, and meddle just before, or one earlier."""
+    for step in count():
+        one = through(proxy, place)
+        in_force = one.definitions_in_force()
+        (counting,) = (c for c in countings if c.definitions.to_json() == in_force)
+        one.count_under(counting)
+        proxy.rule = _killed(len(proxy.seen) + step, meddle, later)
+        try:
+            one.add(rows(counting, step), NOW)
+        except StoreError:
+            proxy.behave()
+            yield step
+        else:
+            assert step > 8
+            return
+
+
+def _killed(at: int, meddle: Callable[[], None], later: int) -> Callable[[Request], str | None]:
+    """Let a process send one more request, after something else happened, and nothing then."""
+
+    def rule(request: Request) -> str | None:
+        if request.number == at:
+            meddle()
+        if request.number < at + later:
+            return None
+        return LOST if request.number == at + later else DROPPED
+
+    return rule
 
 
 def test_both_import_the_same(proxy: Proxy, place: Place, counting: Counting) -> None:

@@ -52,7 +52,10 @@ def sum_of(added: Sequence[Added]) -> Added:
 
 
 class Addition:
-    """Adds one batch of rows. If it raises, the batch `opened` is to be recovered."""
+    """Adds rows, as one batch, and as others what they replace.
+
+    If it raises, the batches `opened` are to be recovered.
+    """
 
     def __init__(
         self,
@@ -70,10 +73,11 @@ class Addition:
         self._writers = writers
         self._counting = counting
         self._seen = seen
-        self.opened: Batch | None = None
+        self.opened: list[Batch] = []
         self._contribution = Contribution()
         self._interactions: Mapping[str, Interaction] = {}
         self._new_ms: list[int] = []
+        self._now_ms = 0
         self._imported = 0
         self._replaced = 0
         self._refused: list[Rejected] = []
@@ -101,8 +105,8 @@ class Addition:
         refused = {row.id for row in self._refused}
         self._rejections.add([*self._refused, *rows.rejected], now_ms)
         self._rejections.forget((self._interactions.keys() | ignored.keys()) - refused)
-        if self.opened is not None:
-            self._batches.close(self.opened, self._contribution)
+        if self.opened:
+            self._batches.close(self.opened[0], self._contribution)
         self._seen.see((row.id, row.raw) for row in latest.values() if row.id not in refused)
         self._seen.see((id_, b"") for id_ in ignored if id_ not in refused)
         refused &= latest.keys()
@@ -118,7 +122,8 @@ class Addition:
     def _write(self, entries: Mapping[Month, list[Entry]], now_ms: int) -> None:
         self._months.use(entries.keys())
         ids = {month: [e.document_id for e in of] for month, of in entries.items()}
-        self.opened = self._batches.open(ids, now_ms)
+        self._now_ms = now_ms
+        self.opened.append(self._batches.open(ids, now_ms))
         sent = [
             (month, self._writers.submit(self._send, month, chunk))
             for month, of_month in entries.items()
@@ -159,7 +164,7 @@ class Addition:
                 if held is None:
                     gone.append(entry)
                 elif held.document.batch == self._id:
-                    self._take_own(month, entry, held.document)
+                    self._take_own(self._contribution, month, entry, held.document)
                 elif not same_content(held.document, entry):
                     changed.append((entry, held))
             waiting = self._replace(month, database, changed)
@@ -174,27 +179,40 @@ class Addition:
     def _replace(
         self, month: Month, database: Database, changed: Sequence[tuple[Entry, Found[Document]]]
     ) -> list[Entry]:
-        """Replace documents; give the entries for which someone else was quicker.
+        """Replace documents, as a batch; give the entries for which someone else was quicker.
 
         What is replaced stays in the document, with all before it that an open batch, or a
         recount, has still to be counted by.
         """
         if not changed:
             return []
-        counted_by = self._batches.uncertain(held.document.batch for _, held in changed)
+        revisions = {held.id: held.rev for _, held in changed}
+        batch = self._batches.open({month: list(revisions)}, self._now_ms, {month: revisions})
+        self.opened.append(batch)
+        uncertain = self._batches.uncertain(held.document.batch for _, held in changed)
         bodies = []
         for entry, held in changed:
             history = held.document.versions()
-            if held.document.batch not in counted_by:
+            if held.document.batch not in uncertain:
                 history = history[-1:]
-            bodies.append(encoded(entry, self._id, rev=held.rev, before=history))
+            bodies.append(encoded(entry, batch.id, rev=held.rev, before=history))
         answer = post(database, [entry for entry, _ in changed], bodies)
         self._refuse(answer.refused)
+        contribution = Contribution()
         replaced = {entry.id: held.document for entry, held in changed}
         for entry in answer.stored:
-            change = Change(entry.id, replaced[entry.id], version(entry, self._id))
-            self._take_change(month, change)
-        return answer.in_conflict
+            change = Change(entry.id, replaced[entry.id], version(entry, batch.id))
+            self._take_change(contribution, month, change)
+        again = []
+        documents = [entry.document_id for entry in answer.in_conflict]
+        found = database.fetch(documents, Document) if documents else []
+        for entry, held_now in zip(answer.in_conflict, found, strict=True):
+            if held_now is not None and held_now.document.batch == batch.id:
+                self._take_own(contribution, month, entry, held_now.document)
+            else:
+                again.append(entry)
+        self._batches.close(batch, contribution)
+        return again
 
     # What became of the rows
 
@@ -205,16 +223,19 @@ class Addition:
         self._new_ms += [row.timestamp_ms for row in fresh]
         for entry in answer.stored:
             if not entry.raw:
-                self._take_change(month, Change(entry.id, None, version(entry, self._id)))
+                change = Change(entry.id, None, version(entry, self._id))
+                self._take_change(self._contribution, month, change)
         self._refuse(answer.refused)
 
-    def _take_own(self, month: Month, entry: Entry, document: Document) -> None:
-        """Count a row that this very batch wrote: the answer was lost, not the write."""
-        for change in changes(entry.id, document, self._id):
-            self._take_change(month, change)
+    def _take_own(
+        self, contribution: Contribution, month: Month, entry: Entry, document: Document
+    ) -> None:
+        """Count a row whose answer left open who wrote it: this batch did."""
+        for change in changes(entry.id, document, document.batch):
+            self._take_change(contribution, month, change)
 
-    def _take_change(self, month: Month, change: Change) -> None:
-        self._contribution.take(month, change)
+    def _take_change(self, contribution: Contribution, month: Month, change: Change) -> None:
+        contribution.take(month, change)
         if not change.after.raw:
             return
         self._imported += 1
@@ -230,9 +251,7 @@ class Addition:
 
     @property
     def _id(self) -> str:
-        if self.opened is None:
-            raise RuntimeError("nothing is written before its batch is open")
-        return self.opened.id
+        return self.opened[0].id
 
 
 def _let_end(sent: Sequence[Future[Answers]]) -> None:

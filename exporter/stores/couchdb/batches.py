@@ -4,13 +4,14 @@ A batch's document is written twice. First open, with the ids of all rows that a
 written; then, once CouchDB has said which of them were new, closed, with their tally. Both
 under one revision history, so of two who want to close a batch one is told. Whoever finds an
 open batch that its writer left reads the rows by their ids: those that carry the batch's id
-belong to it. As long as one of the ids is missing a write may still be under way (its writer
-was killed, the server goes on), and the batch is counted as far as it is there, but stays open.
+belong to it. As long as one of the ids is missing, or has the revision that was to be replaced, a
+write may still be under way (its writer was killed, the server goes on), and the batch is counted
+as far as it is there, but stays open.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from secrets import token_hex
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,7 +19,7 @@ from exporter.domain.counting import Counting
 from exporter.domain.interaction import Interaction, Stored
 from exporter.domain.tally import Tally, merge
 from exporter.ports import StoreError
-from exporter.stores.couchdb.database import Database, Found
+from exporter.stores.couchdb.database import NEVER, Database, Found
 from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.documents import (
     STAMP_DIGITS,
@@ -43,26 +44,29 @@ PREFIX = "batch:"
 class BatchDocument(msgspec.Struct, omit_defaults=True):
     """A batch as CouchDB holds it.
 
-    `open`: document ids by month, until it is certain that all are counted; `also`:
-    generations that it has to be counted under beside those in its id; `held`: how many
+    `open`: document ids by month, until it is certain that all are counted; `replaces`:
+    revisions, by month and document id, that it is about to replace; `also`: generations
+    that it has to be counted under beside those in its id; `held`: how many
     interactions and ignored rows each month has more by it; `newest`: the newest timestamp;
     `tallies`: rows of tiles by generation.
     """
 
     opened: int
-    open: dict[Month, list[str]] | None = None
+    open: Mapping[Month, list[str]] | None = None
+    replaces: Mapping[Month, Mapping[str, str]] = {}
     also: list[int] = []
     held: dict[Month, list[int]] = {}
     newest: int | None = None
     tallies: dict[str, list[TileRow]] = {}
 
 
-class Batch(NamedTuple):
+@dataclass(slots=True)
+class Batch:
     """A batch that this process has opened."""
 
     id: str
     rev: str
-    opened_ms: int
+    document: BatchDocument
 
 
 def generations_of(batch: str) -> frozenset[int]:
@@ -168,8 +172,15 @@ class Batches:
         self._register = register
         self._views = views
 
-    def open(self, ids: Mapping[Month, list[str]], now_ms: int) -> Batch:
+    def open(
+        self,
+        ids: Mapping[Month, list[str]],
+        now_ms: int,
+        replaces: Mapping[Month, Mapping[str, str]] | None = None,
+    ) -> Batch:
         """Open a batch, before the rows of these document ids are written.
+
+        `replaces`: the revisions of those that are there and are to be replaced.
 
         The generations are read again once it is open: whoever added one meanwhile either
         finds the batch among the open ones, or is found here.
@@ -178,11 +189,11 @@ class Batches:
         for _ in range(TRIES):
             numbers = "".join(f".{number}" for number in state.counted)
             batch = f"{now_ms:0{STAMP_DIGITS}x}{token_hex(5)}{numbers}"
-            document = BatchDocument(opened=now_ms, open=dict(ids))
+            document = BatchDocument(opened=now_ms, open=ids, replaces=replaces or {})
             rev = self._tallies.put(PREFIX + batch, document)
             after = self._register.read()
             if after.counted == state.counted:
-                return Batch(batch, rev, now_ms)
+                return Batch(batch, rev, document)
             state = after
             try:
                 self._tallies.delete(PREFIX + batch, rev)
@@ -196,36 +207,29 @@ class Batches:
         Someone else may have taken it for abandoned, and counted a part; or a generation may
         have been added for it.
         """
-        rev = batch.rev
-        also: list[int] = []
         for _ in range(TRIES):
             try:
-                self._write(batch.id, rev, batch.opened_ms, contribution, also)
+                self._write(batch.id, batch.rev, batch.document, contribution)
             except Conflict:
                 found = self._tallies.get(PREFIX + batch.id, BatchDocument)
-                if found is None:
-                    return
-                rev, also = found.rev, found.document.also
+                batch.rev = found.rev if found else NEVER
+                batch.document.also = found.document.also if found else []
                 self._register.read()  # it knows what `also` means
             else:
                 return
         raise StoreError(f"{self._tallies.url}: a batch is changed by too many at once")
 
     def _write(
-        self,
-        batch: str,
-        rev: str,
-        opened_ms: int,
-        contribution: Contribution,
-        also: Iterable[int],
+        self, batch: str, rev: str, document: BatchDocument, contribution: Contribution
     ) -> None:
         if contribution.empty:
-            self._tallies.delete(PREFIX + batch, rev)
+            if rev != NEVER:
+                self._tallies.delete(PREFIX + batch, rev)
             return
-        countings = self._register.countings(sorted({*generations_of(batch), *also}))
-        document = contribution.document(opened_ms, countings)
-        make_room(self._register, document.tallies)
-        self._tallies.put(PREFIX + batch, document, rev)
+        countings = self._register.countings(sorted({*generations_of(batch), *document.also}))
+        closed = contribution.document(document.opened, countings)
+        make_room(self._register, closed.tallies)
+        self._tallies.put(PREFIX + batch, closed, rev)
 
     def recover(self, now_ms: int | None, *, opened_before_ms: int | None = None) -> None:
         """Count what abandoned batches wrote; a day after its opening a batch is closed."""
@@ -240,34 +244,35 @@ class Batches:
             return
         held = found.document
         self._register.read()
-        contribution, missing = self._written(batch, held.open or {})
+        contribution, settled = self._written(batch, held)
         aged = now_ms is not None and now_ms - held.opened > DAY_MS
-        settled = aged or not missing
         try:
-            if settled:
-                self._write(batch, found.rev, held.opened, contribution, held.also)
+            if settled or aged:
+                self._write(batch, found.rev, held, contribution)
                 return
             countings = self._register.countings({*generations_of(batch), *held.also})
             partly = contribution.document(held.opened, countings)
-            partly.open, partly.also = held.open, held.also
+            partly.open, partly.replaces, partly.also = held.open, held.replaces, held.also
             if partly != held:
                 make_room(self._register, partly.tallies)
                 self._tallies.put(PREFIX + batch, partly, found.rev)
         except Conflict:  # its writer lives, or another exporter recovers it
             return
 
-    def _written(self, batch: str, ids: Mapping[Month, Sequence[str]]) -> tuple[Contribution, int]:
+    def _written(self, batch: str, held: BatchDocument) -> tuple[Contribution, bool]:
+        """Find what a batch wrote; say whether it cannot become more."""
         contribution = Contribution()
-        missing = 0
-        for month, of_month in ids.items():
-            for found in self._read(month, of_month):
-                if found is None:
-                    missing += 1
-                    continue
-                row = row_id(found.id, found.document)
-                for change in changes(row, found.document, batch):
-                    contribution.take(month, change)
-        return contribution, missing
+        settled = True
+        for month, ids in (held.open or {}).items():
+            to_replace = held.replaces.get(month, {})
+            for found in self._read(month, ids):
+                if found is None or to_replace.get(found.id) == found.rev:
+                    settled = False
+                if found is not None:
+                    row = row_id(found.id, found.document)
+                    for change in changes(row, found.document, batch):
+                        contribution.take(month, change)
+        return contribution, settled
 
     def _read(self, month: Month, ids: Sequence[str]) -> Iterator[Found[Document] | None]:
         database = self._months.database(month)

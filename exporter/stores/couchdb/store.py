@@ -230,8 +230,7 @@ class CouchdbStore:
         try:
             return addition.run(batch, now_ms)
         except BaseException:
-            if addition.opened is not None:
-                self._unfinished.append(addition.opened.id)
+            self._unfinished += [opened.id for opened in addition.opened]
             raise
 
     def _recover(self, parts: _Parts, now_ms: int) -> None:
