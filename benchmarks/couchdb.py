@@ -15,13 +15,13 @@ import requests
 
 from exporter.domain.counting import Counting
 from exporter.domain.interaction import Ignored, Interaction, Row
+from exporter.importer import BATCH_ROWS
 from exporter.ports import Batch
 from fake_server import Crowd
 from fake_server.rows import from_plan
 
 POUCHDB = Path(__file__).parent.parent / ".cache/pouchdb/node_modules/.bin/pouchdb-server"
 END = datetime(2026, 11, 20, tzinfo=UTC)
-PORTION = 5_000  # rows that an import hands to the store at a time
 
 
 def portions_of(
@@ -30,7 +30,7 @@ def portions_of(
     """Judge simulated rows as an import does, in order of time."""
     plans = Crowd(seed=8, per_day=per_day).plans(since, until)
     newest_ms = int(END.timestamp() * 1000)
-    while records := [from_plan(plan) for plan in islice(plans, PORTION)]:
+    while records := [from_plan(plan) for plan in islice(plans, BATCH_ROWS)]:
         rows = [Row(r.id, r.blob.encode(errors="backslashreplace")) for r in records]
         verdicts = counting.read(rows, newest_ms)
         yield Batch(

@@ -17,7 +17,7 @@ OVERLAP = timedelta(minutes=15)  # clients round timestamps down to 10 minutes
 QUIET = timedelta(hours=1)  # in which nothing may have happened, whatever the clock says
 SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=7)
 FEWEST_ROWS, MOST_ROWS = 5_000, 20_000  # that a window should bring
-BATCH_ROWS = 20_000  # stored at a time
+BATCH_ROWS = 10_000  # stored at a time
 LONG_AGO, OLDEST = datetime(1, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)
 _POSITION = "position"
 _ROUNDED = timedelta(minutes=10)

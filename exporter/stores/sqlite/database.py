@@ -12,7 +12,7 @@ from exporter.ports import StoreError
 APPLICATION_ID = 0x4B504945  # "KPIE": what makes a file ours
 MIGRATIONS = ("schema_1.sql",)
 BUSY_TIMEOUT_SECONDS = 10.0
-CACHE_KIB = 16 * 1024  # four times as much saves 3 % of an import's time
+CACHE_KIB = 8 * 1024  # twice as much makes an import no faster
 CHECKPOINT_PAGES = 16_384  # 64 MiB: pages that change again and again are moved once
 
 
