@@ -39,7 +39,7 @@ DAEMONS = (
     Daemon(command="kpi-exporter demo", more=_LISTEN, port=EXPORTER, path="/-/healthy"),
     Daemon(command="kpi-exporter serve", more=_LISTEN, port=EXPORTER, path="/-/healthy"),
     Daemon(
-        command="python -m fake_server", more=f" --port={SOURCE}", port=SOURCE, path="/wsapi/ping"
+        command="python3 -m fake_server", more=f" --port={SOURCE}", port=SOURCE, path="/wsapi/ping"
     ),
 )
 
