@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -85,10 +84,7 @@ class Addition:
         By one for each row, a thread that computes meanwhile would be handed Python's lock at
         each, and keep it for a while: beside one, 20,000 rows took forty times as long.
         """
-        with ThreadPoolExecutor(1) as beside:
-            compressing = beside.submit(self.compression.compress_all, [row.raw for row in fresh])
-            tally = self.in_force.tally(fresh)
-            frames = compressing.result()
+        frames = self.compression.compress_all([row.raw for row in fresh])
         starts = accumulate(frames.lengths, initial=1)
         self.db.execute(
             "insert into interactions (timestamp, id, arrived, body)"
@@ -107,7 +103,7 @@ class Addition:
             },
         )
         keep(self.db, ((row.id, row.timestamp_ms) for row in fresh))
-        add_tally(self.db, self.in_force.digest, tally)
+        add_tally(self.db, self.in_force.digest, self.in_force.tally(fresh))
         if self.pending is not None:
             due = self._passed(Stored(row.id, row.timestamp_ms, row.raw) for row in fresh)
             add_tally(self.db, self.pending.digest, self.pending.tally_stored(due))
