@@ -1,21 +1,22 @@
 """Ids that share a hash: each is found, replaced and dropped as if it were alone."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from exporter.domain.counting import Counting
-from exporter.stores.sqlite.ids import hash_of
+from exporter.stores.sqlite import ids
 from exporter.stores.sqlite.store import SqliteStore
 from tests.stores.oracle import Oracle, assert_holds
-from tests.stores.rows import ENGAGED, NOW, SHOWN, batch, blob, hour
+from tests.stores.rows import ENGAGED, NOW, SHOWN, batch, blob, hour, some
 
 ONE, OTHER = "plumless", "buckeroo"
 DAY, NEXT_DAY = "2026-11-03", "2026-11-04"
 
 
 def test_the_two_ids_do_share_a_hash() -> None:
-    assert hash_of(ONE) == hash_of(OTHER)
+    assert ids.hash_of(ONE) == ids.hash_of(OTHER)
 
 
 @pytest.mark.parametrize("other_day", [DAY, NEXT_DAY])
@@ -47,3 +48,24 @@ def test_an_id_whose_twin_was_dropped_is_still_found(tmp_path: Path, counting: C
     assert store.drop_before(hour(NEXT_DAY)) == 1
 
     assert store.add(kept, NOW).duplicate == 1
+
+
+def test_ids_are_found_before_and_after_they_are_moved(tmp_path: Path, counting: Counting) -> None:
+    path = tmp_path / "kpi.db"
+    store, oracle = SqliteStore(path), Oracle()
+    store.count_under(counting)
+    rows = some(20)
+    for portion in (batch(counting, rows[:10]), batch(counting, rows[10:])):
+        store.add(portion, NOW)
+        oracle.add(portion)
+        if portion.interactions[0].id == rows[0][0]:
+            with sqlite3.connect(path) as db:
+                ids.keep(db, ((str(n), n) for n in range(ids.MOST_NEW)))
+                assert db.execute("select count(*) from new_ids").fetchone() == (0,)
+    changed = batch(counting, [(id_, blob(NEXT_DAY, SHOWN)) for id_, _ in (rows[0], rows[-1])])
+
+    assert store.add(batch(counting, rows), NOW).duplicate == 20
+    assert store.add(changed, NOW).replaced == 2
+
+    oracle.add(changed)
+    assert_holds(store, oracle, counting)

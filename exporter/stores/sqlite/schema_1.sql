@@ -13,6 +13,11 @@ create table ids (                  -- where an id is looked for
     timestamp integer not null,
     primary key (hash, timestamp)
 ) without rowid, strict;
+create table new_ids (              -- those that are not in ids yet
+    hash integer not null,
+    timestamp integer not null,
+    primary key (hash, timestamp)
+) without rowid, strict;
 
 create table ignored (
     id text primary key,
