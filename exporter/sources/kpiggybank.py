@@ -56,7 +56,7 @@ class Kpiggybank:
         for prefix in ("http://", "https://"):
             self._session.mount(prefix, HTTPAdapter(max_retries=again))
         # A count that answers 500 is a backend that cannot count, not a failure.
-        self._session.mount(f"{self._url}/count", HTTPAdapter(max_retries=Retry(0)))
+        self._session.mount(f"{self._url}/count", HTTPAdapter(max_retries=_Retry(total=0)))
 
     def fetch(self, start: datetime, end: datetime | None) -> Iterator[Sequence[Row]]:
         """See `Source`."""

@@ -314,6 +314,14 @@ def test_a_body_without_end_ends_with_the_timeout() -> None:
             fetched(source(bank.url, seconds=0.4), NOON - 24 * HOUR, NOON)
 
 
+def test_a_count_that_does_not_come_is_too_slow_as_rows_are() -> None:
+    with FakeKpiggybank(faults=["silent"]) as bank:
+        with pytest.raises(SourceTooSlowError, match=r"/count did not finish .* within 0\.4 s"):
+            source(bank.url, seconds=0.4).count()
+
+        assert bank.stats["requests"]["/wsapi/interaction_data/count"] == 1
+
+
 def test_what_drips_but_comes_in_time_is_read() -> None:
     with holding("couchdb", NOON - HOUR) as bank:
         bank.set_faults("slow=2000")
