@@ -126,7 +126,7 @@ def _counter(name: str, text: str, *labels: str) -> Family:
 
 
 SOURCE_UP = _gauge("kpi_source_up", "1 if the last use of the source worked.")
-STORE_UP = _gauge("kpi_store_up", "1 if the last use of the store worked.")
+STORE_UP = _gauge("kpi_store_up", "1 if the last reading and the last writing of the store worked.")
 SOURCE_INTERACTIONS = _gauge(
     "kpi_source_interactions", "Interactions the source holds, NaN where it cannot say."
 )

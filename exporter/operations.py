@@ -74,6 +74,7 @@ class Journal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._now = Operations()
+        self._refused: frozenset[str] = frozenset()  # the uses of the store that failed last time
 
     @property
     def operations(self) -> Operations:
@@ -99,7 +100,6 @@ class Journal:
                     for result, n in before.interactions.items()
                 },
                 late=before.late + late,
-                store_up=True,
                 source_up=True,
             )
 
@@ -125,9 +125,14 @@ class Journal:
         """The source answered, or did not."""
         self._change(source_up=worked)
 
-    def store_used(self, *, worked: bool) -> None:
-        """The store did what was asked, or did not."""
-        self._change(store_up=worked)
+    def store_used(self, use: str, *, worked: bool) -> None:
+        """The store did what was asked, or did not; it is up when no use of it failed last time.
+
+        A disk that is full can be read, which must not hide that nothing can be written.
+        """
+        with self._lock:
+            self._refused = self._refused - {use} if worked else self._refused | {use}
+            self._now = replace(self._now, store_up=not self._refused)
 
     def counted(self, balance: Balance, holdings: Holdings) -> None:
         """Both sides were counted."""

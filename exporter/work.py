@@ -24,6 +24,7 @@ from exporter.wiring import open_source
 EXPOSED_SINCE = "exposed_since"  # the note of when KPIs were first exposed from a store
 MOST_SAID = 20  # different problems, one after the other, before it is quiet about more
 _LATENESS = "lateness"  # the note of how late interactions were
+_READING, _WRITING = "reading the store", "writing to the store"
 
 
 class Work:
@@ -51,7 +52,7 @@ class Work:
         self._counting = Counting(configuration.definitions)
         self._count_under(self._counting)
         self._journal.came(_remembered_lateness(store))
-        self._journal.store_used(worked=True)
+        self._journal.store_used(_READING, worked=True)
         self._journal.held(store.holdings())
         self._take_snapshot()
 
@@ -93,7 +94,8 @@ class Work:
     @property
     def problem(self) -> str:
         """What is wrong at the moment, empty if nothing is."""
-        return self._journal.operations.last_problem or ", ".join(self._said.get("store", ()))
+        said = (*self._said.get(_READING, ()), *self._said.get(_WRITING, ()))
+        return self._journal.operations.last_problem or ", ".join(said)
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Store, Counting]]:
@@ -105,7 +107,7 @@ class Work:
 
     def import_now(self) -> None:
         """Import, and expose what has come."""
-        with self._guarded(), self._working:
+        with self._guarded(_WRITING), self._working:
             if self._stopping.is_set():
                 return
             self._count_under_the_configured()
@@ -114,19 +116,19 @@ class Work:
 
     def take_snapshot(self) -> None:
         """Expose the KPIs of this instant: windows move even when nothing comes."""
-        with self._guarded():
+        with self._guarded(_READING):
             self._take_snapshot()
 
     def recount(self) -> None:
         """Recount under changed definitions, if there are any; imports come in between."""
-        with self._guarded():
+        with self._guarded(_WRITING):
             while self._pending is not None and not self._stopping.is_set():
                 with self._working:
                     self._recount_portion(self._pending)
 
     def drop_old(self) -> None:
         """Drop what is past the retention."""
-        with self._guarded():
+        with self._guarded(_WRITING):
             with self._working:
                 cutoff = hour_of(self._now() - self.configuration.retention)
                 dropped = self._store.drop_before(cutoff)
@@ -164,8 +166,9 @@ class Work:
             return
         took = self._now() - began
         self._journal.source_used(worked=True)
+        self._journal.store_used(_WRITING, worked=True)
         self._journal.import_ended(self._now(), took)
-        self._recovered("import")
+        self._recovered("import", _WRITING)
         after = self._journal.operations.interactions
         counts = {result: n - before[result] for result, n in after.items()}
         self._log.info("import finished", seconds=round(took.total_seconds(), 3), **counts)
@@ -181,6 +184,7 @@ class Work:
         imported = self._reconciler.import_all(self._counting, began, stopped=self._stopping.is_set)
         for progress in imported:
             self._journal.stored(progress.added, progress.late)
+            self._journal.store_used(_WRITING, worked=True)
             if at_its_pace:
                 late = late_seconds(progress.added.timestamps_ms, ms_of(began))
                 self._journal.came(self._journal.operations.lateness.see(late))
@@ -200,7 +204,7 @@ class Work:
         if isinstance(problem, SourceError):
             self._journal.source_used(worked=False)
         elif isinstance(problem, StoreError):
-            self._journal.store_used(worked=False)
+            self._journal.store_used(_WRITING, worked=False)
         said = str(problem) or type(problem).__name__
         self._journal.import_ended(self._now(), self._now() - began, said)
         self._failed("import", "import failed", problem)
@@ -217,8 +221,8 @@ class Work:
             self._exposition.publish(snapshot, self.configuration.milestones)
         if self._store.note(EXPOSED_SINCE) is None:
             self._store.remember(EXPOSED_SINCE, snapshot.taken.isoformat())
-        self._journal.store_used(worked=True)
-        self._recovered("store")
+        self._journal.store_used(_READING, worked=True)
+        self._recovered(_READING)
 
     # Definitions
 
@@ -254,30 +258,32 @@ class Work:
     # Saying what is wrong, once
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Let no failure of the work pass unsaid, nor end the schedule."""
+    def _guarded(self, use: str) -> Iterator[None]:
+        """Let no failure of the work pass unsaid, nor end the schedule; `use` is what it does."""
         try:
             yield
         except StoreError as problem:
-            self._journal.store_used(worked=False)
-            self._failed("store", "store failed", problem)
+            self._journal.store_used(use, worked=False)
+            self._failed(use, "store failed", problem)
         except Exception as problem:  # noqa: BLE001 -- said with its traceback; the schedule goes on
             self._failed("daemon", "unexpected failure", problem)
         else:
             self._recovered("daemon")
 
     def _failed(self, what: str, event: str, problem: Exception) -> None:
-        """Say what is wrong, the same words once until it works again."""
+        """Say what is wrong, the same words once until it works again, whatever else it hinders."""
         text = str(problem) or type(problem).__name__
         said = self._said.setdefault(what, set())
-        if text not in said and len(said) < MOST_SAID:
+        known = any(text in texts for texts in list(self._said.values()))
+        if not known and len(said) < MOST_SAID:
             said.add(text)
             foreseen = isinstance(problem, SourceError | StoreError)
             self._log.error(event, problem=text, exc_info=None if foreseen else problem)
 
-    def _recovered(self, what: str) -> None:
-        if self._said.pop(what, None):
-            self._log.info(f"{what} works again")
+    def _recovered(self, *what: str) -> None:
+        for one in what:
+            if self._said.pop(one, None):
+                self._log.info(f"{one} works again")
 
 
 def _remembered_lateness(store: Store) -> Lateness:
