@@ -1,41 +1,88 @@
 """A pipeline of iterators: what is asked for next is made while the last is being used."""
 
 import threading
-from collections.abc import Iterable, Iterator
-from queue import Queue
-from typing import TypeVar
+from _thread import start_new_thread
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from queue import Queue, SimpleQueue
+from typing import TypeAlias, TypeVar
 
 Item = TypeVar("Item")
+Work: TypeAlias = Callable[[], None]
+BEGINS_SECONDS = 10.0
+
+
+class Hands:
+    """Threads that stay, each for one piece of work after the other.
+
+    A new thread needs memory, and where that is out it may die before it has begun, while
+    `threading.Thread.start` waits for it for ever. So one that is there is taken first, and
+    whoever gives it work waits for a sign of its having begun.
+    """
+
+    def __init__(self, start: Callable[[Work, tuple[()]], object] = start_new_thread) -> None:
+        self._start = start
+        self._idle: list[SimpleQueue[Work]] = []
+
+    def give(self, work: Work) -> None:
+        """Have this done, by the next thread that is idle or by a new one. Raises `MemoryError`."""
+        with suppress(IndexError):  # none is idle
+            self._idle.pop().put(work)
+            return
+        given: SimpleQueue[Work] = SimpleQueue()
+        given.put(work)
+
+        def live() -> None:
+            while True:
+                given.get()()
+                self._idle.append(given)
+
+        try:
+            self._start(live, ())
+        except RuntimeError as problem:
+            raise MemoryError("no thread can be started") from problem
 
 
 class _End:
     """The iterator ended, with a failure or without."""
 
-    def __init__(self, failure: BaseException | None) -> None:
-        self.failure = failure
+    failure: BaseException | None = None
 
 
-def ahead(items: Iterable[Item], *, depth: int = 1) -> Iterator[Item]:
-    """Iterate in a thread of its own, so many items ahead; failures come in their place.
+_HANDS = Hands()
 
-    Whoever stops early leaves the thread to end by itself, at the latest with its next item.
+
+def ahead(
+    items: Iterable[Item],
+    *,
+    depth: int = 1,
+    hands: Hands = _HANDS,
+    begins_seconds: float = BEGINS_SECONDS,
+) -> Iterator[Item]:
+    """Iterate in another thread, so many items ahead; failures come in their place.
+
+    Whoever stops early leaves the thread to come to an end by itself, at the latest with its next
+    item. Raises `MemoryError` if no thread begins within so many seconds.
     """
     queue: Queue[Item | _End] = Queue(depth)
-    left = threading.Event()
+    end = _End()  # beforehand: afterwards there may be no memory for it
+    begun, left = threading.Event(), threading.Event()
 
     def work() -> None:
-        end = _End(None)
+        begun.set()
         try:
             for item in items:
                 queue.put(item)
                 if left.is_set():
                     return
         except BaseException as failure:  # noqa: BLE001 -- raised again where it is awaited
-            end = _End(failure)
+            end.failure = failure
         queue.put(end)
 
-    threading.Thread(target=work, name="ahead", daemon=True).start()
     try:
+        hands.give(work)
+        if not begun.wait(begins_seconds):
+            raise MemoryError("a thread did not begin")
         while True:
             item = queue.get()
             if isinstance(item, _End):

@@ -205,8 +205,7 @@ class Work:
             self._journal.source_used(worked=False)
         elif isinstance(problem, StoreError):
             self._journal.store_used(_WRITING, worked=False)
-        said = str(problem) or type(problem).__name__
-        self._journal.import_ended(self._now(), self._now() - began, said)
+        self._journal.import_ended(self._now(), self._now() - began, _in_words(problem))
         self._failed("import", "import failed", problem)
 
     # Showing
@@ -272,12 +271,12 @@ class Work:
 
     def _failed(self, what: str, event: str, problem: Exception) -> None:
         """Say what is wrong, the same words once until it works again, whatever else it hinders."""
-        text = str(problem) or type(problem).__name__
+        text = _in_words(problem)
         said = self._said.setdefault(what, set())
         known = any(text in texts for texts in list(self._said.values()))
         if not known and len(said) < MOST_SAID:
             said.add(text)
-            foreseen = isinstance(problem, SourceError | StoreError)
+            foreseen = isinstance(problem, SourceError | StoreError | MemoryError)
             self._log.error(event, problem=text, exc_info=None if foreseen else problem)
 
     def _recovered(self, *what: str) -> None:
@@ -289,3 +288,10 @@ class Work:
 def _remembered_lateness(store: Store) -> Lateness:
     text = store.note(_LATENESS)
     return Lateness() if text is None else msgspec.json.decode(text, type=Lateness)
+
+
+def _in_words(problem: Exception) -> str:
+    """Say it on one line; a lack of memory comes from Python without any words."""
+    if isinstance(problem, MemoryError):
+        return "out of memory; if this does not pass, allow the process more"
+    return str(problem) or type(problem).__name__

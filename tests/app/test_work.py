@@ -92,3 +92,19 @@ def test_the_same_problem_is_said_again_once_it_was_over(work: Work, disk: Disk)
         "import finished",
         "import failed",
     ]
+
+
+def test_a_lack_of_memory_is_one_line_without_a_traceback(work: Work, disk: Disk) -> None:
+    with capture_logs() as log:
+        disk.failure = MemoryError()
+        work.import_now()
+        work.drop_old()
+        disk.failure = None
+        work.import_now()
+
+    said = [line for line in log if line["log_level"] == "error"]
+    assert [line["problem"] for line in said] == [
+        "out of memory; if this does not pass, allow the process more"
+    ]
+    assert not said[0]["exc_info"]
+    assert work.journal.operations.runs == {"success": 2, "failure": 1}
