@@ -76,7 +76,7 @@ def _now(service: Service) -> list[Panel]:
         ),
         _tile(
             "Store up",
-            "1 if the exporter's last use of the store worked.",
+            "1 if the exporter's last reading and last writing of the store worked.",
             selector(families.STORE_UP),
             legend="{{instance}}",
             steps=works,
