@@ -21,6 +21,7 @@ from exporter.ports import Balance, Source, Store
 
 STRAYS_EVERY = timedelta(days=1)
 _SET_BACK = timedelta(hours=1)  # a clock that went back by more makes the ledger doubtful
+_MOST_WAITS = 2  # for a source whose count falls every day, as it deletes what is old
 _LEDGER = "reconciling"
 
 _Stretch: TypeAlias = tuple[datetime, datetime, Callable[[datetime], None]]
@@ -31,14 +32,15 @@ _Stretch: TypeAlias = tuple[datetime, datetime, Callable[[datetime], None]]
 class Sweep:
     """A range that is fetched again, the oldest first: `at` is how far it has come.
 
-    `count`: what the source held just before it `began`; `news`: how many rows other imports
-    have brought since.
+    `count`: what the source held just before it `began`, and `surplus` what was believed then;
+    `news`: how many rows other imports have brought since.
     """
 
     began: datetime
     at: datetime
     until: datetime
     count: int = 0
+    surplus: int | None = None
     news: int = 0
 
     @property
@@ -55,7 +57,8 @@ class Ledger:
     `surplus`: how many more rows the source holds than are accounted for here when nothing is
     missing: those out of reach, less those that it deleted; None until both sides were counted.
     `fell_to`: the surplus that the last count would mean if it was right, where that is a lower
-    one. `doubtful`: whether late rows may be hidden in the surplus.
+    one. `doubtful`: whether late rows may be hidden in the surplus; `doubted`: when that was
+    last found.
     `looked`: age in seconds -> up to when interactions were looked for again at that age.
     `sweep`: of all the history, under way; `swept`: when all was last known to be whole.
     `tiers`: age in seconds -> the sweep up to that age, where the source cannot count.
@@ -68,10 +71,15 @@ class Ledger:
     surplus: int | None = None
     fell_to: int | None = None
     doubtful: bool = False
+    doubted: datetime = EPOCH
     looked: Mapping[int, datetime] = field(default_factory=dict)
     sweep: Sweep | None = None
     tiers: Mapping[int, Sweep] = field(default_factory=dict)
     strays: datetime = EPOCH
+
+    def doubt(self, now: datetime) -> "Ledger":
+        """Note that late rows may be hidden, as of now."""
+        return replace(self, doubtful=True, doubted=now)
 
     def set_right(self, now: datetime) -> "Ledger":
         """Note the time; if the clock was set back, believe no later one."""
@@ -83,6 +91,7 @@ class Ledger:
             asked=now,
             swept=min(self.swept, now),
             doubtful=self.doubtful or went_back > _SET_BACK,
+            doubted=min(self.doubted, now),
             looked={age: min(at, _aged(now, age)) for age, at in self.looked.items()},
             sweep=None if self.sweep and self.sweep.began > now else self.sweep,
             tiers={age: one for age, one in self.tiers.items() if one.began <= now},
@@ -138,6 +147,8 @@ class Reconciler:
         # Before the import: what comes meanwhile is news, not part of what a sweep has to find.
         count = self._source.count() if self._sweep_is_due(now) else None
         before = self._accounted_for()
+        if count is not None and count - before < (self._ledger.surplus or 0):
+            count = None  # it fell just now: wrong, or soon a doubt; no sweep begins on it
         yield from self._importer.run(counting, now, stopped=stopped)
         if stopped():
             return
@@ -146,7 +157,13 @@ class Reconciler:
             news = sweep.news + self._accounted_for() - before
             self._change(sweep=replace(sweep, news=news))
         elif count is not None:
-            begun = Sweep(began=now, at=self._oldest(now), until=now, count=count)
+            begun = Sweep(
+                began=now,
+                at=self._oldest(now),
+                until=now,
+                count=count,
+                surplus=self._ledger.surplus,
+            )
             self._change(sweep=begun)
         yield from self._reconcile(counting, now, stopped)
 
@@ -216,7 +233,8 @@ class Reconciler:
                 self._change(fell_to=lower)
             else:
                 # Rows went at the source, and as many late ones may have come meanwhile.
-                self._change(surplus=max(lower, ledger.fell_to), fell_to=None, doubtful=True)
+                self._ledger = ledger.doubt(now)
+                self._change(surplus=max(lower, ledger.fell_to), fell_to=None)
         if difference == 0 and not ledger.doubtful:
             self._everything_is_whole(now)
         return difference > 0 or self._ledger.doubtful
@@ -235,22 +253,30 @@ class Reconciler:
         self._change(looked={age: _aged(now, age) for age in self._ages})
 
     def _sweep_is_due(self, now: datetime) -> bool:
+        """After a doubt, wait: a count that is wrong for hours must not decide the sweep, too."""
         ledger = self._ledger
-        every = self._sweeps.doubted if ledger.doubtful else self._sweeps.everything
-        return ledger.sweep is None and ledger.surplus is not None and now - ledger.swept >= every
+        if ledger.sweep is not None or ledger.surplus is None:
+            return False
+        if ledger.doubtful:
+            wait = self._sweeps.doubted
+            calm = now - max(ledger.swept, ledger.doubted) >= wait
+            return calm or now - ledger.swept >= wait * _MOST_WAITS
+        return now - ledger.swept >= self._sweeps.everything
 
     def _end_sweep(self, sweep: Sweep, now: datetime) -> None:
         """Everything was fetched again: what was there before and is not here is out of reach.
 
         Late rows that came during the sweep are here and were not there; they make the lower
-        bound too low, so that none is ever taken for one out of reach.
+        bound too low, so that none is ever taken for one out of reach. A count that fell since
+        the sweep began may be wrong, and nothing would tell for long: then another sweep will.
         """
         accounted_for = self._accounted_for()
         source = self._source.count()
         surplus = max(self._ledger.surplus or 0, sweep.count + sweep.news - accounted_for)
         if source is not None:
             surplus = min(surplus, source - accounted_for)
-        self._change(surplus=surplus, doubtful=False, sweep=None, swept=now)
+        fell = sweep.surplus is not None and surplus < sweep.surplus
+        self._change(surplus=surplus, doubtful=fell, doubted=now, sweep=None, swept=now)
 
     # What to fetch again
 

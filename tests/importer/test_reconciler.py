@@ -280,6 +280,41 @@ def test_a_count_that_is_too_low_once_is_not_believed(world: World) -> None:
     assert pass_quietly(world, 5 * DAY) == 0
 
 
+@pytest.mark.parametrize("runs", [1, 5])
+def test_a_count_that_is_too_low_when_a_sweep_is_due_is_put_right_by_the_next(
+    tmp_path: Path, runs: int
+) -> None:
+    world = World(tmp_path, sweeps=Sweeps(everything=10 * DAY, rows=1_000_000))
+    with_a_past(world)
+    world.go_on(10 * DAY - HOUR - runs * HOUR)
+    world.shelf.miscount = -50
+    world.go_on((runs + 1) * HOUR)  # in the last of these everything is fetched again
+    world.shelf.miscount = 0
+    world.run()
+    assert world.balance.missing == 50
+
+    world.go_on(8 * DAY)
+
+    assert world.balance.missing == 0
+    assert world.balance.unreachable == 0
+
+
+def test_a_count_that_is_too_low_while_a_sweep_is_under_way_is_doubted_after_it(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, sweeps=Sweeps(everything=10 * DAY, rows=50))
+    with_a_past(world)
+    world.go_on(10 * DAY)
+    world.shelf.miscount = -50
+    world.go_on(12 * HOUR)
+    world.shelf.miscount = 0
+
+    world.go_on(8 * DAY)
+
+    assert world.balance.missing == 0
+    assert world.balance.unreachable == 0
+
+
 @pytest.mark.parametrize("pattern", [(1000, -1000), (1000, 1000), (-1000, -1000)])
 def test_after_counts_that_were_wrong_for_a_day_everything_is_right_again(
     world: World, pattern: tuple[int, ...]
