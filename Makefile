@@ -51,6 +51,14 @@ imports: setup ## Who may import whom
 bench: setup ## Measure against the floors of docs/performance.md
 	@$(BIN)/python -m benchmarks
 
+.PHONY: faults
+faults: setup ## Meet every fault of docs/reliability.md and print the matrix, some ten minutes
+	@$(BIN)/python -m tests.faults
+
+.PHONY: soak
+soak: setup ## A month of simulated time with random faults, some seven minutes
+	@$(BIN)/python -m tests.soak
+
 .PHONY: docs
 docs: setup ## Write the generated parts of docs/
 	@$(BIN)/python -m docs

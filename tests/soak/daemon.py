@@ -1,0 +1,33 @@
+"""`kpi-exporter serve` under a fast clock: the real program, real sockets, other time.
+
+``python -m tests.soak.daemon CONFIG LISTEN START BEGAN SPEED``
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from exporter import app, logs
+from exporter.config import load
+from exporter.ports import StoreError
+from tests.soak.clock import FastClock, FastSchedule
+
+
+def main(config: str, listen: str, *clock: str) -> int:
+    logs.set_up("info", "logfmt")
+    try:
+        return app.serve(
+            load(Path(config), os.environ),
+            config_file=Path(config),
+            listen=listen,
+            web_config=None,
+            lifecycle=True,
+            schedule=FastSchedule(FastClock.of(*clock)),
+        )
+    except StoreError as problem:
+        sys.stderr.write(f"kpi-exporter serve: {problem}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
