@@ -4,12 +4,13 @@ import threading
 from _thread import start_new_thread
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from queue import Queue, SimpleQueue
+from queue import Empty, Queue, SimpleQueue
 from typing import TypeAlias, TypeVar
 
 Item = TypeVar("Item")
 Work: TypeAlias = Callable[[], None]
 BEGINS_SECONDS = 10.0
+LOOKS_SECONDS = 1.0
 
 
 class Hands:
@@ -46,7 +47,10 @@ class Hands:
 class _End:
     """The iterator ended, with a failure or without."""
 
-    failure: BaseException | None = None
+    __slots__ = ("failure",)
+
+    def __init__(self) -> None:
+        self.failure: BaseException | None = None
 
 
 _HANDS = Hands()
@@ -69,22 +73,22 @@ def ahead(
     begun, left = threading.Event(), threading.Event()
 
     def work() -> None:
-        begun.set()
         try:
+            begun.set()
             for item in items:
                 queue.put(item)
                 if left.is_set():
                     return
         except BaseException as failure:  # noqa: BLE001 -- raised again where it is awaited
             end.failure = failure
-        queue.put(end)
+        _tell(queue, end, left)
 
     try:
         hands.give(work)
         if not begun.wait(begins_seconds):
             raise MemoryError("a thread did not begin")
         while True:
-            item = queue.get()
+            item = _next(queue)
             if isinstance(item, _End):
                 if item.failure is not None:
                     raise item.failure
@@ -94,3 +98,20 @@ def ahead(
         left.set()
         while not queue.empty():  # so that the thread is not left waiting to put
             queue.get_nowait()
+
+
+def _next(queue: Queue[Item | _End]) -> Item | _End:
+    """Wait for what comes, and look now and then: out of memory, nobody may be woken for it."""
+    while True:
+        with suppress(Empty):
+            return queue.get(timeout=LOOKS_SECONDS)
+
+
+def _tell(queue: Queue[Item | _End], end: _End, left: threading.Event) -> None:
+    """Tell whoever waits that there is no more: where memory is out, as soon as there is some."""
+    while not left.is_set():
+        try:
+            queue.put(end)
+        except MemoryError:
+            continue
+        return
