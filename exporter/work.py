@@ -144,7 +144,7 @@ class Work:
         finished = self._working.acquire(timeout=patience_seconds)
         if finished:
             self._source.close()
-            with suppress(StoreError):
+            with self._showing, suppress(StoreError):  # a snapshot under way comes to its end
                 self._store.close()
         return finished
 
@@ -213,13 +213,13 @@ class Work:
     def _take_snapshot(self) -> None:
         """Expose the KPIs, once there was a first import."""
         with self._showing:
-            if self._importer.position() is None:
+            if self._stopping.is_set() or self._importer.position() is None:
                 return
             windows = self.configuration.windows
             snapshot = take_snapshot(self._store, self._counting, windows, self._now())
             self._exposition.publish(snapshot, self.configuration.milestones)
-        if self._store.note(EXPOSED_SINCE) is None:
-            self._store.remember(EXPOSED_SINCE, snapshot.taken.isoformat())
+            if self._store.note(EXPOSED_SINCE) is None:
+                self._store.remember(EXPOSED_SINCE, snapshot.taken.isoformat())
         self._journal.store_used(_READING, worked=True)
         self._recovered(_READING)
 
