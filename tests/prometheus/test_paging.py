@@ -1,8 +1,8 @@
-"""A broken sign-in makes one page: real Prometheus, real Alertmanager, two exporters."""
+"""One cause makes one page: real Prometheus, real Alertmanager, exporters that come and go."""
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +119,27 @@ def test_one_cause_makes_one_page(prometheus: Path, alertmanager: Path, tmp_path
         "KpiSegmentBounceRateHigh": "suppressed",
         "KpiSegmentAbandonmentHigh": "suppressed",
     }
+
+
+def test_an_exporter_that_is_gone_silences_all_else(
+    prometheus: Path, alertmanager: Path, tmp_path: Path
+) -> None:
+    with (
+        ExitStack() as there,
+        pager([]) as pager_address,
+        alertmanager_running(alertmanager, tmp_path / "alertmanager", pager_address) as watcher,
+        prometheus_running(
+            prometheus,
+            tmp_path / "prometheus",
+            exporters=[there.enter_context(exporter(NINE_OF_TEN_BOUNCE))],
+            alertmanager=watcher,
+        ),
+    ):
+        eventually(lambda: states(watcher).get("KpiBounceRateHigh") == "active", within=30)
+        there.close()
+        eventually(lambda: states(watcher)["KpiBounceRateHigh"] == "suppressed", within=30)
+        held = states(watcher)
+
+    assert held.pop("KpiExporterDown") == "active"
+    assert held.keys() >= {"KpiBounceRateHigh", "KpiAbandonmentHigh"}, "kept firing"
+    assert set(held.values()) == {"suppressed"}
