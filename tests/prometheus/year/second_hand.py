@@ -1,6 +1,7 @@
-"""Years in which nothing goes wrong: how many false pages there are.
+"""Many years, quiet ones or with the twelve incidents: what is found, and how many pages are false.
 
-    python -m tests.prometheus.year.quiet --per-day 200 --years 24
+    python -m tests.prometheus.year.second_hand --per-day 200 --years 24
+    python -m tests.prometheus.year.second_hand --per-day 200 --years 8 --incidents
 
 The statistics of prometheus/rules/kpis.yml a second time, in numpy and straight from the simulated
 users' truth, because a hundred years in a real Prometheus would take a week.
@@ -8,7 +9,7 @@ users' truth, because a hundred years in a real Prometheus would take a week.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from statistics import NormalDist
 
@@ -16,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fake_server.crowd import Crowd
+from fake_server.incidents import Incident
 from fake_server.journeys import BY_NAME
 from fake_server.truth import Truth
-from tests.prometheus.year.incidents import END, FIRST, PAST
-from tests.prometheus.year.pages import KEPT_HOURS
+from tests.prometheus.year.incidents import BEGIN, END, FIRST, TROUBLES, Trouble
+from tests.prometheus.year.pages import Firing, false_pages, finding
 
 Hourly = NDArray[np.float64]
 
@@ -30,10 +32,13 @@ HOURS = (END - FIRST) // timedelta(hours=1)
 NEW_USER_OUTCOMES = ("bounce", "fail", "idp", "fallback")
 
 
-def counted(per_day: int, seed: int) -> tuple[dict[str, tuple[Hourly, Hourly]], Hourly]:
+def counted(
+    per_day: int, seed: int, troubles: Sequence[Trouble]
+) -> tuple[dict[str, tuple[Hourly, Hourly]], Hourly]:
     """Failures and trials of every ratio that is watched, and attempts, hour by hour."""
     truth = Truth()
-    truth.add(Crowd(seed=seed, per_day=per_day).plans(FIRST, END))
+    incidents = tuple(map(_incident, troubles))
+    truth.add(Crowd(seed=seed, per_day=per_day, incidents=incidents).plans(FIRST, END))
     first = int(FIRST.timestamp()) // 3600
     counts: dict[tuple[str, str, str], Hourly] = {}
     for hour, by_segment in truth.hours.items():
@@ -61,6 +66,19 @@ def counted(per_day: int, seed: int) -> tuple[dict[str, tuple[Hourly, Hourly]], 
             begun = counts["Total", "", start]
             ratios[step] = (begun, begun + counts["Total", "", step])
     return ratios, counts["Total", "", "attempt"]
+
+
+def _incident(trouble: Trouble) -> Incident:
+    segmentation, segment = trouble.segment or (None, None)
+    return Incident(
+        kind=trouble.kind,
+        start=trouble.start,
+        end=trouble.end,
+        severity=trouble.severity,
+        rising=trouble.rising,
+        segmentation=segmentation,
+        segment=segment,
+    )
 
 
 def _facts(journey: str, *, total: bool) -> Iterator[str]:
@@ -121,35 +139,44 @@ def fewer(attempts: Hourly, hours: int, z: float) -> NDArray[np.bool_]:
     return found
 
 
-def pages(per_day: int, seed: int, windows: tuple[int, ...]) -> int:
-    """How many false pages a quiet year has."""
-    ratios, attempts = counted(per_day, seed)
+def firings(
+    per_day: int, seed: int, windows: Sequence[int], troubles: Sequence[Trouble]
+) -> list[Firing]:
+    """When which ratio, or the number of attempts, is an alert in the year."""
+    ratios, attempts = counted(per_day, seed, troubles)
     p = BUDGET / (365 * LOOKS_A_DAY * len(ratios) * len(windows))
     z = NormalDist().inv_cdf(1 - p)
-    lit = np.zeros(HOURS, dtype=bool)
+    lit: list[tuple[str, int, NDArray[np.bool_]]] = []
     with np.errstate(all="ignore"):
         for hours in windows:
-            lit |= fewer(attempts, hours, z)
-            for failures, trials in ratios.values():
-                lit |= rising(failures, trials, hours, z)
-    lit[: PAST // timedelta(hours=1)] = False
-    kept = lit.copy()
-    for more in range(1, KEPT_HOURS + 1):
-        kept[more:] |= lit[:-more]
-    return int(np.sum(kept[1:] & ~kept[:-1]) + kept[0])
+            lit.append(("fewer", hours, fewer(attempts, hours, z)))
+            for name, (failures, trials) in ratios.items():
+                lit.append((name, hours, rising(failures, trials, hours, z)))
+    first, year = (int(moment.timestamp()) // 3600 for moment in (FIRST, BEGIN))
+    return [
+        Firing(alert=name, window=f"{hours}h", hours=frozenset(seen))
+        for name, hours, when in lit
+        if (seen := [hour for hour in (np.flatnonzero(when) + first).tolist() if hour >= year])
+    ]
 
 
 def main() -> None:
     """Simulate and print."""
-    parser = argparse.ArgumentParser(description="Count false pages in quiet years.")
+    parser = argparse.ArgumentParser(description="Count false pages, and incidents found.")
     parser.add_argument("--per-day", type=int, default=200)
     parser.add_argument("--years", type=int, default=4)
     parser.add_argument("--windows", type=int, nargs="+", default=[6, 24], metavar="HOURS")
+    parser.add_argument("--incidents", action="store_true", help="the twelve; default: none")
     options = parser.parse_args()
-    found = [
-        pages(options.per_day, seed, tuple(options.windows)) for seed in range(1, options.years + 1)
-    ]
-    sys.stdout.write(f"{sum(found)} false pages in {len(found)} years: {found}\n")
+    troubles = TROUBLES if options.incidents else ()
+    for seed in range(1, options.years + 1):
+        seen = firings(options.per_day, seed, options.windows, troubles)
+        told = [f"{false_pages(seen, troubles)} false pages"]
+        for trouble in troubles:
+            found = finding(trouble, seen)
+            told.append(f"{trouble.title}: {f'{found.hours} h' if found else '-'}")
+        sys.stdout.write(f"seed {seed}: {'; '.join(told)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
