@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +18,8 @@ WATCHED = (b'window="6h"', b'window="1d"')
 MONTH = b'window="30d"'
 
 
-def backfilled(directory: Path, *, per_day: int, seed: int) -> Path:
-    """The KPIs of every hour, as OpenMetrics."""
+def backfilled(directory: Path, *, per_day: int, seed: int) -> Iterator[bytes]:
+    """The KPIs of every hour, as lines of OpenMetrics."""
     days = (END - FIRST) // timedelta(days=1)
     (directory / "incidents.json").write_text(json.dumps([each.told() for each in TROUBLES]))
     _run(
@@ -50,7 +50,7 @@ def backfilled(directory: Path, *, per_day: int, seed: int) -> Path:
     ):
         span = (f"--config.file={config.name}", f"--since={FIRST:%Y-%m-%d}")
         _run("exporter", "import", *span, f"--until={END:%Y-%m-%d}", directory=directory)
-    _run(
+    yield from _printed(
         "exporter",
         "backfill",
         f"--config.file={config.name}",
@@ -59,34 +59,40 @@ def backfilled(directory: Path, *, per_day: int, seed: int) -> Path:
         "--step=1h",
         "--label=job=kpi-exporter",
         "--label=instance=exporter:3434",
-        "--output=all.om",
         directory=directory,
     )
-    return directory / "all.om"
 
 
 def _run(module: str, *arguments: str, directory: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+    for line in _printed(module, *arguments, directory=directory):
+        sys.stdout.buffer.write(line)
+
+
+def _printed(module: str, *arguments: str, directory: Path) -> Iterator[bytes]:
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(
+        command,
         cwd=directory,
-        env={"PYTHONPATH": str(Path.cwd()), "PATH": "/usr/bin:/bin"},
-        check=True,
-    )
+        env={"PYTHONPATH": str(Path.cwd()), "TMPDIR": str(directory)},
+        stdout=subprocess.PIPE,
+    ) as process:
+        yield from process.stdout or ()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
-def what_rules_read(history: Path) -> Iterator[bytes]:
+def what_rules_read(history: Iterable[bytes]) -> Iterator[bytes]:
     """The lines of a history that the rules read, and what a scrape says of the exporter."""
     read = {name.encode() for rule in rules_of("kpis") for name in rule.names()}
     read |= {b"kpi_dialogs", b"kpi_segment_dialogs"}
     read |= {b"kpi_bounces_signed_in", b"kpi_segment_bounces_signed_in"}
     read |= {b"kpi_bounce_ratio"}  # what a plain threshold looks at
-    with history.open("rb") as lines:
-        for line in lines:
-            name = line.split(b"{", 1)[0]
-            if name in read:
-                of_month = name in {b"kpi_segment_bounce_ratio", b"kpi_segment_abandonment_ratio"}
-                if any(window in line for window in ((MONTH,) if of_month else WATCHED)):
-                    yield line
+    for line in history:
+        name = line.split(b"{", 1)[0]
+        if name in read:
+            of_month = name in {b"kpi_segment_bounce_ratio", b"kpi_segment_abandonment_ratio"}
+            if any(window in line for window in ((MONTH,) if of_month else WATCHED)):
+                yield line
     for name in (
         b"kpi_snapshot_timestamp_seconds",
         b"kpi_exporter_import_last_success_timestamp_seconds",

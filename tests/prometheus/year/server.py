@@ -1,6 +1,7 @@
 """A real Prometheus on a database of the past, asked for all its hours at once."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ import requests
 from tests.processes import answers, running, unused_port
 
 HOUR_SECONDS = 3600
+STRETCH_SECONDS = 30 * 24 * HOUR_SECONDS
 ROOMY = (
     "--query.max-samples=2000000000",
     "--query.timeout=30m",
@@ -41,13 +43,26 @@ class Server:
     end: datetime
 
     def hourly(self, expr: str) -> list[Series]:
-        """What an expression gives at each full hour from `start` on, before `end`."""
+        """What an expression gives at each full hour from `start` on, before `end`.
+
+        In stretches, so that all processors have something to do: a series of more than one
+        comes in as many pieces.
+        """
+        first, end = int(self.start.timestamp()), int(self.end.timestamp())
+        with ThreadPoolExecutor() as asked:
+            pieces = asked.map(
+                lambda since: self._hourly(expr, since, min(since + STRETCH_SECONDS, end)),
+                range(first, end, STRETCH_SECONDS),
+            )
+            return [series for piece in pieces for series in piece]
+
+    def _hourly(self, expr: str, since: int, end: int) -> list[Series]:
         answer = requests.post(
             f"{self.address}/api/v1/query_range",
             data={
                 "query": expr,
-                "start": self.start.timestamp(),
-                "end": self.end.timestamp() - HOUR_SECONDS,
+                "start": since,
+                "end": end - HOUR_SECONDS,
                 "step": HOUR_SECONDS,
             },
             timeout=1800,
