@@ -27,6 +27,13 @@ LAYERS = (
         "job_ratio:kpi_failure_ratio:month",
     ),
     (
+        "job_window_ratio:kpi_trials:now",
+        "job_window_ratio:kpi_trials:past",
+        "job_window_ratio:kpi_failures:now",
+        "job_window_ratio:kpi_failures:past",
+        "global:kpi_false_alarm:zscore",
+    ),
+    (
         "job_window_ratio:kpi_failure_ratio:high",
         "job_window_ratio:kpi_failure_ratio:rising",
     ),
