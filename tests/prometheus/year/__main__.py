@@ -2,8 +2,8 @@
 
     python -m tests.prometheus.year --per-day 200
 
-prints what stands in docs/alerting.md. It takes a quarter of an hour at 200 a day, an hour and
-20 GB of disk at 20,000.
+prints what stands in docs/alerting.md. It takes a quarter of an hour at 200 a day. At 20,000 there
+are more users to simulate and to import, and some 10 GB of disk are needed.
 """
 
 import argparse
