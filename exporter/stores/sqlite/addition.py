@@ -22,7 +22,7 @@ REJECTED_KEPT = 10_000
 RECOUNTED = "recounted"
 NOTHING_RECOUNTED = '[0, ""]'
 
-_IN = "in (select value from json_each(?))"
+_AMONG = "id in (select t.id from json_each(?) j cross join {0} t on t.id = j.value)"
 
 
 def _json(value: object) -> str:
@@ -130,12 +130,15 @@ class Addition:
         return [row for row in stored if (row.timestamp_ms, row.id) <= until]
 
     def _forget_ignored(self, ids: str) -> None:
-        gone = self.db.execute(f"delete from ignored where id {_IN}", (ids,)).rowcount  # noqa: S608
+        gone = self.db.execute(
+            f"delete from ignored where {_AMONG.format('ignored')}",  # noqa: S608
+            (ids,),
+        ).rowcount
         hold(self.db, "ignored", -gone)
 
     def _forget_rejected(self, ids: str) -> None:
         released = self.db.execute(
-            f"delete from rejected where id {_IN} returning reason",  # noqa: S608
+            f"delete from rejected where {_AMONG.format('rejected')} returning reason",  # noqa: S608
             (ids,),
         ).fetchall()
         for (reason,) in released:
