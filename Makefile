@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# Files of tests side by side: most of their time they wait for a program that they started.
+PARALLEL := --numprocesses=auto --dist=loadfile
 
 .PHONY: help
 help: ## This list
@@ -23,11 +25,11 @@ demo: setup ## The exporter against a fake KPIggybank; prints the addresses to o
 
 .PHONY: test
 test: setup system lint types imports ## All checks and tests
-	@$(BIN)/pytest --cov
+	@$(BIN)/pytest --cov $(PARALLEL)
 
 .PHONY: unit
 unit: setup ## The tests alone, with what is installed
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 .PHONY: format
 format: setup ## Format the code and mend what ruff can mend
