@@ -223,9 +223,6 @@ class Store(Protocol):
     def rejected(self, limit: int) -> Sequence[RejectedRow]:
         """List the rejected rows that are kept, the newest first."""
 
-    def release(self, ids: Collection[str]) -> None:
-        """Forget rejected rows (they are about to be added again)."""
-
     def repair(self, hours: Collection[Hour], right: Tally) -> None:
         """Make `right` the counts of these hours, whatever they were."""
 

@@ -126,15 +126,6 @@ def test_rejected_rows_are_kept_as_they_came_the_newest_first(
     assert store.holdings().rejected == {Reason.NOT_JSON: 3, Reason.NOT_AN_OBJECT: 1}
 
 
-def test_a_released_row_is_not_rejected_any_more(store: Store, counting: Counting) -> None:
-    store.add(batch(counting, [("a", b"{"), ("b", b"[]")]), NOW)
-
-    store.release(["a", "unknown"])
-
-    assert [row.id for row in store.rejected(10)] == ["b"]
-    assert store.holdings().rejected == {Reason.NOT_AN_OBJECT: 1}
-
-
 @pytest.mark.parametrize("readable", [blob("2026-11-03", SHOWN), blob("2026-11-03")])
 def test_a_rejected_row_that_comes_readable_is_not_rejected_any_more(
     store: Store, counting: Counting, readable: bytes

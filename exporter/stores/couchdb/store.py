@@ -256,11 +256,6 @@ class CouchdbStore:
                     merge(difference, to_tally(portion), -1)
             parts.upkeep.correct(state.in_force, self._counting, difference)
 
-    def release(self, ids: Collection[str]) -> None:
-        """See `Store`."""
-        with self._writing:
-            self._parts.rejections.forget(ids)
-
     def drop_before(self, cutoff: Hour) -> int:
         """See `Store`: whole months; and tallies that count nothing any more."""
         parts = self._parts

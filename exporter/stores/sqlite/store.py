@@ -131,14 +131,6 @@ class SqliteStore:
         with self._file.transaction() as db:
             tallies.replace_hours(db, self._counting.digest, hours, right)
 
-    def release(self, ids: Collection[str]) -> None:
-        """See `Store`."""
-        with self._file.transaction() as db:
-            for id_ in ids:
-                gone = db.execute("delete from rejected where id = ? returning reason", (id_,))
-                for (reason,) in gone.fetchall():
-                    hold(db, f"rejected:{reason}", -1)
-
     def drop_before(self, cutoff: Hour) -> int:
         """See `Store`: whole days, a portion of interactions at a time."""
         cutoff -= cutoff % HOURS_PER_DAY
