@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
+from time import sleep
 
 from exporter.ports import StoreError
 
 APPLICATION_ID = 0x4B504945  # "KPIE": what makes a file ours
 MIGRATIONS = ("schema_1.sql",)
 BUSY_TIMEOUT_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
 CACHE_KIB = 8 * 1024  # twice as much makes an import no faster
 CHECKPOINT_PAGES = 16_384  # 64 MiB: pages that change again and again are moved once
 
@@ -47,7 +49,7 @@ class Database:
         db = self._writer
         version = self._version()
         db.execute(f"pragma cache_size = -{CACHE_KIB}")
-        db.execute("pragma journal_mode = wal")
+        self._use_wal()
         db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if version == len(MIGRATIONS):
             return
@@ -59,6 +61,19 @@ class Database:
                     db.execute(statement)
                 db.execute(f"pragma application_id = {APPLICATION_ID}")
                 db.execute(f"pragma user_version = {number}")
+
+    def _use_wal(self) -> None:
+        """Switch to WAL. For whoever else opens a new file just now, SQLite does not wait here."""
+        for _ in range(int(BUSY_TIMEOUT_SECONDS / _LOOK_SECONDS)):
+            try:
+                self._writer.execute("pragma journal_mode = wal")
+            except sqlite3.OperationalError as problem:
+                if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                sleep(_LOOK_SECONDS)
+            else:
+                return
+        self._writer.execute("pragma journal_mode = wal")
 
     def _version(self) -> int:
         """Say which schema the file has, 0 if it is new. Raises `StoreError` for any but ours."""
