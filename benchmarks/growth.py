@@ -18,7 +18,7 @@ from benchmarks.corpora import CACHE, CHECKOUT, corpus, served, store_of
 from benchmarks.figures import RUNS, median, processor_seconds
 from benchmarks.http_to_sqlite import import_into
 
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 PICTURES = CHECKOUT / "docs" / "pictures"
 RESULTS = CACHE / "growth.json"
 ANSWERS: dict[str, Callable[[Path, stored.Clock], float]] = {
