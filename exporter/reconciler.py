@@ -216,7 +216,7 @@ class Reconciler:
     def _suppose(self, source: int, now: datetime) -> None:
         """Take what is not here after the first import for out of reach; a sweep will tell."""
         surplus = source - self._accounted_for()
-        self._change(surplus=surplus, doubtful=surplus > 0, swept=now)
+        self._change(surplus=surplus, doubtful=surplus != 0, swept=now)
 
     def _difference(self, source: int) -> int:
         return source - self._accounted_for() - (self._ledger.surplus or 0)

@@ -28,7 +28,8 @@ wrong-count    1000    the count is too high by this, and every other time too l
 =============  ======  =======================================================================
 
 Rows that `malformed` and `poison` add have ids of their own and are the same at each request; the
-right rows are all there, so that the numbers must be right as well.
+right rows are all there, so that the numbers must be right as well. The count does not know them;
+`spoilt` makes records of such shapes, which a store holds, and counts.
 """
 
 import re
@@ -39,6 +40,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 from zlib import crc32
+
+from fake_server.rows import Record
 
 AMOUNTS: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -151,6 +154,19 @@ def changes_rows(met: Mapping[str, Fault]) -> bool:
     return not _ROW_CHANGES.keys().isdisjoint(met)
 
 
+def spoilt(name: str, timestamp_ms: int) -> list[Record]:
+    """One record of each shape that `malformed` or `poison` puts into an object."""
+    shapes = [shape for shape in _SHAPES[name] if shape.startswith("{")]
+    return [
+        Record(
+            id=f"{name}-{timestamp_ms}-{number}",
+            timestamp=timestamp_ms,
+            blob=_filled(shape, str(timestamp_ms)).replace('"_id":"ID",', ""),
+        )
+        for number, shape in enumerate(shapes)
+    ]
+
+
 def _shrink(rows: list[bytes], amount: float, _request: int) -> list[bytes]:
     return [row for row in rows if crc32(row) % int(amount)]
 
@@ -186,11 +202,15 @@ def _spoilt(row: bytes, shape: str, check: int) -> bytes:
     match = re.search(rb'"timestamp":"?(\d+)', row)
     timestamp = match[1].decode() if match else "0"
     identity = f"bad{check:029x}"
-    blob = shape.replace("TIMESTAMP", timestamp).replace("NESTED", "[" * 10_000 + "]" * 10_000)
+    blob = _filled(shape, timestamp)
     if not row.startswith(b'{"id":'):
         return blob.replace('"_id":"ID",', f'"{identity:0>40}":"{identity:0>40}",').encode()
     blob = blob.replace("ID", identity)
     return f'{{"id":"{identity}","key":{timestamp},"value":{blob}}}'.encode()
+
+
+def _filled(shape: str, timestamp: str) -> str:
+    return shape.replace("TIMESTAMP", timestamp).replace("NESTED", "[" * 10_000 + "]" * 10_000)
 
 
 _EVENTS: Final = '"event_stream":[["screen.rp_info",10]]'
@@ -219,6 +239,10 @@ _POISON: Final = (
     '{"_id":"ID",' + _EVENTS + ',"timestamp":' + "9" * 5000 + "}",
     '{"_id":"ID","event_stream":NESTED,"timestamp":TIMESTAMP}',
     '{"_id":"ID","event_stream":[["\\ud800",10],3],"timestamp":TIMESTAMP}',
+)
+
+_SHAPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"malformed": _MALFORMED, "poison": _POISON}
 )
 
 _ROW_CHANGES: Final[Mapping[str, Callable[[list[bytes], float, int], list[bytes]]]] = (

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fake_server.crowd import Arrivals, Plan, in_order_of_arrival
+from fake_server.faults import spoilt
 from fake_server.feed import ChangeFeed
 from fake_server.rows import Record, from_blob, from_plan
 from fake_server.store import Rows, Store
@@ -43,6 +44,11 @@ class Holdings:
         with self._lock:
             self._store.add(record)
             self.feed.publish(self._store.latest_change)
+
+    def spoil(self, name: str, moment: datetime) -> None:
+        """Store what cannot be used (`malformed`), or is dangerous to parse (`poison`)."""
+        for record in spoilt(name, round(moment.timestamp() * 1000)):
+            self.store(record)
 
     def load_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store rows as the CouchDB backend serves them, whatever the backend is here."""

@@ -178,6 +178,16 @@ def _bank(*written: str) -> Callable[[Stage], Iterator[None]]:
     return spell
 
 
+def _spoils(name: str) -> Callable[[Stage], Iterator[None]]:
+    """Such rows come, as rows do: they are counted, and stay."""
+
+    def spell(stage: Stage) -> Iterator[None]:
+        stage.bank.spoil(name, stage.clock())
+        yield
+
+    return spell
+
+
 def _down(stage: Stage) -> Iterator[None]:
     stage.bank.die()
     stage.valve.go_away()
@@ -323,8 +333,8 @@ FAULTS: Final = (
     _source("wrong count", "", "wrong-count"),
     _source("every row twice", "", "duplicates"),
     _source("rows in any order", "", "shuffled"),
-    _source("rows that cannot be used", "", "malformed"),
-    _source("rows that are dangerous to parse", "", "poison"),
+    Fault(group="source", name="rows that cannot be used", spell=_spoils("malformed")),
+    Fault(group="source", name="rows that are dangerous to parse", spell=_spoils("poison")),
     _source("shrinks by a third", "", "shrinking"),
     _source("restarts again and again", "cannot be read|refused", "restarting=0.3", at_times=True),
     Fault(

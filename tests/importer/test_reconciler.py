@@ -280,6 +280,21 @@ def test_a_count_that_is_too_low_once_is_not_believed(world: World) -> None:
     assert pass_quietly(world, 5 * DAY) == 0
 
 
+@pytest.mark.parametrize("wrong", [-50, 50])
+def test_a_count_that_is_wrong_at_the_first_import_is_doubted(tmp_path: Path, wrong: int) -> None:
+    world = World(tmp_path)
+    world.shelf.miscount = wrong
+    with_a_past(world)
+    world.shelf.miscount = 0
+    world.post("late", ago=20 * HOUR)
+
+    world.go_on(2 * world.sweeps.doubted + DAY, every=6 * HOUR)
+
+    assert "late" in world.names()
+    assert world.balance.missing == 0
+    assert world.balance.unreachable == 0
+
+
 @pytest.mark.parametrize("runs", [1, 5])
 def test_a_count_that_is_too_low_when_a_sweep_is_due_is_put_right_by_the_next(
     tmp_path: Path, runs: int
