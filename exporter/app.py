@@ -13,9 +13,10 @@ import structlog
 
 from exporter.config import Configuration
 from exporter.desk import Desk
+from exporter.ports import StoreDamagedError
 from exporter.schedule import Schedule
 from exporter.web.server import WebServer
-from exporter.wiring import open_store
+from exporter.wiring import open_store, renew_store
 from exporter.work import Work
 
 SWITCH_SECONDS = 0.0005  # so that a scrape does not wait behind an import's threads
@@ -51,7 +52,7 @@ def serve(
         signal.signal(number, lambda *_: stopping.set())
     schedule = schedule or Schedule(now)
     clock = schedule.now
-    work = Work(configuration, open_store(configuration.store), now=clock)
+    work = _work_on(configuration, clock)
 
     def apply(wanted: Configuration) -> None:
         work.use(wanted)
@@ -87,3 +88,12 @@ def serve(
         sys.stderr.flush()
         os._exit(0)  # a thread that waits for the source would keep the process
     return 0
+
+
+def _work_on(configuration: Configuration, clock: Callable[[], datetime]) -> Work:
+    """Open the store and show what it holds; a damaged one makes way for another."""
+    try:
+        return Work(configuration, open_store(configuration.store), now=clock)
+    except StoreDamagedError as problem:
+        structlog.get_logger().error("store failed", problem=str(problem))
+        return Work(configuration, renew_store(configuration.store), now=clock)

@@ -36,6 +36,10 @@ class StoreError(Exception):
     """
 
 
+class StoreDamagedError(StoreError):
+    """What the store holds cannot be read as it was written; asking again does not help."""
+
+
 class Source(Protocol):
     """Where interactions come from."""
 

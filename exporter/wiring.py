@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import structlog
+
 from exporter.config import DataServer, StoreSettings
 from exporter.ports import Source, Store
 from exporter.sources.kpiggybank import Kpiggybank
-from exporter.stores.sqlite import SqliteStore
+from exporter.stores.sqlite import SqliteStore, set_aside
 
 
 def open_source(settings: DataServer) -> Source:
@@ -30,3 +32,17 @@ def open_store(settings: StoreSettings) -> Store:
         password=None if settings.password is None else settings.password.reveal(),
         ca_file=settings.ca_file,
     )
+
+
+def renew_store(settings: StoreSettings) -> Store:
+    """Open a store in place of a damaged one, which is kept. Raises `StoreError`.
+
+    Only a file is set aside; the data of a CouchDB is its own server's.
+    """
+    scheme, _, rest = settings.url.partition(":")
+    aside = set_aside(Path(rest)) if scheme == "sqlite" else None
+    if aside is not None:
+        structlog.get_logger().error(
+            "damaged store set aside, what the source holds is imported anew", kept=str(aside)
+        )
+    return open_store(settings)

@@ -16,10 +16,10 @@ from exporter.domain.windows import hour_of, ms_of
 from exporter.exposition import Exposition
 from exporter.importer import Importer
 from exporter.operations import Journal
-from exporter.ports import Source, SourceError, Store, StoreError
+from exporter.ports import Source, SourceError, Store, StoreDamagedError, StoreError
 from exporter.reconciler import Reconciler
 from exporter.snapshot import take_snapshot
-from exporter.wiring import open_source
+from exporter.wiring import open_source, renew_store
 
 EXPOSED_SINCE = "exposed_since"  # the note of when KPIs were first exposed from a store
 MOST_SAID = 20  # different problems, one after the other, before it is quiet about more
@@ -47,6 +47,7 @@ class Work:
         self._showing = threading.RLock()  # definitions in force and snapshot go together
         self._stopping = threading.Event()
         self._said: dict[str, set[str]] = {}
+        self._damaged = False  # whether the store was found to be
         self._pending: Counting | None = None
         self._use(configuration)
         self._counting = Counting(configuration.definitions)
@@ -110,6 +111,8 @@ class Work:
         with self._guarded(_WRITING), self._working:
             if self._stopping.is_set():
                 return
+            if self._damaged:
+                self._begin_anew()
             self._count_under_the_configured()
             self._import()
         self.take_snapshot()
@@ -208,6 +211,16 @@ class Work:
         self._journal.import_ended(self._now(), self._now() - began, _in_words(problem))
         self._failed("import", "import failed", problem)
 
+    def _begin_anew(self) -> None:
+        """Have another store in place of a damaged one; until all has come, show what was shown."""
+        with self._showing:
+            with suppress(StoreError):
+                self._store.close()
+            self._store = renew_store(self.configuration.store)
+            self._use(self.configuration)
+            self._count_under(Counting(self.configuration.definitions))
+        self._damaged = False
+
     # Showing
 
     def _take_snapshot(self) -> None:
@@ -271,6 +284,7 @@ class Work:
 
     def _failed(self, what: str, event: str, problem: Exception) -> None:
         """Say what is wrong, the same words once until it works again, whatever else it hinders."""
+        self._damaged = self._damaged or isinstance(problem, StoreDamagedError)
         text = _in_words(problem)
         said = self._said.setdefault(what, set())
         known = any(text in texts for texts in list(self._said.values()))

@@ -1,6 +1,7 @@
 """`copy`: everything from one store to another."""
 
 import argparse
+from collections.abc import Iterator
 from contextlib import closing
 
 import structlog
@@ -11,7 +12,8 @@ from exporter.commands.parts import configuration_of
 from exporter.commands.progress import go_through
 from exporter.config import StoreSettings, store_at
 from exporter.copying import copy
-from exporter.ports import StoreError
+from exporter.ports import Store, StoreDamagedError, StoreError
+from exporter.salvage import Salvaged, salvage
 from exporter.wiring import open_store
 
 TEXT = "move everything from one store to another; stopped, it goes on where it was"
@@ -30,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", dest="target", required=True, metavar="URL", help="the store to copy to, likewise"
     )
+    parser.add_argument(
+        "--damaged",
+        action="store_true",
+        help="of a damaged store: add the interactions that can be read and are not there yet",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -39,12 +46,30 @@ def run(options: argparse.Namespace) -> None:
         raise Failure(f"--from and --to are the same store, {source.url}")
     try:
         with closing(open_store(source)) as held, closing(open_store(target)) as filled:
+            if options.damaged:
+                _salvage(held, filled)
+                return
             total = held.holdings().interactions
             steps = (copied.done for copied in copy(held, filled, now()))
             done = go_through(steps, "interactions copied", total)
+    except StoreDamagedError as problem:
+        hint = "" if options.damaged else "; --damaged copies what can be read"
+        raise Failure(f"{problem}{hint}") from problem
     except StoreError as problem:
         raise Failure(str(problem)) from problem
     structlog.get_logger().info("copied", interactions=done)
+
+
+def _salvage(damaged: Store, target: Store) -> None:
+    last = Salvaged(0, 0)
+
+    def added() -> Iterator[int]:
+        nonlocal last
+        for last in salvage(damaged, target, now()):
+            yield last.added
+
+    go_through(added(), "interactions added", None)
+    structlog.get_logger().info("salvaged", interactions=last.added, lost_hours=last.lost_hours)
 
 
 def _settings(options: argparse.Namespace, url: str) -> StoreSettings:

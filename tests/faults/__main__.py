@@ -83,8 +83,6 @@ def _table(rows: Sequence[Row]) -> Table:
 def _cell(row: Row, column: str) -> str:
     if column in row.broken:
         return "[bold red]BROKEN"
-    if column == COLUMNS[-1] and row.fault.by_hand:
-        return f"[yellow]{row.fault.by_hand}"
     return "[green]held"
 
 

@@ -45,7 +45,7 @@ class Fault:
     `spell` casts the fault up to its `yield` and lifts it after. `says`: what the log calls it, if
     imports fail meanwhile; none where they do not. `at_times`: whether some imports succeed all the
     same. `up`: the gauge that tells of the failures, if one does. `away`: whether the process
-    itself cannot answer meanwhile. `by_hand`: what somebody has to do.
+    itself cannot answer meanwhile.
     """
 
     group: str
@@ -55,7 +55,6 @@ class Fault:
     at_times: bool = False
     up: str = "kpi_source_up"
     away: bool = False
-    by_hand: str = ""
     seconds: float = 0.0
     """At least so long."""
     imports: int = 2
@@ -101,7 +100,6 @@ def meet(stage: Stage, fault: Fault) -> Row:
                 stage.import_again(result, fault.imports, within=fault.patience_seconds)
             Event().wait(max(0.0, cast + fault.seconds - monotonic()))
             during = stage.scrape()
-            scrapes = tuple(poller.scrapes)
         lifted = monotonic()
         said = tuple(stage.said()[said_before:])
         recovers = stage.import_again("success", fault.imports, within=fault.patience_seconds)
@@ -109,8 +107,7 @@ def meet(stage: Stage, fault: Fault) -> Row:
         right = first_true(stage.is_right, within=SETTLES_SECONDS)
         again = monotonic() - lifted
         after = stage.scrape()
-    if not fault.by_hand:
-        scrapes = tuple(poller.scrapes)
+    scrapes = tuple(poller.scrapes)
     took = [one.took_seconds for one in scrapes if one.values] or [float("inf")]
     return Row(
         fault=fault,
@@ -297,18 +294,15 @@ def _stopped(stage: Stage) -> Iterator[None]:
 
 
 def _corrupted(stage: Stage) -> Iterator[None]:
-    """Half of the file is overwritten; it is moved away by hand, and the daemon started again."""
+    """Half of the file is overwritten, and what was set aside of it is taken away at last."""
     with closing(sqlite3.connect(stage.database, timeout=30)) as db:
         db.execute("pragma wal_checkpoint(truncate)")  # so that the file is all there is
     with stage.database.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(stage.database.stat().st_size // 2))
     yield
-    stage.end()
-    for suffix in ("", "-wal", "-shm"):
-        path = stage.database.with_name(stage.database.name + suffix)
-        path.unlink(missing_ok=True)
-    stage.start()
+    for path in stage.directory.glob(f"{stage.database.name}.damaged-*"):
+        path.unlink()
 
 
 def _source(name: str, says: str = "", *written: str, at_times: bool = False) -> Fault:
@@ -361,9 +355,9 @@ FAULTS: Final = (
         group="store",
         name="file corrupted",
         spell=_corrupted,
-        says="malformed",
+        says="malformed|damaged store set aside",
+        at_times=True,
         up="kpi_store_up",
-        by_hand="move the file away, start again",
     ),
 )
 COUCHDB_FAULTS: Final = (

@@ -29,9 +29,8 @@ POLL_SECONDS = 0.25
 MOST_GROWTH = 0.1
 CALM_SECONDS, SPELL_SECONDS = (0.5, 4.0), (0.3, 3.0)
 SETTLES_SECONDS = 120.0
-COMING: Final = tuple(fault for fault in FAULTS if not fault.by_hand)
 SPARING_THE_PROCESS: Final = tuple(
-    fault for fault in COMING if fault.name not in {"kill -9", "SIGTERM", "out of memory"}
+    fault for fault in FAULTS if fault.name not in {"kill -9", "SIGTERM", "out of memory"}
 )
 """Faults that leave it alive, and bring nothing large that would be the measure of its memory."""
 
@@ -125,7 +124,7 @@ def soak(
     met: Counter[str] = Counter()
     poller = Poller(stage, every_seconds=POLL_SECONDS)
     with stage.open(), poller.polling():
-        _let_faults_come(stage, chance, COMING, thirds[0], met)
+        _let_faults_come(stage, chance, FAULTS, thirds[0], met)
         _let_faults_come(stage, chance, SPARING_THE_PROCESS, thirds[2], met)
         stage.pause()
         first_true(stage.is_right, within=SETTLES_SECONDS)

@@ -8,12 +8,14 @@ from importlib.resources import files
 from pathlib import Path
 from time import sleep
 
-from exporter.ports import StoreError
+from exporter.ports import StoreDamagedError, StoreError
 
 APPLICATION_ID = 0x4B504945  # "KPIE": what makes a file ours
 MIGRATIONS = ("schema_1.sql",)
 BUSY_TIMEOUT_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PRIMARY = 0xFF  # the bits of an error code that say what it is; the others say more
 CACHE_KIB = 8 * 1024  # twice as much makes an import no faster
 CHECKPOINT_PAGES = 16_384  # 64 MiB: pages that change again and again are moved once
 
@@ -98,9 +100,10 @@ class Database:
             yield
         except sqlite3.Error as problem:
             code = getattr(problem, "sqlite_errorname", type(problem).__name__)
-            raise StoreError(f"{self._path} cannot be {done}: {problem} ({code})") from problem
+            text = f"{self._path} cannot be {done}: {problem} ({code})"
+            raise (StoreDamagedError if is_damage(problem) else StoreError)(text) from problem
         except ValueError as problem:
-            raise StoreError(
+            raise StoreDamagedError(
                 f"{self._path} cannot be {done}: what it holds is damaged ({problem});"
                 " restore it from a backup"
             ) from problem
@@ -137,6 +140,11 @@ class Database:
         """Finish what is under way. Raises `StoreError`."""
         with self._lock, self._explained("closed"):
             self._writer.close()
+
+
+def is_damage(problem: sqlite3.Error) -> bool:
+    """Whether SQLite found that a file is not as it wrote it."""
+    return getattr(problem, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED
 
 
 def _statements(script: str) -> Iterator[str]:
