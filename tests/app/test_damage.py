@@ -1,6 +1,5 @@
 """A store that turns out damaged: what the source holds is imported anew, with nobody's help."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,16 +13,8 @@ from exporter.work import Work
 from fake_server import Crowd, FakeKpiggybank
 from tests.builders import AT
 from tests.daemon import LONG_AGO, daemon, write_config
+from tests.damaging import damage
 from tests.waiting import eventually
-
-PAGE = 4096
-
-
-def damage(path: Path) -> None:
-    """Overwrite all but the page that says whose file it is."""
-    with path.open("r+b") as file:
-        file.seek(PAGE)
-        file.write(os.urandom(path.stat().st_size - PAGE))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Final
 
+from tests.damaging import damage
 from tests.faults.stage import Poller, Scrape, Stage
 from tests.waiting import eventually, first_true
 
@@ -297,9 +298,7 @@ def _corrupted(stage: Stage) -> Iterator[None]:
     """Half of the file is overwritten, and what was set aside of it is taken away at last."""
     with closing(sqlite3.connect(stage.database, timeout=30)) as db:
         db.execute("pragma wal_checkpoint(truncate)")  # so that the file is all there is
-    with stage.database.open("r+b") as file:
-        file.seek(4096)
-        file.write(os.urandom(stage.database.stat().st_size // 2))
+    damage(stage.database, share=0.5)
     yield
     for path in stage.directory.glob(f"{stage.database.name}.damaged-*"):
         path.unlink()

@@ -1,6 +1,5 @@
 """Salvage: all that can be read is added, nothing else is touched."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -25,9 +24,9 @@ from tests.builders import (
     sqlite_store,
 )
 from tests.daemon import exporter, write_config
+from tests.damaging import damage
 from tests.stores.oracle import counted
 
-PAGE = 4096
 HOUR = timedelta(hours=1)
 ROWS = [row(*RETURNING, id_=f"at {n}", at=AT - n * HOUR / 2) for n in range(100)]
 
@@ -98,9 +97,7 @@ def test_the_command_brings_back_what_lies_before_the_damage_and_after_it(tmp_pa
     sqlite_store(path, rows, fewer_segments()).close()
     sqlite_store(tmp_path / "kpi.db", [], fewer_segments()).close()
     config = write_config(tmp_path / "kpi-exporter.yml", "http://127.0.0.1:1/")
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // PAGE // 2 * PAGE)
-        file.write(os.urandom(PAGE))
+    damage(path, first=0.5, share=0.0)
     addresses = (f"--from=sqlite:{path}", f"--to=sqlite:{tmp_path / 'kpi.db'}")
 
     refused = exporter("copy", f"--config.file={config}", *addresses, cwd=tmp_path)

@@ -14,8 +14,8 @@ from exporter.ports import StoreDamagedError, StoreError
 from exporter.stores.sqlite import SqliteStore, set_aside
 from exporter.stores.sqlite.damage import MOST_KEPT
 from tests.builders import AT, batch, crowd, fewer_segments
+from tests.damaging import damage
 
-PAGE = 4096
 SOME = batch(crowd(1, 200, AT - timedelta(days=2), AT), fewer_segments())
 MORE = batch(crowd(2, 10, AT - timedelta(days=2), AT), fewer_segments())
 
@@ -29,12 +29,6 @@ def path(tmp_path: Path) -> Path:
     store.add(SOME, AT)
     store.close()
     return path
-
-
-def damage(path: Path, *, first_page: int = 1) -> None:
-    with path.open("r+b") as file:
-        file.seek(first_page * PAGE)
-        file.write(os.urandom(path.stat().st_size - first_page * PAGE))
 
 
 def beside(path: Path) -> set[str]:
@@ -91,7 +85,7 @@ def test_a_file_that_is_whole_stays(path: Path) -> None:
 
 def test_a_file_of_another_program_stays(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
-    path.write_bytes(os.urandom(3 * PAGE))
+    path.write_bytes(os.urandom(10_000))
 
     with pytest.raises(StoreError, match="not a database"):
         SqliteStore(path)
