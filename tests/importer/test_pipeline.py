@@ -1,7 +1,9 @@
 """Iterating in another thread, and what happens when there is none."""
 
 from collections.abc import Callable
-from threading import Thread
+from queue import Queue
+from threading import Condition, Event, Thread
+from typing import Any
 
 import pytest
 
@@ -48,3 +50,44 @@ def test_a_thread_that_cannot_be_started_is_a_lack_of_memory() -> None:
 
     with pytest.raises(MemoryError, match="no thread can be started"):
         next(ahead([1], hands=Hands(refuse)))
+
+
+def test_the_end_is_told_as_soon_as_there_is_memory_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = iter([True, True])
+
+    class Short(Queue[Any]):
+        def put(self, item: Any, *_: object) -> None:
+            if not isinstance(item, int) and next(refused, False):
+                raise MemoryError
+            super().put(item)
+
+    monkeypatch.setattr("exporter.pipeline.Queue", Short)
+
+    assert list(ahead(iter([1, 2]))) == [1, 2]
+    assert next(refused, None) is None
+
+
+def test_what_nobody_was_woken_for_is_found_by_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = Event()
+
+    class Watched(Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            waiting.set()
+            return super().wait(timeout)
+
+    class Silent(Queue[Any]):
+        def __init__(self, depth: int) -> None:
+            super().__init__(depth)
+            self.not_empty = Watched(self.mutex)
+
+        def put(self, item: Any, *_: object) -> None:
+            assert waiting.wait(10)
+            with self.mutex:
+                self.queue.append(item)
+
+    monkeypatch.setattr("exporter.pipeline.Queue", Silent)
+    monkeypatch.setattr("exporter.pipeline.LOOKS_SECONDS", 0.02)
+
+    assert list(ahead(iter([1, 2]))) == [1, 2]
