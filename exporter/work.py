@@ -213,10 +213,11 @@ class Work:
 
     def _begin_anew(self) -> None:
         """Have another store in place of a damaged one; until all has come, show what was shown."""
+        with suppress(StoreError):
+            self._store.close()
+        renewed = renew_store(self.configuration.store)  # which looks through a large file first
         with self._showing:
-            with suppress(StoreError):
-                self._store.close()
-            self._store = renew_store(self.configuration.store)
+            self._store = renewed
             self._use(self.configuration)
             self._count_under(Counting(self.configuration.definitions))
         self._damaged = False
