@@ -87,23 +87,32 @@ class Valve:
         self._pass(client, server)
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while piece := source.recv(65_536):
-                self._closed.wait(self._delay_seconds)
-                if not self._open.is_set():
-                    self._pinched |= {source, sink}
-                    return
-                sink.sendall(piece)
-        except ConnectionResetError:
+        reset = False
+        with suppress(OSError):  # the other direction has ended both
+            reset = not self._passed_to_its_end(source, sink)
+        if not self._open.is_set():
+            self._pinched |= {source, sink}
+            return
+        if reset:
             self._reset_at_end(sink)
-        except OSError:
-            pass  # the other direction has ended both
         for one in (source, sink):
             self._passing.discard(one)
             if one in self._reset:  # a polite end first would make the reset pass unnoticed
                 one.close()
             else:
                 _end(one)
+
+    def _passed_to_its_end(self, source: socket.socket, sink: socket.socket) -> bool:
+        """Pass on what comes, until it ends or nothing gets through; False if it was reset."""
+        try:
+            while piece := source.recv(65_536):
+                self._closed.wait(self._delay_seconds)
+                if not self._open.is_set():
+                    break
+                sink.sendall(piece)
+        except ConnectionResetError:
+            return False
+        return True
 
     def _reset_at_end(self, one: socket.socket) -> None:
         with suppress(OSError):
