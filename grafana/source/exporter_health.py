@@ -105,9 +105,9 @@ def _now(service: Service) -> list[Panel]:
         ),
         _tile(
             "Missing",
-            "Interactions that the source holds and that are not accounted for here.",
+            "Interactions that the source holds and that are not accounted for here. Some always"
+            " are, for late ones wait to be fetched; an alert tells when they are too many.",
             f"max without (instance) ({selector(families.MISSING)})",
-            steps=((None, GOOD), (limits.missing_interactions + 1, WARNING)),
         ),
         _tile(
             "Counted anew",

@@ -9,13 +9,12 @@ import yaml
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """What panels are coloured by. Ratios 0 to 1, ages in seconds, interactions counted."""
+    """What panels are coloured by. Ratios 0 to 1, ages in seconds."""
 
     bounce_ratio: float
     abandonment_ratio: float
     import_age_seconds: float
     snapshot_age_seconds: float
-    missing_interactions: float
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -30,7 +29,6 @@ class Thresholds:
             abandonment_ratio=_number(rules["ratio:kpi_failure_ratio:threshold", "abandonment"]),
             import_age_seconds=_number(rules["global:kpi_import_age_seconds:threshold", None]),
             snapshot_age_seconds=_number(rules["global:kpi_snapshot_age_seconds:threshold", None]),
-            missing_interactions=_number(rules["global:kpi_missing_interactions:threshold", None]),
         )
 
 

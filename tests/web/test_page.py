@@ -109,6 +109,12 @@ def test_the_imports_state_is_told(look: Look) -> None:
         assert told in text
 
 
+def test_interactions_that_wait_to_be_fetched_are_told_without_alarm(look: Look) -> None:
+    seen = look.at(replace(a_page(), imports=replace(an_import(), missing=1_234)))
+    assert "missing 1,234 " in seen.text
+    assert seen.having("span", **{"class": "bad"}) == []
+
+
 def test_what_is_not_known_is_not_made_up(look: Look) -> None:
     unknown = replace(
         an_import(),
