@@ -6,6 +6,7 @@ import re
 import subprocess
 from dataclasses import replace
 from datetime import timedelta
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -275,7 +276,42 @@ class TestCharts:
 def test_a_browser_shows_it_with_its_style(
     server: WebServer, chromium: Path, tmp_path: Path
 ) -> None:
-    shown = subprocess.run(
+    shown = browse(chromium, server.url, tmp_path)
+
+    assert "312 of 1,020" in shown.stdout
+    assert "Content Security Policy" not in shown.stderr
+
+
+def test_nothing_is_wider_than_its_place(
+    server: WebServer, board: FakeBoard, chromium: Path, tmp_path: Path
+) -> None:
+    address = "http://kpiggybank.example.com/wsapi/interaction_data"
+    board.shown = replace(a_page(), imports=replace(an_import(), last_error=address))
+    page = escape(requests.get(server.url, timeout=5).text)
+    frames = [f'<iframe width="{width}" srcdoc="{page}"></iframe>' for width in (320, 390, 760)]
+    file = tmp_path / "frames.html"
+    file.write_text("".join([*frames, MEASURE]), encoding="utf-8")
+
+    shown = browse(chromium, file.as_uri(), tmp_path)
+
+    assert "<title>320 390 760</title>" in shown.stdout
+
+
+# As a title: how wide the page is shown, each time with what does not fit.
+MEASURE = """<script>
+onload = () => {
+  document.title = [...document.querySelectorAll("iframe")].map(frame => {
+    const tooWide = [...frame.contentDocument.querySelectorAll("html, .card")]
+      .filter(part => part.scrollWidth > part.clientWidth)
+      .map(part => part.innerText.slice(0, 20));
+    return [frame.width, ...tooWide].join(": ");
+  }).join(" ");
+};
+</script>"""
+
+
+def browse(chromium: Path, url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [
             chromium,
             "--headless",
@@ -287,15 +323,13 @@ def test_a_browser_shows_it_with_its_style(
             "--disable-component-update",
             "--disable-sync",
             "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path}",
+            f"--user-data-dir={folder}",
             "--virtual-time-budget=2000",
             "--dump-dom",
-            server.url,
+            url,
         ],
         capture_output=True,
         text=True,
         timeout=50,
         check=True,
     )
-    assert "312 of 1,020" in shown.stdout
-    assert "Content Security Policy" not in shown.stderr
