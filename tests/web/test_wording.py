@@ -40,6 +40,8 @@ def test_bounds_of_a_scale(value: float, unit: Unit, words: str) -> None:
     ("seconds", "words"),
     [
         (0, "0 seconds ago"),
+        (1, "1 second ago"),
+        (2, "2 seconds ago"),
         (119, "119 seconds ago"),
         (120, "2 minutes ago"),
         (7199, "119 minutes ago"),
