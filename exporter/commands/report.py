@@ -4,10 +4,12 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from exporter.commands.failure import Failure
@@ -36,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    if options.first and options.last and options.first > options.last:
+        raise Failure(f"--from {options.first} is after --to {options.last}")
     content = _read(options)
     if options.format == "json":
         json.dump(content, sys.stdout, indent=2, allow_nan=False)
@@ -45,10 +49,45 @@ def run(options: argparse.Namespace) -> None:
     if options.format == "csv":
         csv.writer(sys.stdout).writerows([header, *rows])
         return
-    table = Table(*header)
+    console = Console(markup=False, emoji=False)  # names are texts: [a] and :b: are only that
+    written = [[_written(cell) for cell in row] for row in rows]
+    for table in _tables(header, written, console):
+        console.width = max(console.width, _width(table, console))
+        console.print(table)
+
+
+def _tables(header: list[str], rows: list[list[str]], console: Console) -> Iterator[Table]:
+    """Lay a report out in the width that there is: in several tables, rather than cut a value."""
+    table = _of_columns(header, rows, range(len(header)))
+    if len(header) == 1 or _width(table, console) <= console.width:
+        yield table
+        return
+    header = [_folded(*column) for column in zip(header, *rows, strict=True)]
+    columns = range(1, len(header))
+    while columns:
+        for taken in range(len(columns), 0, -1):
+            table = _of_columns(header, rows, [0, *columns[:taken]])
+            if _width(table, console) <= console.width:
+                break
+        yield table
+        columns = columns[taken:]
+
+
+def _of_columns(header: list[str], rows: list[list[str]], columns: Sequence[int]) -> Table:
+    table = Table(*(header[column] for column in columns))
     for row in rows:
-        table.add_row(*(_written(cell) for cell in row))
-    Console().print(table)
+        table.add_row(*(row[column] for column in columns))
+    return table
+
+
+def _width(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+
+
+def _folded(title: str, *cells: str) -> str:
+    """Break a title between words, to be no wider than it must be with these cells below it."""
+    width = max(map(len, (*title.split(), *cells)), default=1)
+    return textwrap.fill(title, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _read(options: argparse.Namespace) -> Any:

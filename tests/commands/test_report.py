@@ -1,0 +1,100 @@
+"""`kpi-exporter report` on a terminal: whatever its width, every name and value is there whole."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import main
+from tests.builders import RETURNING, row, sqlite_store
+from tests.daemon import write_config
+
+NARROW, USUAL, WIDE = 20, 80, 300
+SYSTEMS = ("Windows 7", "Windows XP", "Macintosh", "Linux", "Android", "iOS", "FirefoxOS")
+DAY = "2013-07-01"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The configuration of a store with a dialog of each system, three sites and more each."""
+    rows = [
+        row(*RETURNING, user_agent={"os": system}, number_sites_signed_in=3 + n)
+        for n, system in enumerate(SYSTEMS)
+    ]
+    sqlite_store(tmp_path / "kpi.db", rows)
+    return write_config(tmp_path / "config.yml", "http://127.0.0.1:9/")
+
+
+class Tables:
+    """What was printed: the lines of each table, and the words of all cells."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.splitlines()
+        self.tables = sum(line.startswith("┏") for line in self.lines)
+        self.width = max(map(len, self.lines))
+        self.words = " ".join(
+            line.replace("┃", " ").replace("│", " ") for line in self.lines
+        ).split()
+
+
+def report(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    *arguments: str,
+) -> Tables:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["report", f"--config.file={config}", *arguments]) == 0
+    return Tables(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("width", "tables"), [(NARROW, 7), (USUAL, 2), (WIDE, 1)])
+def test_segments_that_do_not_fit_beside_each_other_go_into_tables_of_their_own(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    tables: int,
+) -> None:
+    seen = report(config, capsys, monkeypatch, width, "sites", "--segmentation=OS")
+
+    assert seen.tables == tables
+    assert seen.width <= max(width, len(f"│ {DAY} │ Macintosh │"))
+    assert seen.words.count(DAY) == tables
+    for n, system in enumerate(SYSTEMS):
+        assert set(system.split()) <= set(seen.words)
+        assert str(3 + n) in seen.words
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_a_report_without_a_day_is_a_heading(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    seen = report(config, capsys, monkeypatch, width, "sites", "--from=2030-01-01")
+
+    assert (seen.tables, seen.width) == (1, len("│ date │"))
+
+
+def test_a_name_is_only_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "[/b] [red]Bridge :wave:"
+    config = write_config(
+        tmp_path / "config.yml",
+        "http://127.0.0.1:9/",
+        milestones=[{"name": name, "date": DAY}],
+    )
+
+    seen = report(config, capsys, monkeypatch, WIDE, "milestones")
+
+    assert set(name.split()) <= set(seen.words)
+
+
+def test_days_in_the_wrong_order_are_refused(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("sites", "--from=2013-07-02", "--to=2013-07-01")
+    assert main(["report", f"--config.file={config}", *arguments]) == 1
+
+    refused = "kpi-exporter report: --from 2013-07-02 is after --to 2013-07-01\n"
+    assert capsys.readouterr().err == refused
