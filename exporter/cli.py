@@ -1,6 +1,7 @@
 """The command line: arguments and exit codes."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from exporter.commands.failure import Failure
 from exporter.config import ConfigurationError
 
 DONE, FAILED = 0, 1  # 2, wrong usage, is argparse's
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # adapters translate what befalls other files
 DEFAULT_CONFIG = Path("kpi-exporter.yml")
 
 COMMANDS: Mapping[str, ModuleType] = {
@@ -45,16 +47,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = command_line().parse_args(arguments)
     logs.set_up(options.log_level, options.log_format)
     try:
-        return int(options.run(options) or DONE)
+        code = int(options.run(options) or DONE)
+        if sys.stdout is not None:  # it was closed before we began
+            sys.stdout.flush()
     except ConfigurationError as problem:
         _say(str(problem))  # each line names the file and the place in it
     except Failure as problem:
         _say(f"kpi-exporter {options.command}: {problem}")
     except BrokenPipeError:  # the reader of a pipe left: nothing more to say to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()
+    except OSError as problem:
+        if problem.errno not in _FULL:
+            raise
+        _say(
+            f"kpi-exporter {options.command}: standard output cannot be written: {problem.strerror}"
+        )
+        _leave_output()
     except KeyboardInterrupt:
         _say(f"kpi-exporter {options.command}: interrupted; what was stored stays")
+    else:
+        return code
     return FAILED
+
+
+def _leave_output() -> None:
+    """Have what is still to be written go nowhere, rather than fail once more at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str) -> None:

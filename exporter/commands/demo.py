@@ -1,6 +1,7 @@
 """`demo`: the daemon against a fake KPIggybank that it starts itself."""
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,14 @@ add_arguments = serve.add_arguments
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon listens to it
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        return 0  # the daemon had not begun; there is nothing that could be kept
+
+
+def _run(options: argparse.Namespace) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="kpi-exporter-demo-") as folder,
         subprocess.Popen(  # noqa: S603 -- our own module
@@ -44,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         except (StoreError, WebConfigError, ListenError) as problem:
             raise Failure(str(problem)) from problem
         finally:
-            fake.terminate()
+            fake.kill()  # it would finish its 91 days first, and has nothing to keep
 
 
 def _address(fake: subprocess.Popen[str]) -> str:

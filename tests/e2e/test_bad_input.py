@@ -91,6 +91,24 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [("check",), ("report", "segmentations")])
+def test_an_output_that_is_full(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yml", NOBODY)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "exporter", *arguments, f"--config.file={config}"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+
+    assert done.returncode == 1, done
+    said = "standard output cannot be written: No space left on device"
+    assert done.stderr == f"kpi-exporter {arguments[0]}: {said}\n"
+
+
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yml", NOBODY)
     with socket.socket() as taken:
@@ -141,3 +159,22 @@ def test_sigterm_ends_the_daemon_within_ten_seconds(fault: tuple[str, ...], tmp_
             served.process.send_signal(signal.SIGTERM)
 
             assert served.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demonstration_can_be_ended_before_its_source_has_started(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", "demo", "--web.listen-address=127.0.0.1:0"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        eventually(lambda: list(tmp_path.iterdir()))
+
+        demo.send_signal(number)
+
+        _, said = demo.communicate(timeout=10)
+    assert (demo.returncode, said) == (0, "")
+    assert not list(tmp_path.iterdir())
