@@ -34,6 +34,12 @@ def open_store(settings: StoreSettings) -> Store:
     )
 
 
+def is_there(settings: StoreSettings) -> bool:
+    """Say whether a store's file exists; of a CouchDB, only the server can tell."""
+    scheme, _, rest = settings.url.partition(":")
+    return scheme != "sqlite" or Path(rest).exists()
+
+
 def renew_store(settings: StoreSettings) -> Store:
     """Open a store in place of a damaged one, which is kept. Raises `StoreError`.
 

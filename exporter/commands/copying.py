@@ -14,7 +14,7 @@ from exporter.config import StoreSettings, store_at
 from exporter.copying import copy
 from exporter.ports import Store, StoreDamagedError, StoreError
 from exporter.salvage import Salvaged, salvage
-from exporter.wiring import open_store
+from exporter.wiring import is_there, open_store
 
 TEXT = "move everything from one store to another; stopped, it goes on where it was"
 
@@ -44,6 +44,8 @@ def run(options: argparse.Namespace) -> None:
     source, target = _settings(options, options.source), _settings(options, options.target)
     if source.url == target.url:
         raise Failure(f"--from and --to are the same store, {source.url}")
+    if not is_there(source):
+        raise Failure(f"--from {source.url} is not there")
     try:
         with closing(open_store(source)) as held, closing(open_store(target)) as filled:
             if options.damaged:

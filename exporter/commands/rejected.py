@@ -46,6 +46,8 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.action == "show" and options.id is None:
         raise Failure("show which? `kpi-exporter rejected` lists them")
+    if options.action == "list" and options.id is not None:
+        raise Failure(f"`kpi-exporter rejected show {options.id}` shows one row")
     if options.action == "retry" and options.all == (options.id is not None):
         raise Failure("retry which? either an ID or --all")
     try:

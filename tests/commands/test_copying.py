@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from exporter.stores.sqlite import SqliteStore
 from fake_server import FakeKpiggybank
 from tests.daemon import LONG_AGO, exporter, write_config
 
@@ -38,10 +39,20 @@ def test_a_copy_reports_what_the_store_reports(tmp_path: Path) -> None:
 
 
 def test_an_empty_store_is_nothing_to_copy(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "a.db").close()
+
     done = exporter("copy", "--from", "sqlite:a.db", "--to", "sqlite:b.db", cwd=tmp_path)
 
     assert done.returncode == 1
     assert done.stderr == "kpi-exporter copy: the store to copy from is empty\n"
+
+
+def test_a_store_that_is_not_there_is_not_made_to_be_copied(tmp_path: Path) -> None:
+    done = exporter("copy", "--from", "sqlite:a.db", "--to", "sqlite:b.db", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr == "kpi-exporter copy: --from sqlite:a.db is not there\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_store_is_not_copied_onto_itself(tmp_path: Path) -> None:

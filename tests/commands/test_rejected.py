@@ -148,6 +148,7 @@ def test_a_row_from_the_future_stays_until_its_time_has_come(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (("list", "x"), "`kpi-exporter rejected show x` shows one row"),
         (("show",), "show which? `kpi-exporter rejected` lists them"),
         (("show", "x"), "no rejected row 'x'; `kpi-exporter rejected` lists those that are kept"),
         (("retry",), "retry which? either an ID or --all"),
