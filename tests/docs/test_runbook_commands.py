@@ -57,7 +57,9 @@ def night(
     with FakeKpiggybank() as bank:
         config = write_config(directory / "kpi-exporter.yml", bank.url)
         with daemon(config, "--web.enable-lifecycle") as exporter:
-            plays = dict.fromkeys(PLAYED, "true") | {"pidof": f"echo {exporter.process.pid}"}
+            # What pip installs is a script, which pidof finds with -x alone.
+            pidof = f'[ "$*" = "-sx kpi-exporter" ] && echo {exporter.process.pid}'
+            plays = dict.fromkeys(PLAYED, "true") | {"pidof": pidof}
             for name, play in plays.items():
                 (programs / name).write_text(f"#!/bin/sh\n{play}\n")
                 (programs / name).chmod(0o755)
