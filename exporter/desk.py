@@ -85,7 +85,9 @@ class Desk:
             problems = self._reload()
             self._work.journal.reloaded(self._now(), successful=not problems)
         if problems:
-            self._log.error("configuration not reloaded", problems=list(problems))
+            self._log.error(
+                "configuration not reloaded", file=str(self._config_file), problems=list(problems)
+            )
         else:
             self._log.info("configuration reloaded")
         return problems

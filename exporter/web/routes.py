@@ -262,7 +262,7 @@ class _Reload(_Route):
         if problems:
             raise Refused(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
-                "\n".join(["failed to reload config:", *problems]),
+                "\n".join(["failed to reload config:", *problems, ""]),
             )
         self.finish("The configuration is applied.\n")
 
