@@ -28,7 +28,11 @@ RESULTS = ("imported", "duplicate", "ignored", "rejected")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument(
-        "--since", type=instant, metavar="TIME", help="from this ISO date or timestamp on"
+        "--since",
+        type=instant,
+        metavar="TIME",
+        help="from this ISO date or timestamp on (default: where the last import ended, at first"
+        " import.history back)",
     )
     parser.add_argument(
         "--until", type=instant, metavar="TIME", help="until before this ISO date or timestamp"
