@@ -37,6 +37,7 @@ if ! is_new_enough .venv/bin/python || ! .venv/bin/python -c "import pip" 2>/dev
   "$python" -m venv --clear .venv
 fi
 
+echo "Installing into .venv what constraints.txt pins; the first time this takes a minute or so." >&2
 # As environment the constraints hold for the isolated build as well; relative, for pip splits
 # these values at spaces and the checkout's path may have some.
 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
