@@ -29,15 +29,14 @@ def read_report(
     last: date | None = None,
     segmentation: str | None = None,
 ) -> Mapping[str, Any]:
-    """Make one of the reports on data, both days included.
+    """Make one of the reports on data, both days included; segments come as they are configured.
 
     Raises `UnknownReport`, `InvalidSegmentation`, `StoreError`.
     """
     if name not in DATA_REPORTS:
         raise UnknownReport(name)
-    if segmentation and (
-        not segmented(name) or counting.definitions.segmentation(segmentation) is None
-    ):
+    by = counting.definitions.segmentation(segmentation) if segmentation else None
+    if segmentation and (by is None or not segmented(name)):
         raise InvalidSegmentation(segmentation)
     start = first_hour_of(max(first or FIRST_DAY, FIRST_DAY))
     end = first_hour_of(min(last or LAST_DAY, LAST_DAY) + timedelta(days=1))
@@ -46,4 +45,7 @@ def read_report(
         for row in store.by_day(start, end, (segmentation or "",)):
             empty: dict[str, Counts] = {} if segmentation else {TOTAL: {}}
             days.setdefault(day_of(row.start), empty)[row.segment] = row.counts
-    return report(name, days, counting.definitions, counting.layout)
+    content = report(name, days, counting.definitions, counting.layout)
+    if by is None:
+        return content
+    return {segment: content[segment] for segment in by.all_segments if segment in content}

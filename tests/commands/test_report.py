@@ -1,11 +1,12 @@
 """`kpi-exporter report` on a terminal: whatever its width, every name and value is there whole."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from exporter.cli import main
-from tests.builders import RETURNING, row, sqlite_store
+from tests.builders import AT, RETURNING, persona, row, sqlite_store
 from tests.daemon import write_config
 
 NARROW, USUAL, WIDE = 20, 80, 300
@@ -88,6 +89,20 @@ def test_a_name_is_only_text(
     seen = report(config, capsys, monkeypatch, WIDE, "milestones")
 
     assert set(name.split()) <= set(seen.words)
+
+
+def test_a_spreadsheets_columns_are_where_they_were_whatever_came_first(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    early = row(*RETURNING, at=AT - timedelta(days=1), user_agent={"os": "Linux"})
+    sqlite_store(tmp_path / "kpi.db", [early])
+    arguments = ("assertions", "--segmentation=OS", "--format=csv")
+
+    assert main(["report", f"--config.file={config}", *arguments]) == 0
+
+    known = next(s for s in persona().segmentations if s.name == "OS").all_segments
+    header = capsys.readouterr().out.splitlines()[0].split(",")
+    assert header == ["date", *(system for system in known if system in SYSTEMS)]
 
 
 def test_days_in_the_wrong_order_are_refused(
