@@ -7,7 +7,7 @@ from math import isnan
 from exporter import __version__
 from exporter.domain.kpis import KPIS, Counted, Kpi, Number, Unit
 from exporter.domain.layout import TOTAL_ROW
-from exporter.domain.reports import REPORTS, Milestone
+from exporter.domain.reports import REPORTS, Milestone, reports_of
 from exporter.operations import Operations
 from exporter.snapshot import Snapshot
 from exporter.web import page
@@ -53,7 +53,7 @@ def front_page(
         funnels=() if snapshot is None else tuple(_funnels(snapshot)),
         imports=_import_state(operations),
         milestones=tuple(milestones),
-        reports=REPORTS,
+        reports=REPORTS if snapshot is None else reports_of(snapshot.definitions),
         documentation=DOCUMENTATION,
     )
 

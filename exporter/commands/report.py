@@ -19,6 +19,7 @@ from exporter.domain.reports import (
     InvalidSegmentation,
     UnknownReport,
     milestones,
+    reports_of,
     segmentations,
 )
 from exporter.ports import StoreError
@@ -107,7 +108,8 @@ def _read(options: argparse.Namespace) -> Any:
                 segmentation=options.segmentation,
             )
     except UnknownReport as problem:
-        raise Failure(f"no report {options.name!r}; there are {', '.join(REPORTS)}") from problem
+        known = ", ".join(reports_of(configuration.definitions))
+        raise Failure(f"no report {options.name!r}; there are {known}") from problem
     except InvalidSegmentation as problem:
         names = ", ".join(s.name for s in configuration.definitions.segmentations)
         raise Failure(

@@ -73,6 +73,13 @@ DATA_REPORTS: tuple[str, ...] = (*_DAILY, *_FLOW_TOTALS, *_FLOW_OVER_TIME)
 REPORTS: tuple[str, ...] = (*DATA_REPORTS, "segmentations", "milestones")
 
 
+def reports_of(definitions: Definitions) -> tuple[str, ...]:
+    """List the reports that there are; those of a flow, where it is defined."""
+    flows = {flow.name for flow in definitions.flows}
+    of_flows = {**_FLOW_TOTALS, **_FLOW_OVER_TIME}
+    return tuple(name for name in REPORTS if name not in of_flows or of_flows[name] in flows)
+
+
 def segmented(name: str) -> bool:
     """Say whether a report can be had by segment."""
     return name in _DAILY or name in _FLOW_TOTALS

@@ -1,16 +1,20 @@
-"""What the web asks for, when the answer is no."""
+"""What the web asks for, when something is not there or wrong."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from docs.pages import CHECKOUT
 from exporter.config import Configuration, load
 from exporter.desk import Desk
+from exporter.domain.reports import REPORTS
 from exporter.stores.sqlite import SqliteStore
 from exporter.work import Work
-from tests.builders import AT
+from fake_server import FakeKpiggybank
+from tests.builders import AT, ms
 
 GOOD = "data_server: {url: 'http://127.0.0.1:1/'}\n"
 
@@ -43,3 +47,22 @@ def test_a_reload_that_is_refused_is_logged_with_the_file_and_every_problem(
     (line,) = log
     assert (line["file"], line["problems"]) == (str(file), [problem])
     assert not work.journal.operations.reload_successful
+
+
+def test_the_page_names_the_reports_that_there_are(tmp_path: Path) -> None:
+    file = CHECKOUT / "tests/config/good/webauthn.yaml"
+    passkeys = load(file, {})
+    with FakeKpiggybank() as bank, closing(SqliteStore(tmp_path / "kpi.db")) as store:
+        bank.add([{"event_stream": [["page.choice", 0]], "timestamp": ms(AT)}])
+        source = replace(passkeys.data_server, url=bank.url)
+        work = Work(replace(passkeys, data_server=source), store, now=lambda: AT)
+        work.import_now()
+        desk = Desk(work, config_file=file, now=lambda: AT, apply=refuse)
+
+        shown = desk.page().reports
+
+        assert set(REPORTS) - set(shown) == {
+            "new_user", "new_user_time", "password_reset", "general_progress_time", "add_email"
+        }  # fmt: skip
+        for name in shown:
+            desk.report(name, start=None, end=None, segmentation=None)

@@ -105,6 +105,27 @@ def test_a_spreadsheets_columns_are_where_they_were_whatever_came_first(
     assert header == ["date", *(system for system in known if system in SYSTEMS)]
 
 
+def test_a_report_of_a_flow_that_is_not_defined_is_not_said_to_be_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = [{"name": "0 - Blob sent", "always": True}]
+    first = {"flow": "general_progress", "step": "0 - Blob sent"}
+    config = write_config(
+        tmp_path / "config.yml",
+        "http://127.0.0.1:9/",
+        flows={"general_progress": {"steps": steps}},
+        outcomes={"shown": first, "engaged": first, "signed_in": {"event": "a"}},
+        segmentations={},
+    )
+
+    assert main(["report", f"--config.file={config}", "new_user"]) == 1
+
+    said = capsys.readouterr().err
+    assert said.startswith("kpi-exporter report: no report 'new_user'; there are sites, ")
+    assert "general_progress_time" in said
+    assert "new_user_time" not in said
+
+
 def test_days_in_the_wrong_order_are_refused(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
