@@ -47,8 +47,9 @@ class Desk:
         """See `Board`."""
         if self._work.exposition.snapshot is not None:
             return None
-        problem = self._work.problem or "the first import is not finished"
-        return f"no KPIs yet: {problem}"
+        finished = self._work.journal.operations.last_success is not None
+        waiting = "nothing to import so far" if finished else "the first import is not finished"
+        return f"no KPIs yet: {self._work.problem or waiting}"
 
     def report(
         self, name: str, *, start: float | None, end: float | None, segmentation: str | None

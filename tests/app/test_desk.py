@@ -49,6 +49,16 @@ def test_a_reload_that_is_refused_is_logged_with_the_file_and_every_problem(
     assert not work.journal.operations.reload_successful
 
 
+def test_an_import_that_found_nothing_is_told_from_one_that_is_under_way(tmp_path: Path) -> None:
+    with FakeKpiggybank() as bank, closing(SqliteStore(tmp_path / "kpi.db")) as store:
+        work = Work(load(f"data_server: {{url: '{bank.url}'}}", {}), store, now=lambda: AT)
+        desk = Desk(work, config_file=None, now=lambda: AT, apply=refuse)
+
+        assert desk.unready() == "no KPIs yet: the first import is not finished"
+        work.import_now()
+        assert desk.unready() == "no KPIs yet: nothing to import so far"
+
+
 def test_the_page_names_the_reports_that_there_are(tmp_path: Path) -> None:
     file = CHECKOUT / "tests/config/good/webauthn.yaml"
     passkeys = load(file, {})
