@@ -47,9 +47,8 @@ class Desk:
         """See `Board`."""
         if self._work.exposition.snapshot is not None:
             return None
-        finished = self._work.journal.operations.last_success is not None
-        waiting = "nothing to import so far" if finished else "the first import is not finished"
-        return f"no KPIs yet: {self._work.problem or waiting}"
+        problem = self._work.problem or "the first import is not finished"
+        return f"no KPIs yet: {problem}"
 
     def report(
         self, name: str, *, start: float | None, end: float | None, segmentation: str | None

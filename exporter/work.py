@@ -50,6 +50,7 @@ class Work:
         self._damaged = False  # whether the store was found to be
         self._pending: Counting | None = None
         self._use(configuration)
+        self._filled = self._importer.position() is not None  # by an import, if only with nothing
         self._counting = Counting(configuration.definitions)
         self._count_under(self._counting)
         self._journal.came(_remembered_lateness(store))
@@ -171,6 +172,7 @@ class Work:
         self._journal.source_used(worked=True)
         self._journal.store_used(_WRITING, worked=True)
         self._journal.import_ended(self._now(), took)
+        self._filled = True
         self._recovered("import", _WRITING)
         after = self._journal.operations.interactions
         counts = {result: n - before[result] for result, n in after.items()}
@@ -218,6 +220,7 @@ class Work:
         renewed = renew_store(self.configuration.store)  # which looks through a large file first
         with self._showing:
             self._store = renewed
+            self._filled = False
             self._use(self.configuration)
             self._count_under(Counting(self.configuration.definitions))
         self._damaged = False
@@ -227,7 +230,7 @@ class Work:
     def _take_snapshot(self) -> None:
         """Expose the KPIs, once there was a first import."""
         with self._showing:
-            if self._stopping.is_set() or self._importer.position() is None:
+            if self._stopping.is_set() or not self._filled:
                 return
             windows = self.configuration.windows
             snapshot = take_snapshot(self._store, self._counting, windows, self._now())

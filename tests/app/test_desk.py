@@ -49,14 +49,21 @@ def test_a_reload_that_is_refused_is_logged_with_the_file_and_every_problem(
     assert not work.journal.operations.reload_successful
 
 
-def test_an_import_that_found_nothing_is_told_from_one_that_is_under_way(tmp_path: Path) -> None:
+def test_a_source_that_is_empty_has_kpis_once_it_was_imported(tmp_path: Path) -> None:
     with FakeKpiggybank() as bank, closing(SqliteStore(tmp_path / "kpi.db")) as store:
         work = Work(load(f"data_server: {{url: '{bank.url}'}}", {}), store, now=lambda: AT)
         desk = Desk(work, config_file=None, now=lambda: AT, apply=refuse)
-
+        work.take_snapshot()
         assert desk.unready() == "no KPIs yet: the first import is not finished"
+
         work.import_now()
-        assert desk.unready() == "no KPIs yet: nothing to import so far"
+
+        assert desk.unready() is None
+        answer = desk.metrics(accept="", gzip=False, names=())
+        lines = answer.content.decode().splitlines()
+        assert 'kpi_sign_in_attempts{window="1d"} 0.0' in lines
+        assert 'kpi_bounce_ratio{window="1d"} NaN' in lines
+        assert desk.page().kpis
 
 
 def test_the_page_names_the_reports_that_there_are(tmp_path: Path) -> None:
