@@ -295,13 +295,13 @@ def _stopped(stage: Stage) -> Iterator[None]:
 
 
 def _corrupted(stage: Stage) -> Iterator[None]:
-    """Half of the file is overwritten, and what was set aside of it is taken away at last."""
+    """Half of the file is overwritten; what was set aside before has been looked after."""
+    for path in stage.directory.glob(f"{stage.database.name}.damaged-*"):
+        path.unlink()
     with closing(sqlite3.connect(stage.database, timeout=30)) as db:
         db.execute("pragma wal_checkpoint(truncate)")  # so that the file is all there is
     damage(stage.database, share=0.5)
     yield
-    for path in stage.directory.glob(f"{stage.database.name}.damaged-*"):
-        path.unlink()
 
 
 def _source(name: str, says: str = "", *written: str, at_times: bool = False) -> Fault:

@@ -171,7 +171,7 @@ def _let_faults_come(
 def _compared(stage: Stage) -> tuple[int, tuple[str, ...]]:
     """Compare every report, and every one by segment, with the truth."""
     days = stage.bank.right()["days"]
-    known: Mapping[str, object] = stage.report("segmentations", None)
+    known: Mapping[str, object] = stage.report("segmentations", None) or {}
     whole = (*expected.BY_DAY, *expected.OVER_TIME, "new_user")
     asked: list[tuple[str, str | None]] = [(name, None) for name in whole]
     asked += [(name, segmentation) for name in expected.SEGMENTED for segmentation in known]
