@@ -18,12 +18,13 @@ from exporter.web.server import ListenError
 TEXT = "serve against a fake KPIggybank that is started along with it, on a temporary store"
 DAYS = 91
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 add_arguments = serve.add_arguments
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon listens to it
     try:
         return _run(options)
     except KeyboardInterrupt:
@@ -31,6 +32,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    asked: list[int] = []
+    for number in _ENDING:  # a process that is half started could not be ended
+        signal.signal(number, lambda number, _: asked.append(number))
     with (
         tempfile.TemporaryDirectory(prefix="kpi-exporter-demo-") as folder,
         subprocess.Popen(  # noqa: S603 -- our own module
@@ -40,6 +44,10 @@ def _run(options: argparse.Namespace) -> int:
         ) as fake,
     ):
         try:
+            for number in _ENDING:  # until the daemon listens to them
+                signal.signal(number, signal.default_int_handler)
+            if asked:
+                raise KeyboardInterrupt
             address = _address(fake)
             configuration = load(_configuration(address, Path(folder)), {})
             return app.serve(
