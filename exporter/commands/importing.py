@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     try:
         with (
             closing(open_source(configuration.data_server)) as source,
-            store_of(configuration) as (store, counting),
+            store_of(configuration, made=True) as (store, counting),
             show,
         ):
             for portion in _portions(source, store, counting, configuration, options, began):

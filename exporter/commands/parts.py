@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 from exporter.config import Configuration, load
 from exporter.domain.counting import Counting
-from exporter.ports import Store
-from exporter.wiring import open_store
+from exporter.ports import Store, StoreError
+from exporter.wiring import is_there, open_store
 
 
 def configuration_of(options: argparse.Namespace) -> Configuration:
@@ -18,12 +18,19 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
 
 
 @contextmanager
-def store_of(configuration: Configuration) -> Iterator[tuple[Store, Counting]]:
+def store_of(
+    configuration: Configuration, *, made: bool = False
+) -> Iterator[tuple[Store, Counting]]:
     """Open the store with the definitions that its tallies are counted under.
 
     They are the configuration's, unless the daemon has still to recount under those. Raises
-    `StoreError`.
+    `StoreError`, for a file that is not there as well, unless it is to be made.
     """
+    if not made and not is_there(configuration.store):
+        raise StoreError(
+            f"{configuration.store.url} is not there: the first import makes it, and a path is"
+            " looked for from the directory that a command is run in"
+        )
     with closing(open_store(configuration.store)) as store:
         yield store, count_under_what_is_in_force(store, configuration)
 

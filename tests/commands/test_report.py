@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.cli import main
+from exporter.stores.sqlite import SqliteStore
 from tests.builders import AT, RETURNING, persona, row, sqlite_store
 from tests.daemon import write_config
 
@@ -117,6 +118,7 @@ def test_a_report_of_a_flow_that_is_not_defined_is_not_said_to_be_there(
         outcomes={"shown": first, "engaged": first, "signed_in": {"event": "a"}},
         segmentations={},
     )
+    SqliteStore(tmp_path / "kpi.db").close()
 
     assert main(["report", f"--config.file={config}", "new_user"]) == 1
 
