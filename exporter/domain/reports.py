@@ -85,8 +85,10 @@ def segmented(name: str) -> bool:
     return name in _DAILY or name in _FLOW_TOTALS
 
 
-def report(name: str, days: Days, definitions: Definitions, layout: Layout) -> dict[str, Any]:
-    """Make a report of counts by day.
+def report(
+    name: str, days: Days, definitions: Definitions, layout: Layout, *, by_segment: bool = False
+) -> dict[str, Any]:
+    """Make a report of counts by day; `Total` and steps are there without any data, too.
 
     Raises `UnknownReport` for a name that is none of `DATA_REPORTS`, or that speaks of a flow
     which these definitions do not have.
@@ -96,17 +98,19 @@ def report(name: str, days: Days, definitions: Definitions, layout: Layout) -> d
         for day, of in days.items()
     }
     if name in _DAILY:
-        return _daily(_DAILY[name], counted)
+        return _daily(_DAILY[name], counted, by_segment=by_segment)
     flow = _FLOW_OVER_TIME.get(name) or _FLOW_TOTALS.get(name)
     if flow is None or flow not in layout.steps:
         raise UnknownReport(name)
     if name in _FLOW_TOTALS:
-        return _flow_totals(flow, days, layout)
-    return _flow_over_time(flow, counted)
+        return _flow_totals(flow, days, layout, by_segment=by_segment)
+    return _flow_over_time(flow, counted, layout)
 
 
-def _daily(daily: _Daily, days: Mapping[date, Mapping[str, Counted]]) -> dict[str, Any]:
-    result: dict[str, list[dict[str, Any]]] = {}
+def _daily(
+    daily: _Daily, days: Mapping[date, Mapping[str, Counted]], *, by_segment: bool
+) -> dict[str, Any]:
+    result: dict[str, list[dict[str, Any]]] = {} if by_segment else {TOTAL: []}
     compute = KPIS[daily.kpi].compute
     for day, segments in days.items():
         for segment, counted in segments.items():
@@ -117,8 +121,8 @@ def _daily(daily: _Daily, days: Mapping[date, Mapping[str, Counted]]) -> dict[st
     return result
 
 
-def _flow_totals(flow: str, days: Days, layout: Layout) -> dict[str, Any]:
-    totals: dict[str, Counts] = {}
+def _flow_totals(flow: str, days: Days, layout: Layout, *, by_segment: bool) -> dict[str, Any]:
+    totals: dict[str, Counts] = {} if by_segment else {TOTAL: {}}
     for segments in days.values():
         for segment, counts in segments.items():
             add(totals.setdefault(segment, {}), counts)
@@ -126,24 +130,24 @@ def _flow_totals(flow: str, days: Days, layout: Layout) -> dict[str, Any]:
     return {
         segment: {step: counts.get(slot, 0) for step, slot in steps.items()}
         for segment, counts in totals.items()
-        if any(slot in counts for slot in steps.values())
+        if not by_segment or any(slot in counts for slot in steps.values())
     }
 
 
 def _flow_over_time(
-    flow: str, days: Mapping[date, Mapping[str, Counted]]
+    flow: str, days: Mapping[date, Mapping[str, Counted]], layout: Layout
 ) -> dict[str, dict[str, float | None]]:
-    result: dict[str, dict[str, float | None]] = {}
+    result: dict[str, dict[str, float | None]] = {step: {} for step in layout.steps[flow]}
     compute = KPIS["flow_step_ratio"].compute
     for day, segments in days.items():
         counted = segments[TOTAL]
-        if not any(counted[slot] for slot in counted.layout.steps[flow].values()):
+        if not any(counted[slot] for slot in layout.steps[flow].values()):
             continue
         for (name, step), number in compute(counted):
             if name == flow:
                 reached = number.numerator
                 share = _defined(number.value) if number.denominator or reached else 0.0
-                result.setdefault(step, {})[day.isoformat()] = share
+                result[step][day.isoformat()] = share
     return result
 
 

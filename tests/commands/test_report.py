@@ -74,7 +74,7 @@ def test_a_report_without_a_day_is_a_heading(
 ) -> None:
     seen = report(config, capsys, monkeypatch, width, "sites", "--from=2030-01-01")
 
-    assert (seen.tables, seen.width) == (1, len("│ date │"))
+    assert (seen.tables, seen.width) == (1, len("│ date │ Total │"))
 
 
 def test_a_name_is_only_text(

@@ -12,6 +12,7 @@ from exporter.domain.reports import (
     milestones,
     report,
     segmentations,
+    segmented,
 )
 from exporter.domain.tally import Counts, tally
 from exporter.domain.tally import add as add_counts
@@ -38,7 +39,7 @@ def made(name: str, *blobs: dict[str, Any], segmentation: str = "") -> dict[str,
         if key.segmentation == segmentation:
             into = days.setdefault(day_of(key.hour), {}).setdefault(key.segment, {})
             add_counts(into, counts)
-    return report(name, days, persona(), reader().layout)
+    return report(name, days, persona(), reader().layout, by_segment=bool(segmentation))
 
 
 def entries(report: dict[str, Any], column: str = "Total") -> dict[str, float | None]:
@@ -59,8 +60,20 @@ def test_a_day_is_of_utc_and_of_the_timestamp() -> None:
 
 
 @pytest.mark.parametrize("name", DATA_REPORTS)
-def test_without_interactions_a_report_is_empty(name: str) -> None:
-    assert made(name) == {}
+def test_without_interactions_a_report_keeps_its_shape(name: str) -> None:
+    nothing, step = made(name), "1 - Enter email"
+    match name:
+        case "new_user":
+            assert (nothing["Total"][step], set(nothing["Total"].values())) == (0, {0})
+        case "new_user_time":
+            assert (nothing[step], len(nothing)) == ({}, 4)
+        case _:
+            assert nothing == {"Total": []} or set(map(len, nothing.values())) == {0}
+
+
+@pytest.mark.parametrize("name", [name for name in DATA_REPORTS if segmented(name)])
+def test_by_segment_only_those_with_interactions_are_there(name: str) -> None:
+    assert made(name, segmentation="OS") == {}
 
 
 def test_a_day_without_interactions_is_left_out() -> None:
@@ -120,7 +133,10 @@ def test_a_step_that_nobody_reached_has_share_0_and_without_a_first_step_it_is_u
 
 @pytest.mark.parametrize("name", ["new_user_time", "password_reset", "add_email"])
 def test_a_day_without_a_blob_of_the_flow_is_left_out(name: str) -> None:
-    assert made(name, on(1, SHOWN, PASSWORD), on(2, "staging_continuation")) == {}
+    found = made(name, on(1, SHOWN, PASSWORD), on(2, "staging_continuation"))
+
+    assert found == made(name)
+    assert set(map(len, found.values())) == {0}
 
 
 def test_the_new_user_flow_adds_up_the_days() -> None:

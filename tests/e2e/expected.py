@@ -84,7 +84,9 @@ def report(name: str, days: Mapping[str, Any], segmentation: str | None = None) 
         ]
         for segment, by_day in columns.items()
     }
-    return {segment: entries for segment, entries in made.items() if entries}
+    return {
+        segment: entries for segment, entries in made.items() if entries or segmentation is None
+    }
 
 
 def _over_time(flow: str, days: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
@@ -92,9 +94,10 @@ def _over_time(flow: str, days: Mapping[str, Any]) -> dict[str, dict[str, float 
     for day, of in days.items():
         steps = of["Total"]["flows"][flow]
         first = next(iter(steps.values()))
-        if any(steps.values()):
-            for step, n in steps.items():
-                made.setdefault(step, {})[day] = _defined(share(n, first)) if n or first else 0
+        for step, n in steps.items():
+            shares = made.setdefault(step, {})
+            if any(steps.values()):
+                shares[day] = _defined(share(n, first)) if n or first else 0
     return made
 
 
@@ -103,7 +106,7 @@ def _totals(columns: Mapping[str, Mapping[str, Tally]]) -> dict[str, dict[str, i
     for segment, by_day in columns.items():
         flows = [tally["flows"]["new_user"] for tally in by_day.values()]
         steps = {step: sum(flow[step] for flow in flows) for step in flows[0]}
-        if any(steps.values()):
+        if any(steps.values()) or segment == "Total":
             made[segment] = steps
     return made
 
