@@ -45,7 +45,7 @@ class Board(Protocol):
         """Return a report, ready for JSON: no NaN, an undefined ratio is None.
 
         `start` and `end` are Unix seconds, both days included. Raises `UnknownReport` and
-        `InvalidSegmentation` (`exporter.domain.reports`).
+        `InvalidSegmentation` (`exporter.domain.reports`), and `StoreError` (`exporter.ports`).
         """
         ...
 

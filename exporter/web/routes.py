@@ -15,6 +15,7 @@ import structlog
 from tornado.web import Application, HTTPError, RequestHandler
 
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
+from exporter.ports import StoreError
 from exporter.web.access import Access
 from exporter.web.board import Board
 from exporter.web.render import PageTemplate
@@ -213,6 +214,9 @@ class _Report(_Route):
             raise Refused(HTTPStatus.NOT_FOUND, "Unknown report") from None
         except InvalidSegmentation:
             raise Refused(HTTPStatus.BAD_REQUEST, "Invalid segmentation") from None
+        except StoreError as problem:
+            _log.error("report not read", path=self.request.path, problem=str(problem))
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read.") from None
         self.set_header("Content-Type", _JSON)
         self.finish(content)
 

@@ -8,6 +8,7 @@ import pytest
 import requests
 from structlog.typing import EventDict
 
+from exporter.ports import StoreError
 from exporter.web import WebServer
 from tests.web.conftest import FakeBoard, Serve
 
@@ -151,6 +152,22 @@ class TestReports:
     def test_an_unknown_report_is_not_found(self, server: WebServer) -> None:
         answer = ask(server, "/data/hosts")
         assert (answer.status_code, answer.text) == (404, "Unknown report")
+
+    def test_a_store_that_cannot_be_read_is_said_in_one_line_here_and_in_the_log(
+        self, server: WebServer, board: FakeBoard, logs: list[EventDict]
+    ) -> None:
+        board.broken = StoreError("kpi.db is away")
+        answer = ask(server, "/data/sites")
+        assert (answer.status_code, answer.text) == (503, "The store cannot be read.")
+        assert answer.headers["Retry-After"]
+        assert [entry for entry in logs if entry["log_level"] == "error"] == [
+            {
+                "event": "report not read",
+                "log_level": "error",
+                "path": "/data/sites",
+                "problem": "kpi.db is away",
+            }
+        ]
 
     def test_bytes_that_are_no_text_are_refused(self, server: WebServer) -> None:
         assert ask(server, "/data/sites?segmentation=%ff").status_code == 400
