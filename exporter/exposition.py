@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from math import nan
@@ -206,8 +207,7 @@ class Exposition:
 
     def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Scrape:
         """Answer a scrape: in the format by `accept`, of all families or those in `names`."""
-        _, content_type = text_format.choose_encoder(accept)
-        name = OPENMETRICS if "openmetrics" in content_type else TEXT
+        name = OPENMETRICS if _prefers_openmetrics(accept) else TEXT
         snapshot, part, marks = self._published
         end = _EOF if name == OPENMETRICS else b""
         if names:
@@ -219,6 +219,21 @@ class Exposition:
         rest = _render(_registry(lambda: metrics), name) + end
         content = part.gzip_with(rest) if compress else part.plain + rest
         return Scrape(content_type=name, encoding="gzip" if compress else "", content=content)
+
+
+def _prefers_openmetrics(accept: str) -> bool:
+    """Say whether a client with this `Accept` would rather have OpenMetrics (RFC 9110, 12.5.1).
+
+    Prometheus puts the formats of its `scrape_protocols` in order by their weights.
+    """
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((p[2:].strip() for p in parameters if p.startswith("q=")), "1")
+        with suppress(ValueError):
+            weights[kind] = max(float(weight), weights.get(kind, 0))
+    openmetrics = weights.get("application/openmetrics-text", 0)
+    return openmetrics > 0 and openmetrics >= weights.get("text/plain", 0)
 
 
 def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:

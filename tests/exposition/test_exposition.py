@@ -99,6 +99,9 @@ def test_the_strict_parser_reads_openmetrics_and_finds_what_is_in_the_text(
         ("text/html", TEXT),
         ("application/openmetrics-text; version=1.0.0,text/plain;q=0.5", OPENMETRICS),
         (PROMETHEUS, OPENMETRICS),
+        ("application/openmetrics-text;q=0, text/plain", TEXT),
+        ("text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5", TEXT),
+        ("application/openmetrics-text;q=much", TEXT),
     ],
 )
 def test_the_format_is_by_accept(exposition: Exposition, accept: str, content_type: str) -> None:
