@@ -21,10 +21,10 @@ from exporter.commands import (
     serve,
     verify,
 )
-from exporter.commands.failure import Failure
+from exporter.commands.failure import Failure, Misuse
 from exporter.config import ConfigurationError
 
-DONE, FAILED = 0, 1  # 2, wrong usage, is argparse's
+DONE, FAILED, MISUSED = 0, 1, 2  # 2 is argparse's as well
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # adapters translate what befalls other files
 DEFAULT_CONFIG = Path("kpi-exporter.yml")
 
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(str(problem))  # each line names the file and the place in it
     except Failure as problem:
         _say(f"kpi-exporter {options.command}: {problem}")
+        return MISUSED if isinstance(problem, Misuse) else FAILED
     except BrokenPipeError:  # the reader of a pipe left: nothing more to say to it
         _leave_output()
     except OSError as problem:

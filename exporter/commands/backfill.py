@@ -14,7 +14,7 @@ import structlog
 
 from exporter.app import now
 from exporter.backfill import Grid, History
-from exporter.commands.failure import Failure
+from exporter.commands.failure import Failure, Misuse
 from exporter.commands.parts import configuration_of, instant, store_of
 from exporter.commands.progress import go_through
 from exporter.config import Configuration
@@ -91,6 +91,8 @@ def _label(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    if options.start and options.end and options.start >= options.end:
+        raise Misuse(_disordered(options.start, options.end))
     configuration = configuration_of(options)
     log = structlog.get_logger()
     began = now()
@@ -121,7 +123,7 @@ def _grid(options: argparse.Namespace, store: Store) -> Grid:
     end = min(options.end or _exposed_since(store) or now(), now()).replace(microsecond=0)
     start = options.start or end - DEFAULT_LENGTH
     if start >= end:
-        raise Failure(f"--from {start.isoformat()} is not before --to {end.isoformat()}")
+        raise Failure(_disordered(start, end))
     oldest = next((row.start for row in store.by_hour(0, hour_of(end) + 1, ("",))), None)
     if oldest is None:
         raise Failure(f"nothing is held from before {end.isoformat()}; run an import first")
@@ -129,6 +131,10 @@ def _grid(options: argparse.Namespace, store: Store) -> Grid:
         start = start_of(oldest)
         structlog.get_logger().info("nothing is held from before", start=start.isoformat())
     return Grid(start=start, end=max(start, end), step=options.step)
+
+
+def _disordered(start: datetime, end: datetime) -> str:
+    return f"--from {start.isoformat()} is not before --to {end.isoformat()}"
 
 
 def _exposed_since(store: Store) -> datetime | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from exporter.app import now
 from exporter.commands.explained import Question, lines
-from exporter.commands.failure import Failure
+from exporter.commands.failure import Failure, Misuse
 from exporter.commands.parts import configuration_of, day, store_of
 from exporter.commands.progress import go_through
 from exporter.config import Configuration
@@ -85,7 +85,7 @@ def _formulas(options: argparse.Namespace, counting: Counting) -> Sequence[Formu
         if wanted is None:
             continue
         if name not in family.labels:
-            raise Failure(f"{family.name} has no label {name!r}")
+            raise Misuse(f"{family.name} has no label {name!r}")
         place = family.labels.index(name) - 1  # the first label is the window
         there = dict.fromkeys(formula.labels[place] for formula in chosen)
         if wanted not in there:

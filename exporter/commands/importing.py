@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from exporter.app import now
-from exporter.commands.failure import Failure
+from exporter.commands.failure import Failure, Misuse
 from exporter.commands.parts import configuration_of, instant, store_of
 from exporter.config import Configuration
 from exporter.domain.counting import Counting
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.since and options.until and options.since >= options.until:
-        raise Failure(f"--since {options.since} is not before --until {options.until}")
+        raise Misuse(f"--since {options.since} is not before --until {options.until}")
     configuration = configuration_of(options)
     began = now()
     counts = dict.fromkeys(RESULTS, 0)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from exporter.app import now
-from exporter.commands.failure import Failure
+from exporter.commands.failure import Failure, Misuse
 from exporter.commands.parts import configuration_of, printable, store_of
 from exporter.domain.windows import EPOCH
 from exporter.ports import RejectedRow, Store, StoreError
@@ -45,11 +45,11 @@ def _limit(text: str) -> int:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.action == "show" and options.id is None:
-        raise Failure("show which? `kpi-exporter rejected` lists them")
+        raise Misuse("show which? `kpi-exporter rejected` lists them")
     if options.action == "list" and options.id is not None:
-        raise Failure(f"`kpi-exporter rejected show {options.id}` shows one row")
+        raise Misuse(f"`kpi-exporter rejected show {options.id}` shows one row")
     if options.action == "retry" and options.all == (options.id is not None):
-        raise Failure("retry which? either an ID or --all")
+        raise Misuse("retry which? either an ID or --all")
     try:
         with store_of(configuration_of(options)) as (store, counting):
             if options.action == "list":

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from exporter.commands.failure import Failure
+from exporter.commands.failure import Failure, Misuse
 from exporter.commands.parts import configuration_of, day, store_of
 from exporter.domain.reports import (
     REPORTS,
@@ -30,17 +30,23 @@ TEXT = "print a report"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", metavar="NAME", help=", ".join(REPORTS))
+    parser.add_argument("name", type=_name, metavar="NAME", help=", ".join(REPORTS))
     parser.add_argument("--segmentation", metavar="NAME", help="by segment instead of in total")
     parser.add_argument("--from", dest="first", type=day, metavar="DATE", help="the first day")
     parser.add_argument("--to", dest="last", type=day, metavar="DATE", help="the last day")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
 
 
+def _name(text: str) -> str:
+    if text not in REPORTS:
+        raise argparse.ArgumentTypeError(f"no report {text!r}; there are {', '.join(REPORTS)}")
+    return text
+
+
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.first and options.last and options.first > options.last:
-        raise Failure(f"--from {options.first} is after --to {options.last}")
+        raise Misuse(f"--from {options.first} is after --to {options.last}")
     content = _read(options)
     if options.format == "json":
         json.dump(content, sys.stdout, indent=2, allow_nan=False)

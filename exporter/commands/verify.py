@@ -4,7 +4,7 @@ import argparse
 
 import structlog
 
-from exporter.commands.failure import Failure
+from exporter.commands.failure import Failure, Misuse
 from exporter.commands.parts import configuration_of, day, store_of
 from exporter.commands.progress import go_through
 from exporter.domain.interaction import HOURS_PER_DAY
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.first > options.last:
-        raise Failure(f"--from {options.first} is after --to {options.last}")
+        raise Misuse(f"--from {options.first} is after --to {options.last}")
     configuration = configuration_of(options)
     wrong = 0
     try:

@@ -111,12 +111,22 @@ def test_wrong_usage_is_exit_code_2(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("--from=2013-07-02", "--to=2013-07-01"), 2), (("--from=9998-07-02",), 1)],
+)
+def test_a_range_must_begin_before_it_ends_or_before_the_clock(
+    config: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int
+) -> None:
+    assert backfill(config, *arguments) == code
+
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("kpi-exporter backfill: --from ")
+    assert "T00:00:00+00:00 is not before --to " in said
+
+
+@pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (
-            ("--from=2013-07-02", "--to=2013-07-01"),
-            "--from 2013-07-02T00:00:00+00:00 is not before --to 2013-07-01T00:00:00+00:00",
-        ),
         (
             ("--from=2012-07-02", "--to=2013-07-01"),
             "nothing is held from before 2013-07-01T00:00:00+00:00; run an import first",

@@ -150,7 +150,6 @@ def test_a_row_from_the_future_stays_until_its_time_has_come(
     [
         (("list", "x"), "`kpi-exporter rejected show x` shows one row"),
         (("show",), "show which? `kpi-exporter rejected` lists them"),
-        (("show", "x"), "no rejected row 'x'; `kpi-exporter rejected` lists those that are kept"),
         (("retry",), "retry which? either an ID or --all"),
         (("retry", "empty", "--all"), "retry which? either an ID or --all"),
     ],
@@ -159,9 +158,21 @@ def test_a_row_from_the_future_stays_until_its_time_has_come(
 def test_what_is_not_said_clearly_is_asked_for(
     config: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], complaint: str
 ) -> None:
-    assert rejected(config, *arguments) == 1
+    assert rejected(config, *arguments) == 2
 
     assert capsys.readouterr().err.splitlines()[-1] == f"kpi-exporter rejected: {complaint}"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_row_that_is_not_there_cannot_be_shown(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rejected(config, "show", "x") == 1
+
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "kpi-exporter rejected: no rejected row 'x'; `kpi-exporter rejected` lists those that are"
+        " kept"
+    )
 
 
 def test_an_id_that_does_not_print_can_be_listed_and_asked_for(

@@ -132,7 +132,17 @@ def test_days_in_the_wrong_order_are_refused(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("sites", "--from=2013-07-02", "--to=2013-07-01")
-    assert main(["report", f"--config.file={config}", *arguments]) == 1
+    assert main(["report", f"--config.file={config}", *arguments]) == 2
 
     refused = "kpi-exporter report: --from 2013-07-02 is after --to 2013-07-01\n"
     assert capsys.readouterr().err == refused
+
+
+def test_a_report_that_no_configuration_has_is_wrong_usage(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["report", f"--config.file={config}", "conversions"])
+
+    assert ended.value.code == 2
+    assert "no report 'conversions'; there are sites, sites_median," in capsys.readouterr().err

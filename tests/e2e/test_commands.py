@@ -58,7 +58,7 @@ def test_a_range_that_ends_before_it_begins_is_refused(tmp_path: Path) -> None:
         cwd=tmp_path,
     )  # fmt: skip
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "is not before --until" in done.stderr
 
 

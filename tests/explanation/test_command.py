@@ -218,7 +218,6 @@ def test_nobody_knows_how_late_a_first_import_or_a_copy_was(
     ("arguments", "complaint"),
     [
         (("bounce_ratio", "--window=2d"), "no window '2d'; there are 1d, 7d"),
-        (("bounce_ratio", "--flow=new_user"), "kpi_bounce_ratio has no label 'flow'"),
         (
             ("flow_completion_ratio", "--flow=x"),
             "no flow 'x'; there are 'general_progress', 'new_user', 'password_reset', 'add_email'",
@@ -241,6 +240,16 @@ def test_what_there_is_not_is_said_with_what_there_is(
     assert explain(config, *arguments) == 1
 
     assert capsys.readouterr().err.splitlines()[-1] == f"kpi-exporter explain: {complaint}"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_flow_of_a_kpi_without_flows_is_wrong_usage(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explain(config, "bounce_ratio", "--flow=new_user") == 2
+
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == "kpi-exporter explain: kpi_bounce_ratio has no label 'flow'"
 
 
 @pytest.mark.parametrize(

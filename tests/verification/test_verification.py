@@ -155,7 +155,7 @@ def test_it_looks_at_no_more_than_it_was_told_to(store: SqliteStore, config: Pat
 def test_a_range_that_ends_before_it_begins_is_refused(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert verify(config, "--from=2013-07-02", "--to=2013-07-01") == 1
+    assert verify(config, "--from=2013-07-02", "--to=2013-07-01") == 2
     assert "--from 2013-07-02 is after --to 2013-07-01" in capsys.readouterr().err
 
 
