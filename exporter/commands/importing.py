@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " import.history back)",
     )
     parser.add_argument(
-        "--until", type=instant, metavar="TIME", help="until before this ISO date or timestamp"
+        "--until",
+        type=instant,
+        metavar="TIME",
+        help="until this ISO date or timestamp; what is of that very instant may come, too",
     )
 
 
