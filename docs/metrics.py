@@ -40,7 +40,7 @@ def full() -> str:
             *_table("### Milestones", (MILESTONE,), series),
             *_table("### The exporter and its data", OPERATIONS, series),
             (
-                f"All together, with about {series['process_* and python_*']} on the process:"
+                f"All together, with {series['process_* and python_*']} on the process:"
                 f" {sum(series.values()):,} series."
             ),
         ]

@@ -21,7 +21,7 @@ from exporter.families import (
 from exporter.operations import Operations
 
 _SUM_AND_COUNT = 2  # of a histogram, beside its buckets
-_PROCESS = 20  # process_* and python_*: what the client library finds on this system, about
+_PROCESS = 16  # process_* and python_*: what the client library finds on Linux
 
 
 def series(configuration: Configuration) -> int:

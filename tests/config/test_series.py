@@ -9,7 +9,7 @@ import pytest
 from exporter.config import Configuration, ConfigurationError, load, series
 from exporter.config.series import series_by_family
 from exporter.domain.counting import Counting
-from exporter.exposition import kpi_metrics, milestone_metrics, operation_metrics
+from exporter.exposition import Exposition, kpi_metrics, milestone_metrics, operation_metrics
 from exporter.families import SEGMENTS, TOTALS
 from exporter.operations import Operations
 from exporter.snapshot import take_snapshot
@@ -49,9 +49,15 @@ def test_each_family_has_as_many_series_as_the_exposition_renders(
     counted = {
         name.removesuffix("_total"): n for name, n in series_by_family(configuration).items()
     }
-    assert counted.pop("process_* and python_*") > 0
+    del counted["process_* and python_*"]
     with closing(SqliteStore(tmp_path / "kpi.db")) as store:
         assert counted == exposed(configuration, store)
+
+
+def test_the_process_has_as_many_series_as_the_client_library_finds() -> None:
+    text = Exposition(Operations, lambda: "abc").scrape(accept="", compress=False).content
+    lines = [line for line in text.splitlines() if line.startswith((b"process_", b"python_"))]
+    assert series_by_family(load(SOURCE, {}))["process_* and python_*"] == len(lines)
 
 
 def test_persona_has_as_many_series_as_the_arithmetic_says() -> None:
