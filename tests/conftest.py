@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.processes import answers, running, unused_port
 
 CHECKOUT = Path(__file__).parent.parent
+
+# How long an example takes says something of the machine, and of what else it does.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 
 def _program(*names: str, package: str) -> Path:

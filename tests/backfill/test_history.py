@@ -79,7 +79,7 @@ def same(one: float, other: float) -> bool:
     length=st.timedeltas(MINUTE, 9 * HOUR),
     step=st.integers(50, 200),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_sample_is_what_a_scrape_would_have_found(
     rows: list[Row], start: datetime, length: timedelta, step: int
 ) -> None:

@@ -163,7 +163,7 @@ def should_be_held(life: Life) -> dict[str, bytes]:
     return {one.id: one.raw for one in readable if one.timestamp_ms >= ms(OLDEST_LOOKED_AT)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, st.sampled_from([0, 1]))
 @example([post(0), run, post(30), delete(0), run], 1)
 @example([count(0), run, post(100), count(1), run], 1)

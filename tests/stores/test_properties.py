@@ -147,7 +147,6 @@ def test_a_store_always_holds_and_counts_what_came(
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=12,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )
