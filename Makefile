@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-# Files of tests side by side: most of their time they wait for a program that they started.
-PARALLEL := --numprocesses=auto --dist=loadfile
+# Files of tests side by side: most of their time they wait for a program that they started. In their
+# own order: xdist would have those of few tests last, and these are the longest.
+PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## This list

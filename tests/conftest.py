@@ -5,6 +5,7 @@ the test is skipped, with the reason and the command that would help; `make test
 already tried to install it.
 """
 
+import logging
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.processes import answers, running, unused_port
@@ -33,6 +35,18 @@ def _program(*names: str, package: str) -> Path:
             if trial.returncode == 0:
                 return Path(found)
     pytest.skip(f"{names[0]} is missing; as root: apt-get install {package}")
+
+
+@pytest.fixture(autouse=True)
+def logging_is_for_one_test() -> Iterator[None]:
+    """A command sets it up for its process: here, on a standard error that goes with the test."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(handler)
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
