@@ -220,8 +220,8 @@ class Work:
         renewed = renew_store(self.configuration.store)  # which looks through a large file first
         with self._showing:
             self._store = renewed
-            self._filled = False
             self._use(self.configuration)
+            self._filled = self._importer.position() is not None  # it is, if the file was whole
             self._count_under(Counting(self.configuration.definitions))
         self._damaged = False
 

@@ -1,6 +1,8 @@
 """A store that turns out damaged: what the source holds is imported anew, with nobody's help."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,6 +63,26 @@ def test_the_next_import_begins_anew_and_until_it_ends_the_last_kpis_stay(
     assert work.exposition.snapshot is not shown
     kept = str(path.with_name("kpi.db.damaged-1"))
     assert [line["kept"] for line in log if "set aside" in line["event"]] == [kept]
+
+
+def test_a_damaged_interaction_in_a_file_that_is_whole_leaves_the_kpis_going(
+    tmp_path: Path, bank: FakeKpiggybank
+) -> None:
+    path = tmp_path / "kpi.db"
+    work = work_on(path, bank)
+    work.import_now()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("update interactions set body = x'00'")
+
+    work.import_now()  # finds it where imports overlap
+    work.import_now()
+    shown = work.exposition.snapshot
+    work.take_snapshot()
+
+    assert work.journal.operations.runs == {"success": 1, "failure": 2}
+    assert "restore it from a backup" in work.problem
+    assert work.exposition.snapshot is not shown
+    assert [one.name for one in tmp_path.glob("*.damaged-*")] == []
 
 
 def test_a_daemon_that_finds_its_store_damaged_starts_all_the_same(
