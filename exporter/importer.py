@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from exporter.domain.counting import Counting
-from exporter.domain.facts import Verdict
+from exporter.domain.facts import OLDEST_TIMESTAMP_MS, Verdict
 from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
 from exporter.domain.windows import EPOCH, hour_of, ms_of, start_of
 from exporter.pipeline import ahead
@@ -18,7 +18,8 @@ QUIET = timedelta(hours=1)  # in which nothing may have happened, whatever the c
 SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=7)
 FEWEST_ROWS, MOST_ROWS = 5_000, 20_000  # that a window should bring
 BATCH_ROWS = 10_000  # stored at a time
-LONG_AGO, OLDEST = datetime(1, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+OLDEST = EPOCH + timedelta(milliseconds=OLDEST_TIMESTAMP_MS)
 _POSITION = "position"
 _ROUNDED = timedelta(minutes=10)
 BETWEEN_ROUNDED = _ROUNDED / 2

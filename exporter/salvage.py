@@ -4,17 +4,18 @@ What that one holds already stays as it is: it may have been imported since, and
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
 from exporter.domain.counting import Counting
 from exporter.domain.definitions import Definitions
+from exporter.domain.facts import OLDEST_TIMESTAMP_MS
 from exporter.domain.interaction import MS_PER_HOUR, Hour, Stored
 from exporter.domain.windows import hour_of
 from exporter.ports import Batch, Store, StoreDamagedError, StoreError
 
-FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # no timestamp before it is believed
+FIRST: Hour = OLDEST_TIMESTAMP_MS // MS_PER_HOUR
 PORTION = 5_000
 
 
@@ -50,7 +51,7 @@ def _readable(damaged: Store, end: Hour) -> Iterator[Sequence[Stored]]:
 
     What is read at once grows as long as that works, and is halved where it does not.
     """
-    at, hours = hour_of(FIRST), end - hour_of(FIRST)
+    at, hours = FIRST, end - FIRST
     while at < end:
         rows = damaged.interactions(at * MS_PER_HOUR, (at + hours) * MS_PER_HOUR)
         try:

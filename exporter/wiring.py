@@ -21,9 +21,8 @@ def open_source(settings: DataServer) -> Source:
 
 def open_store(settings: StoreSettings) -> Store:
     """Open the store that the address names, and make what is missing. Raises `StoreError`."""
-    scheme, _, rest = settings.url.partition(":")
-    if scheme == "sqlite":
-        return SqliteStore(Path(rest))
+    if (file := _file(settings)) is not None:
+        return SqliteStore(file)
     from exporter.stores.couchdb import CouchdbStore  # noqa: PLC0415
 
     return CouchdbStore(
@@ -36,8 +35,8 @@ def open_store(settings: StoreSettings) -> Store:
 
 def is_there(settings: StoreSettings) -> bool:
     """Say whether a store's file exists; of a CouchDB, only the server can tell."""
-    scheme, _, rest = settings.url.partition(":")
-    return scheme != "sqlite" or Path(rest).exists()
+    file = _file(settings)
+    return file is None or file.exists()
 
 
 def renew_store(settings: StoreSettings) -> Store:
@@ -45,10 +44,14 @@ def renew_store(settings: StoreSettings) -> Store:
 
     Only a file is set aside; the data of a CouchDB is its own server's.
     """
-    scheme, _, rest = settings.url.partition(":")
-    aside = set_aside(Path(rest)) if scheme == "sqlite" else None
-    if aside is not None:
+    file = _file(settings)
+    if file is not None and (aside := set_aside(file)) is not None:
         structlog.get_logger().error(
             "damaged store set aside, what the source holds is imported anew", kept=str(aside)
         )
     return open_store(settings)
+
+
+def _file(settings: StoreSettings) -> Path | None:
+    scheme, _, rest = settings.url.partition(":")
+    return Path(rest) if scheme == "sqlite" else None

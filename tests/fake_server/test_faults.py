@@ -321,3 +321,16 @@ def _one_answer(bank: FakeKpiggybank) -> bytes:
     with socket.create_connection((url.hostname, url.port), timeout=5) as connection:
         connection.sendall(f"GET {url.path} HTTP/1.1\r\nHost: fake\r\n\r\n".encode())
         return connection.recv(65_536)
+
+
+@pytest.mark.parametrize("name", ["malformed", "poison"])
+def test_spoilt_rows_that_are_stored_are_counted_and_served_in_their_range(name: str) -> None:
+    with FakeKpiggybank() as bank:
+        bank.add([{"timestamp": 1}])
+
+        bank.spoil(name, UNTIL)
+
+        at = int(UNTIL.timestamp() * 1000)
+        served = get(bank, f"?start={at}&end={at}")[1]
+        assert served.count(f'"id":"{name}-'.encode()) == bank.stored - 1 > 1
+        assert get(bank, "/count")[1] == str(bank.stored).encode()

@@ -10,12 +10,9 @@ from time import monotonic
 
 from exporter.domain.counting import Counting
 from exporter.domain.sweeps import Sweeps
-from exporter.importer import Importer
-from exporter.reconciler import Reconciler
-from exporter.sources.kpiggybank import Kpiggybank
-from exporter.stores.sqlite import SqliteStore
 from fake_server import Crowd, FakeKpiggybank, Lateness
 from tests.builders import persona
+from tests.importer.live import Live
 from tests.truth import days
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,39 +46,20 @@ def measure(directory: Path, *, rows: int, days_long: int, imports: int, sweeps:
     begun = monotonic()
     length = timedelta(days=days_long)
     crowd = Crowd(seed=7, per_day=rows / days_long, lateness=LATENESS)
-    end = SINCE + length
-    plans = crowd.plans(SINCE, end)
-    arriving = sorted(plans, key=lambda plan: plan.arrives_ms)
+    plans = crowd.plans(SINCE, SINCE + length)
     every = (length + AT_LAST) / imports
     counting = Counting(persona())
-    history, retention = timedelta(days=30), timedelta(days=400)
     with FakeKpiggybank() as bank:
-        source = Kpiggybank(bank.url, timeout=timedelta(seconds=30), headers={})
-        store = SqliteStore(directory / "kpi.db")
-        store.count_under(counting)
-        reconciler = Reconciler(
-            Importer(source, store, history=history),
-            source,
-            store,
-            history=history,
-            retention=retention,
-            sweeps=sweeps,
+        live = Live(
+            directory, bank, plans, counting=counting, history=timedelta(days=30), sweeps=sweeps
         )
-        came = 0
         for n in range(1, imports + 1):
-            now = SINCE + n * every
-            now_ms = int(now.timestamp() * 1000)
-            first = came
-            while came < len(arriving) and arriving[came].arrives_ms <= now_ms:
-                came += 1
-            bank.fill(arriving[first:came])
-            for _ in reconciler.import_all(counting, now):
-                pass
+            live.import_at(SINCE + n * every)
         return Figures(
             stored=bank.stored,
             imports=imports,
             fetched=bank.stats["rows"]["/wsapi/interaction_data"],
-            right=days(store, counting) == bank.truth.days(),
-            missing=reconciler.balance().missing,
+            right=days(live.store, counting) == bank.truth.days(),
+            missing=live.reconciler.balance().missing,
             seconds=monotonic() - begun,
         )

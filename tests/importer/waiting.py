@@ -12,12 +12,9 @@ from rich.console import Console
 
 from exporter.domain.counting import Counting
 from exporter.domain.sweeps import Sweeps
-from exporter.importer import Importer
-from exporter.reconciler import Reconciler
-from exporter.sources.kpiggybank import Kpiggybank
-from exporter.stores.sqlite import SqliteStore
 from fake_server import Crowd, FakeKpiggybank, Lateness
 from tests.builders import fewer_segments
+from tests.importer.live import Live
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,32 +53,16 @@ def waiting(
     begin = SINCE + BEFORE
     end = begin + days * DAY
     plans = Crowd(seed=3, per_day=per_day, lateness=lateness).plans(SINCE, end)
-    arriving = sorted(plans, key=lambda plan: plan.arrives_ms)
-    counting = Counting(fewer_segments())
     missing: list[tuple[float, float, float]] = []
     imported = [0]
     with FakeKpiggybank() as bank:
-        source = Kpiggybank(bank.url, timeout=timedelta(seconds=30), headers={})
-        store = SqliteStore(directory / "kpi.db")
-        store.count_under(counting)
-        reconciler = Reconciler(
-            Importer(source, store, history=HISTORY),
-            source,
-            store,
-            history=HISTORY,
-            retention=timedelta(days=400),
-            sweeps=sweeps,
-        )
-        came = 0
+        counting = Counting(fewer_segments())
+        live = Live(directory, bank, plans, counting=counting, history=HISTORY, sweeps=sweeps)
         for n in range((end - begin) // every):
             now = begin + n * every
-            first = came
-            while came < len(arriving) and arriving[came].arrives_ms <= now.timestamp() * 1000:
-                came += 1
-            bank.fill(arriving[first:came])
-            new = sum(one.added.imported for one in reconciler.import_all(counting, now))
+            new = live.import_at(now)
             imported.append(imported[-1] + (new if n else 0))
-            balance = reconciler.balance()
+            balance = live.reconciler.balance()
             assert balance.source is not None
             assert balance.missing is not None
             if now - begin >= WEEK:
@@ -93,7 +74,7 @@ def waiting(
                         balance.missing / week,
                     )
                 )
-        store.close()
+        live.store.close()
     days_worth, of_source, of_week = map(max, zip(*missing, strict=True))
     return Waiting(days_worth=days_worth, of_source=of_source, of_week=of_week)
 
