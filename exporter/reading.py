@@ -6,6 +6,8 @@ from typing import Any
 
 from exporter.domain.counting import Counting
 from exporter.domain.definitions import TOTAL
+from exporter.domain.facts import OLDEST_TIMESTAMP_MS
+from exporter.domain.interaction import MS_PER_HOUR
 from exporter.domain.reports import (
     DATA_REPORTS,
     InvalidSegmentation,
@@ -17,7 +19,8 @@ from exporter.domain.tally import Counts
 from exporter.domain.windows import day_of, first_hour_of
 from exporter.ports import Store
 
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
+FIRST_DAY = day_of(OLDEST_TIMESTAMP_MS // MS_PER_HOUR)
+LAST_DAY = date(2999, 12, 31)
 
 
 def read_report(
