@@ -22,7 +22,7 @@ HISTORY = f"{(NOW - UNTIL).days + DAYS + 1}d"  # reaches back to its beginning
 
 
 def corpus(rows: int) -> Path:
-    """Give the directory of a corpus of about so many rows over 28 days."""
+    """Return the directory of a corpus of about so many rows over 28 days."""
     directory = CACHE / f"rows-{rows}-{UNTIL:%Y-%m}"
     if not (directory / "corpus.json").exists():
         command = ["--rows", rows, "--days", DAYS, "--until", UNTIL.date()]
@@ -31,7 +31,7 @@ def corpus(rows: int) -> Path:
 
 
 def json_bytes(rows: int) -> int:
-    """Say how large a corpus is."""
+    """Return how large a corpus is."""
     size: int = json.loads((corpus(rows) / "corpus.json").read_text())["bytes"]
     return size
 
@@ -65,8 +65,8 @@ def config_file(folder: Path, url: str) -> Path:
     return config
 
 
-def store_of(rows: int) -> Path:
-    """Give the file of a store that a corpus was imported into, kept in the cache."""
+def open_store_with_definitions(rows: int) -> Path:
+    """Return the file of a store that a corpus was imported into, kept in the cache."""
     schema = b"".join(sql.read_bytes() for sql in sorted(CHECKOUT.glob("exporter/stores/**/*.sql")))
     version = hashlib.blake2b(schema, digest_size=4).hexdigest()
     file = CACHE / f"store-{rows}-{UNTIL:%Y-%m}-{version}.db"
@@ -104,5 +104,5 @@ def last_rows(size: int, limit: int) -> list[Row]:
 
 
 def days_before_the_end(days: int) -> datetime:
-    """Give an instant so many days before a corpus ends."""
+    """Return an instant so many days before a corpus ends."""
     return UNTIL - timedelta(days=days)

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 import requests
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Ignored, Interaction, Row
-from exporter.importer import BATCH_ROWS
+from exporter.ingest.importer import BATCH_ROWS
 from exporter.ports import Batch
 from fake_server import Crowd
 from fake_server.rows import from_plan
@@ -25,14 +25,14 @@ END = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def portions_of(
-    counting: Counting, since: datetime, until: datetime, *, per_day: float
+    evaluator: Evaluator, since: datetime, until: datetime, *, per_day: float
 ) -> Iterator[Batch]:
     """Judge simulated rows as an import does, in order of time."""
     plans = Crowd(seed=8, per_day=per_day).plans(since, until)
     newest_ms = int(END.timestamp() * 1000)
     while records := [from_plan(plan) for plan in islice(plans, BATCH_ROWS)]:
         rows = [Row(r.id, r.blob.encode(errors="backslashreplace")) for r in records]
-        verdicts = counting.read(rows, newest_ms)
+        verdicts = evaluator.read(rows, newest_ms)
         yield Batch(
             interactions=[v for v in verdicts if isinstance(v, Interaction)],
             ignored=[v for v in verdicts if isinstance(v, Ignored)],
@@ -41,7 +41,7 @@ def portions_of(
 
 @contextmanager
 def couchdb() -> Iterator[str]:
-    """Give the address of an empty server."""
+    """Return the address of an empty server."""
     if url := os.environ.get("KPI_TEST_COUCHDB_URL"):
         yield url.rstrip("/")
         return

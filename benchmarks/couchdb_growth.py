@@ -16,9 +16,9 @@ from uuid import uuid4
 
 from benchmarks.couchdb import END, couchdb, portions_of
 from exporter.config import load
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.windows import Window
-from exporter.snapshot import take_snapshot
+from exporter.metrics.snapshot import take_snapshot
 from exporter.stores.couchdb import CouchdbStore
 
 PER_DAY = 1_000
@@ -27,25 +27,27 @@ WINDOWS = tuple(Window(name=f"{days}d", hours=24 * days) for days in (1, 7, 30))
 
 def run(*, days: Sequence[int], runs: int = 5) -> dict[int, float]:
     """Measure with so many days of history before the windows; median seconds by rows held."""
-    counting = Counting(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
+    evaluator = Evaluator(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
     seconds: dict[int, float] = {}
     for history in days:
         since, newest = END - timedelta(days=30 + history), END - timedelta(days=1)
         with couchdb() as address:
             url = address.replace("http", "couchdb", 1) + f"/bench_{uuid4().hex[:8]}"
             with closing(CouchdbStore(url)) as store:
-                store.count_under(counting)
-                for portion in portions_of(counting, since, newest, per_day=PER_DAY):
+                store.use_definitions(evaluator)
+                for portion in portions_of(evaluator, since, newest, per_day=PER_DAY):
                     store.add(portion, END)
                 measured = []
                 for n in range(runs):
                     at = newest + timedelta(minutes=10 * n)
-                    (more,) = portions_of(counting, at, at + timedelta(minutes=10), per_day=144_000)
+                    (more,) = portions_of(
+                        evaluator, at, at + timedelta(minutes=10), per_day=144_000
+                    )
                     began = time.perf_counter()
                     store.add(more, END)
-                    take_snapshot(store, counting, WINDOWS, END)
+                    take_snapshot(store, evaluator, WINDOWS, END)
                     measured.append(time.perf_counter() - began)
-                seconds[store.holdings().interactions] = statistics.median(measured)
+                seconds[store.stats().interactions] = statistics.median(measured)
     return seconds
 
 

@@ -23,7 +23,7 @@ import requests
 
 from benchmarks.couchdb import END, couchdb, portions_of
 from exporter.config import load
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.windows import hour_of
 from exporter.ports import Batch
 from exporter.stores.couchdb import CouchdbStore
@@ -53,13 +53,13 @@ class Measured:
 
 def run(*, rows: int = 200_000, runs: int = 5) -> list[Measured]:
     """Measure the import and the floors, one after the other in each run; medians."""
-    counting = Counting(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
-    portions = list(portions_of(counting, START, END, per_day=rows / DAYS))
+    evaluator = Evaluator(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
+    portions = list(portions_of(evaluator, START, END, per_day=rows / DAYS))
     total = sum(len(p.interactions) + len(p.ignored) for p in portions)
     imports: list[float] = []
     floors: dict[tuple[int, int], list[float]] = {floor: [] for floor in FLOORS}
     for _ in range(runs):
-        imports.append(_timed(lambda server: _import(server, counting, portions)))
+        imports.append(_timed(lambda server: _import(server, evaluator, portions)))
         for size, connections in FLOORS:
             documents = _documents(portions, size)
             floors[size, connections].append(
@@ -94,10 +94,10 @@ def _documents(portions: Sequence[Batch], size: int) -> list[bytes]:
     ]
 
 
-def _import(server: str, counting: Counting, portions: Sequence[Batch]) -> None:
+def _import(server: str, evaluator: Evaluator, portions: Sequence[Batch]) -> None:
     url = server.replace("http", "couchdb", 1) + f"/bench_{uuid4().hex[:8]}"
     with closing(CouchdbStore(url)) as store:
-        store.count_under(counting)
+        store.use_definitions(evaluator)
         for portion in portions:
             store.add(portion, END)
         end = hour_of(END) + 1

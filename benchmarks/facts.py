@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.corpora import rows_of
 from benchmarks.figures import RUNS, Figure, Goal, median
 from exporter.config import load
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Interaction, Row
 
 ROWS = 50_000
@@ -35,7 +35,7 @@ def run(size: int, runs: int = RUNS) -> Iterator[Figure]:
     """Measure in processor time, in turn."""
     rows = rows_of(size, limit=ROWS)
     decode = msgspec.json.Decoder(_Blob, strict=False).decode
-    counting = Counting(load(_CONFIG, {}).definitions)
+    evaluator = Evaluator(load(_CONFIG, {}).definitions)
     bare, whole = [], []
     for _ in range(runs):
         began = time.process_time()
@@ -43,7 +43,7 @@ def run(size: int, runs: int = RUNS) -> Iterator[Figure]:
             _decode_or_none(decode, row.raw)
         bare.append((time.process_time() - began) / len(rows) * 1e6)
         began = time.process_time()
-        _read_and_tally(counting, rows)
+        _read_and_tally(evaluator, rows)
         whole.append((time.process_time() - began) / len(rows) * 1e6)
     yield Figure(what="typed decode alone", value=median(bare), unit="µs")
     yield Figure(
@@ -56,20 +56,20 @@ def run(size: int, runs: int = RUNS) -> Iterator[Figure]:
 
 
 def profile(size: int) -> str:
-    """Say where the time of facts and tally goes; a profiler makes calls dearer than they are."""
+    """Return where the time of facts and tally goes; profiled calls look dearer than they are."""
     rows = rows_of(size, limit=ROWS)
-    counting = Counting(load(_CONFIG, {}).definitions)
-    _read_and_tally(counting, rows)
+    evaluator = Evaluator(load(_CONFIG, {}).definitions)
+    _read_and_tally(evaluator, rows)
     profiler = cProfile.Profile(time.process_time)
-    profiler.runcall(_read_and_tally, counting, rows)
+    profiler.runcall(_read_and_tally, evaluator, rows)
     text = io.StringIO()
     pstats.Stats(profiler, stream=text).strip_dirs().sort_stats("tottime").print_stats(12)
     return text.getvalue()
 
 
-def _read_and_tally(counting: Counting, rows: Sequence[Row]) -> None:
-    verdicts = counting.read(rows, 1 << 62)
-    counting.tally([verdict for verdict in verdicts if isinstance(verdict, Interaction)])
+def _read_and_tally(evaluator: Evaluator, rows: Sequence[Row]) -> None:
+    verdicts = evaluator.read(rows, 1 << 62)
+    evaluator.tally([verdict for verdict in verdicts if isinstance(verdict, Interaction)])
 
 
 def _decode_or_none(decode: object, raw: bytes) -> object:

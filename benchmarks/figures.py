@@ -16,7 +16,7 @@ class Goal:
     at_most: float | None = None
 
     def met(self, value: float) -> bool:
-        """Say whether a value keeps to it."""
+        """Return whether a value keeps to it."""
         return (self.at_least is None or value >= self.at_least) and (
             self.at_most is None or value <= self.at_most
         )
@@ -42,12 +42,12 @@ class Figure:
 
 
 def median(values: list[float]) -> float:
-    """Give the middle one of several runs."""
+    """Return the middle one of several runs."""
     return statistics.median(values)
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Give the value that so large a share of the values does not exceed."""
+    """Return the value that so large a share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 

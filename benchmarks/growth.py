@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from benchmarks import stored
-from benchmarks.corpora import CACHE, CHECKOUT, corpus, served, store_of
+from benchmarks.corpora import CACHE, CHECKOUT, corpus, open_store_with_definitions, served
 from benchmarks.figures import RUNS, median, processor_seconds
 from benchmarks.http_to_sqlite import import_into
 
@@ -46,7 +46,7 @@ def measure(rows: int, runs: int) -> Point:
         for _ in range(runs):
             with tempfile.TemporaryDirectory() as folder:
                 imports.append(import_into(Path(folder), url))
-    file = store_of(rows)
+    file = open_store_with_definitions(rows)
     return Point(
         rows=rows,
         import_processor=median([one.processor for one in imports]),

@@ -19,7 +19,7 @@ import requests
 
 from benchmarks.corpora import DAYS, UNTIL, config_file, corpus, json_bytes, served
 from benchmarks.figures import RUNS, Figure, Goal, median
-from exporter.importer import BATCH_ROWS
+from exporter.ingest.importer import BATCH_ROWS
 
 
 class _Line(msgspec.Struct):
@@ -81,7 +81,7 @@ def import_into(folder: Path, url: str) -> Import:
     """Import a corpus in a process of its own."""
     command = ["import", f"--config.file={config_file(folder, url)}", "--log.format=json"]
     program = (
-        "import resource, sys; from exporter.cli import main; code = main();"
+        "import resource, sys; from exporter.commands.main import main; code = main();"
         " used = resource.getrusage(resource.RUSAGE_SELF);"
         " print(used.ru_maxrss, used.ru_utime + used.ru_stime); sys.exit(code)"
     )

@@ -8,16 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmarks.corpora import UNTIL, last_rows, store_of
+from benchmarks.corpora import UNTIL, last_rows, open_store_with_definitions
 from benchmarks.figures import RUNS, Figure, Goal, median, seconds
 from exporter.config import load
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Interaction, Row
-from exporter.exposition import Exposition
-from exporter.operations import Operations
+from exporter.maintenance.reports import read_report
+from exporter.metrics.exposition import Exposition
+from exporter.metrics.snapshot import take_snapshot
+from exporter.metrics.status import Status
 from exporter.ports import Batch
-from exporter.reading import read_report
-from exporter.snapshot import take_snapshot
 from exporter.stores.sqlite import SqliteStore
 
 CONFIG = load("data_server: {url: http://127.0.0.1/}", {})
@@ -26,43 +26,43 @@ NEW = 1_000
 Clock: TypeAlias = Callable[[Callable[[], object]], float]
 
 
-def _opened(file: Path) -> tuple[SqliteStore, Counting]:
-    store, counting = SqliteStore(file), Counting(CONFIG.definitions)
-    store.count_under(counting)
-    return store, counting
+def _opened(file: Path) -> tuple[SqliteStore, Evaluator]:
+    store, evaluator = SqliteStore(file), Evaluator(CONFIG.definitions)
+    store.use_definitions(evaluator)
+    return store, evaluator
 
 
 def snapshot_seconds(file: Path, timed: Clock = seconds) -> float:
     """Take a snapshot and render it."""
-    store, counting = _opened(file)
+    store, evaluator = _opened(file)
     with closing(store):
-        return timed(lambda: _expose(store, counting))
+        return timed(lambda: _expose(store, evaluator))
 
 
-def _expose(store: SqliteStore, counting: Counting) -> Exposition:
-    exposition = Exposition(Operations, lambda: "")
-    exposition.publish(take_snapshot(store, counting, CONFIG.windows, NOW), ())
+def _expose(store: SqliteStore, evaluator: Evaluator) -> Exposition:
+    exposition = Exposition(Status, lambda: "")
+    exposition.publish(take_snapshot(store, evaluator, CONFIG.windows, NOW), ())
     return exposition
 
 
 def scrape_seconds(file: Path, timed: Clock = seconds) -> float:
     """Answer a scrape, compressed, without what HTTP takes."""
-    store, counting = _opened(file)
+    store, evaluator = _opened(file)
     with closing(store):
-        exposition = _expose(store, counting)
+        exposition = _expose(store, evaluator)
         return timed(lambda: exposition.scrape(accept="", compress=True))
 
 
 def news_seconds(file: Path, rows: Sequence[Row]) -> float:
     """Read, store and count new rows, take a snapshot and render it."""
-    store, counting = _opened(file)
+    store, evaluator = _opened(file)
 
     def take_in() -> None:
-        verdicts = counting.read(rows, 1 << 62)
+        verdicts = evaluator.read(rows, 1 << 62)
         new = [verdict for verdict in verdicts if isinstance(verdict, Interaction)]
         if store.add(Batch(interactions=new), NOW).imported != len(new):
             raise RuntimeError("rows that should be new were not")
-        _expose(store, counting)
+        _expose(store, evaluator)
 
     with closing(store):
         return seconds(take_in)
@@ -70,12 +70,12 @@ def news_seconds(file: Path, rows: Sequence[Row]) -> float:
 
 def report_seconds(file: Path, timed: Clock = seconds) -> float:
     """Make a report over 400 days by one segmentation."""
-    store, counting = _opened(file)
+    store, evaluator = _opened(file)
     first = (UNTIL - timedelta(days=400)).date()
     with closing(store):
         return timed(
             lambda: read_report(
-                store, counting, "bounce_rate", first=first, last=UNTIL.date(), segmentation="OS"
+                store, evaluator, "bounce_rate", first=first, last=UNTIL.date(), segmentation="OS"
             )
         )
 
@@ -84,17 +84,17 @@ def start_seconds(file: Path, timed: Clock = seconds) -> float:
     """Open the store and expose what it holds, as `serve` does before it is ready."""
 
     def start() -> None:
-        store, counting = _opened(file)
+        store, evaluator = _opened(file)
         with closing(store):
-            store.holdings()
-            _expose(store, counting)
+            store.stats()
+            _expose(store, evaluator)
 
     return timed(start)
 
 
 def run(sizes: Sequence[int] = (10_000, 1_000_000), runs: int = RUNS) -> Iterator[Figure]:
     """Measure small and large in turn."""
-    small, large = store_of(min(sizes)), store_of(max(sizes))
+    small, large = open_store_with_definitions(min(sizes)), open_store_with_definitions(max(sizes))
     size = f"{max(sizes) / 1e6:g} million"
     ratios, times = [], []
     for _ in range(runs):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import commands, configuration, metrics, pages, rooms
+from docs import commands, configuration, metrics, pages, packages
 
 HERE = Path(__file__).parent
 PARTS: Mapping[str, tuple[Path, Callable[[], str]]] = {
@@ -16,7 +16,7 @@ PARTS: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "metrics": (HERE.parent / "README.md", metrics.short),
     "metric families": (HERE / "reference/metrics.md", metrics.full),
     "commands": (HERE / "reference/commands.md", commands.commands),
-    "rooms": (HERE / "explanation/architecture.md", rooms.rooms),
+    "packages": (HERE / "explanation/architecture.md", packages.packages),
     "what is not run": (HERE.parent / "CONTRIBUTING.md", pages.not_run),
 }
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
 
-from exporter.cli import command_line
+from exporter.commands.main import command_line
 
 PROGRAM = "kpi-exporter"
 
@@ -26,23 +26,23 @@ def commands() -> str:
 
 
 def subcommands(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
-    """Give the parser of each command, by name."""
+    """Return the parser of each command, by name."""
     (choices,) = (a.choices for a in actions(parser) if isinstance(a.choices, Mapping))
     return dict(choices)
 
 
 def actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Give the arguments of a parser; argparse has no public way to them."""
+    """Return the arguments of a parser; argparse has no public way to them."""
     return list(parser._actions)  # noqa: SLF001
 
 
 def flags(parser: argparse.ArgumentParser) -> list[str]:
-    """Give how the arguments of a command are written, each by its longest form."""
+    """Return how the arguments of a command are written, each by its longest form."""
     return [_written(action) for action in actions(parser)]
 
 
 def common_flags(parsers: Iterable[argparse.ArgumentParser]) -> list[str]:
-    """Give the flags that every command has."""
+    """Return the flags that every command has."""
     first, *rest = parsers
     return [flag for flag in flags(first) if all(flag in flags(other) for other in rest)]
 

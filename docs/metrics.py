@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.config import load
-from exporter.config.series import series_by_family
-from exporter.families import MILESTONE, OPERATIONS, SEGMENTS, TOTALS, Family
+from exporter.metrics.families import MILESTONE, OPERATIONS, SEGMENTS, TOTALS, Family
 
 _SEGMENTED = {family.kpi for family in SEGMENTS}
 _SMALLEST = "data_server: {url: 'http://127.0.0.1:3435/wsapi/interaction_data'}"
@@ -32,7 +31,7 @@ def _short_kpi(family: Family) -> str:
 
 def full() -> str:
     """Write the reference's tables, with types and numbers of series."""
-    series = series_by_family(load(_SMALLEST, {}))
+    series = load(_SMALLEST, {}).series
     return "\n".join(
         [
             *_table("### KPIs", TOTALS, series),

@@ -35,12 +35,12 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Give every page: those at the top of the checkout, and those of docs/."""
+    """Return every page: those at the top of the checkout, and those of docs/."""
     return sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
 
 
 def blocks(page: Path) -> list[Block]:
-    """Give the fenced blocks of a page."""
+    """Return the fenced blocks of a page."""
     text = page.read_text("utf-8")
     found = []
     for fence in _FENCE.finditer(text):
@@ -59,18 +59,18 @@ def blocks(page: Path) -> list[Block]:
 
 
 def prose(page: Path) -> str:
-    """Give a page's text without fenced blocks and comments."""
+    """Return a page's text without fenced blocks and comments."""
     return re.sub(r"<!--.*?-->", "", _FENCE.sub("", page.read_text("utf-8")), flags=re.DOTALL)
 
 
 def links(page: Path) -> Iterator[str]:
-    """Give what a page links to, as written."""
+    """Return what a page links to, as written."""
     without_code = re.sub(r"`[^`\n]*`", "", prose(page))
     return (link["target"] for link in _LINK.finditer(without_code))
 
 
 def anchors(page: Path) -> set[str]:
-    """Give the anchors of a page's headings, made as GitHub makes them."""
+    """Return the anchors of a page's headings, made as GitHub makes them."""
     found: set[str] = set()
     for heading in _HEADING.finditer(prose(page)):
         text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading["text"]).lower()

@@ -10,7 +10,7 @@ FORMATS = ("logfmt", "json")
 
 
 def set_up(level: str, form: str) -> None:
-    """Say how to log, for this process. Other libraries' warnings come along."""
+    """Return how to log, for this process. Other libraries' warnings come along."""
     lowest = {"warn": "warning"}.get(level, level).upper()
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import (
     Hour,
     Ignored,
@@ -13,7 +13,7 @@ from exporter.domain.interaction import (
     Reason,
     Rejected,
     Row,
-    Stored,
+    StoredInteraction,
 )
 from exporter.domain.tally import Counts, Tally
 
@@ -44,7 +44,7 @@ class Source(Protocol):
     """Where interactions come from."""
 
     def fetch(self, start: datetime, end: datetime | None) -> Iterator[Sequence[Row]]:
-        """Give the rows with start <= timestamp < end, in portions of bounded size.
+        """Return the rows with start <= timestamp < end, in portions of bounded size.
 
         A row near a bound may come although it lies outside; without `end` everything from
         `start` on comes, and what no range returns as far as the source has such a way.
@@ -52,7 +52,7 @@ class Source(Protocol):
         """
 
     def count(self) -> int | None:
-        """Say how many interactions the source holds, all of them; None if it cannot say.
+        """Return how many interactions the source holds, all of them; None if it cannot say.
 
         Raises `SourceError`.
         """
@@ -70,7 +70,7 @@ class Batch:
     rejected: Sequence[Rejected] = ()
 
 
-class Added(NamedTuple):
+class AddResult(NamedTuple):
     """What became of a batch: each row is in exactly one of the first four numbers.
 
     `replaced` says how many of `imported` were held before with other content; `rejected`
@@ -87,7 +87,7 @@ class Added(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holdings:
+class StoreStats:
     """How much a store holds; `newest_ms` is the newest interaction's timestamp.
 
     `dropped` counts the interactions that were held and are past the retention.
@@ -140,7 +140,7 @@ class RejectedRow(NamedTuple):
     refused_ms: int
 
 
-class Sum(NamedTuple):
+class PeriodCounts(NamedTuple):
     """Counts of one segment, added up over one period.
 
     `start` is the period's first hour: the hour itself, the first of the day, or the range's.
@@ -168,16 +168,16 @@ class Store(Protocol):
 
     Tallies belong to a set of definitions. One set is in force: what `total`, `by_day` and
     `by_hour` read. When the definitions change, the store counts under both, while `recount`
-    goes through what is stored; then `put_in_force` switches.
+    goes through what is stored; then `activate` switches.
     """
 
-    def definitions_in_force(self) -> bytes | None:
-        """Give the definitions (`Definitions.to_json`) in force; None in a new store."""
+    def active_definitions(self) -> bytes | None:
+        """Return the definitions (`Definitions.to_json`) in force; None in a new store."""
 
-    def count_under(self, in_force: Counting, pending: Counting | None = None) -> None:
-        """Say what to count under, before anything is added or read.
+    def use_definitions(self, active: Evaluator, pending: Evaluator | None = None) -> None:
+        """Return what to count under, before anything is added or read.
 
-        In a new store `in_force` takes force. Tallies of other definitions than the two may go.
+        In a new store `active` takes force. Tallies of other definitions than the two may go.
         """
 
     def recount(self) -> Recount:
@@ -186,10 +186,10 @@ class Store(Protocol):
         Resumes where the last call, or process, stopped. To be called until finished.
         """
 
-    def put_in_force(self) -> None:
+    def activate(self) -> None:
         """Put the pending definitions in force, once their recount is finished: one switch."""
 
-    def add(self, batch: Batch, now: datetime) -> Added:
+    def add(self, batch: Batch, now: datetime) -> AddResult:
         """Store a batch and count what is new in it, both or neither.
 
         An id that is held already with the same content is a duplicate; with other content
@@ -198,8 +198,8 @@ class Store(Protocol):
 
     def total(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
-        """Add up the hours from `start` until before `end`: one `Sum` a segment.
+    ) -> Iterator[PeriodCounts]:
+        """Add up the hours from `start` until before `end`: one `PeriodCounts` a segment.
 
         `segmentations` limits to these (`""` is the total); None is all. Segments without
         counts may be left out, here and below. Work does not grow with the history.
@@ -207,21 +207,21 @@ class Store(Protocol):
 
     def by_day(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
+    ) -> Iterator[PeriodCounts]:
         """Add up by UTC day, ascending; `start` and `end` are full days."""
 
     def by_hour(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
-        """Give the counts of each hour, ascending; streamed."""
+    ) -> Iterator[PeriodCounts]:
+        """Return the counts of each hour, ascending; streamed."""
 
-    def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
-        """Give what is stored with start_ms <= timestamp < end_ms, by timestamp; streamed."""
+    def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
+        """Return what is stored with start_ms <= timestamp < end_ms, by timestamp; streamed."""
 
     def ignored(self) -> Iterator[Ignored]:
         """List the ignored rows; streamed."""
 
-    def holdings(self) -> Holdings:
+    def stats(self) -> StoreStats:
         """Count what is held; work does not grow with the history."""
 
     def rejected(self, limit: int) -> Sequence[RejectedRow]:
@@ -243,7 +243,7 @@ class Store(Protocol):
         """Read everything that is remembered."""
 
     def dropped_elsewhere(self, interactions: int) -> None:
-        """Say how many interactions were dropped where this store's content was copied from."""
+        """Return how many interactions were dropped where this store's content was copied from."""
 
     def check(self) -> None:
         """Raise `StoreError` unless the store can be used; writes nothing."""

@@ -7,7 +7,7 @@ import structlog
 from exporter.config import DataServer, StoreSettings
 from exporter.ports import Source, Store
 from exporter.sources.kpiggybank import Kpiggybank
-from exporter.stores.sqlite import SqliteStore, set_aside
+from exporter.stores.sqlite import SqliteStore, quarantine
 
 
 def open_source(settings: DataServer) -> Source:
@@ -33,19 +33,19 @@ def open_store(settings: StoreSettings) -> Store:
     )
 
 
-def is_there(settings: StoreSettings) -> bool:
-    """Say whether a store's file exists; of a CouchDB, only the server can tell."""
+def exists(settings: StoreSettings) -> bool:
+    """Return whether a store's file exists; of a CouchDB, only the server can tell."""
     file = _file(settings)
     return file is None or file.exists()
 
 
-def renew_store(settings: StoreSettings) -> Store:
+def replace_damaged_store(settings: StoreSettings) -> Store:
     """Open a store in place of a damaged one, which is kept. Raises `StoreError`.
 
     Only a file is set aside; the data of a CouchDB is its own server's.
     """
     file = _file(settings)
-    if file is not None and (aside := set_aside(file)) is not None:
+    if file is not None and (aside := quarantine(file)) is not None:
         structlog.get_logger().error(
             "damaged store set aside, what the source holds is imported anew", kept=str(aside)
         )

@@ -38,7 +38,7 @@ def service(config: str | Path = _PACKAGE) -> Service:
 
 
 def dashboards(of: Service) -> Iterator[tuple[str, str]]:
-    """Give each dashboard's uid and JSON."""
+    """Return each dashboard's uid and JSON."""
     for page in _PAGES:
         made = page(of)
         yield made.uid, json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"

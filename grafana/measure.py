@@ -35,7 +35,7 @@ COPY = {"flow": "general_progress", "segment": "Windows 7"}  # of a panel that i
 
 
 def _asked(dashboard: Json) -> Iterator[tuple[Query, dict[str, str], int]]:
-    """Give each query with what is chosen, and how many points wide it is drawn."""
+    """Return each query with what is chosen, and how many points wide it is drawn."""
     first = chosen_at_first(dashboard)
     for panel in panels(dashboard):
         over = panel.get("repeat")

@@ -49,7 +49,7 @@ class Span:
     scrape_interval: int
 
     def own_variables(self) -> Mapping[str, str]:
-        """Give the variables that Grafana defines itself."""
+        """Return the variables that Grafana defines itself."""
         rate_interval = max(self.step + self.scrape_interval, 4 * self.scrape_interval)
         return {
             "__range": f"{self.end - self.start}s",
@@ -72,12 +72,12 @@ def span(
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
-    """Give the panels that show something; rows do not."""
+    """Return the panels that show something; rows do not."""
     return (panel for panel in dashboard["panels"] if panel["type"] != "row")
 
 
 def queries_of(panel: Json) -> Iterator[Query]:
-    """Give a panel's queries."""
+    """Return a panel's queries."""
     for target in panel["targets"]:
         yield Query(
             place=panel["title"],
@@ -89,7 +89,7 @@ def queries_of(panel: Json) -> Iterator[Query]:
 
 
 def annotation_queries(dashboard: Json) -> Iterator[Query]:
-    """Give the annotations' queries."""
+    """Return the annotations' queries."""
     for annotation in dashboard["annotations"]["list"]:
         yield Query(
             place=annotation["name"],
@@ -101,7 +101,7 @@ def annotation_queries(dashboard: Json) -> Iterator[Query]:
 
 
 def variables(dashboard: Json) -> Mapping[str, Json]:
-    """Give the dashboard's variables by name."""
+    """Return the dashboard's variables by name."""
     return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
 
 

@@ -84,7 +84,7 @@ def _titled(title: str, place: Place) -> str:
 
 
 def _short(expr: str) -> str:
-    """Give what a query is about: the first family it reads, by which labels."""
+    """Return what a query is about: the first family it reads, by which labels."""
     match = re.search(r"(kpi_\w+)\{([^}]*)\}", expr)
     if match is None:
         raise LookupError(expr)

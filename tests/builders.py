@@ -11,9 +11,9 @@ from uuid import uuid4
 from hypothesis import strategies as st
 
 from exporter.config import load
-from exporter.domain.counting import Counting
+from exporter.domain.classify.classifier import Classification
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
-from exporter.domain.facts import Verdict
 from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
 from exporter.domain.windows import EPOCH
 from exporter.ports import Batch
@@ -73,7 +73,7 @@ def row(*events: str, id_: str = "", at: datetime = AT, **fields: object) -> Row
 def interaction(*events: str, id_: str = "", at: datetime = AT, **fields: object) -> Interaction:
     """One interaction, read under Persona's definitions; its dialog was shown."""
     one = row(*(events or BOUNCE), id_=id_, at=at, **fields)
-    (verdict,) = Counting(persona()).read([one], ANY_TIME_MS)
+    (verdict,) = Evaluator(persona()).read([one], ANY_TIME_MS)
     assert isinstance(verdict, Interaction), verdict
     return verdict
 
@@ -87,7 +87,7 @@ def fewer_segments() -> Definitions:
 
 def batch(rows: Sequence[Row], definitions: Definitions | None = None) -> Batch:
     """Rows, judged; under Persona's definitions unless told otherwise."""
-    verdicts: list[Verdict] = Counting(definitions or persona()).read(rows, ANY_TIME_MS)
+    verdicts: list[Classification] = Evaluator(definitions or persona()).read(rows, ANY_TIME_MS)
     return Batch(
         interactions=[v for v in verdicts if isinstance(v, Interaction)],
         ignored=[v for v in verdicts if isinstance(v, Ignored)],
@@ -100,7 +100,7 @@ def sqlite_store(
 ) -> SqliteStore:
     """An embedded store that holds rows, added at once; under Persona's definitions."""
     store = SqliteStore(path)
-    store.count_under(Counting(definitions or persona()))
+    store.use_definitions(Evaluator(definitions or persona()))
     if rows:
         store.add(batch(rows, definitions), AT)
     return store

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import TOTAL
 from exporter.domain.layout import Layout
 from exporter.domain.windows import day_of
@@ -33,12 +33,12 @@ def tally(counts: Mapping[int, int], layout: Layout) -> dict[str, Any]:
     }
 
 
-def days(store: Store, counting: Counting) -> dict[str, Any]:
+def days(store: Store, evaluator: Evaluator) -> dict[str, Any]:
     """All that a store has counted, by day, of all and by segment."""
     found: dict[str, Any] = {}
     for row in store.by_day(*WHOLE_HISTORY):
         day = found.setdefault(day_of(row.start).isoformat(), {})
-        counted = tally(row.counts, counting.layout)
+        counted = tally(row.counts, evaluator.layout)
         if counted["attempts"] == 0:
             continue
         if row.segment == TOTAL and not row.segmentation:

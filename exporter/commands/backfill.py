@@ -12,17 +12,22 @@ from typing import BinaryIO
 
 import structlog
 
-from exporter.app import now
-from exporter.backfill import Grid, History
-from exporter.commands.failure import Failure, Misuse
-from exporter.commands.parts import configuration_of, instant, store_of
-from exporter.commands.progress import go_through
+from exporter.clock import now
+from exporter.commands.common import (
+    CommandError,
+    UsageError,
+    instant,
+    load_configuration,
+    open_store_with_definitions,
+)
+from exporter.commands.progress import track
 from exporter.config import Configuration
 from exporter.config.scalars import duration
+from exporter.daemon.jobs import EXPOSED_SINCE
 from exporter.domain.windows import hour_of, start_of
-from exporter.families import MILESTONE, SEGMENTS, TOTALS
+from exporter.metrics.backfill import Grid, History
+from exporter.metrics.families import MILESTONE, SEGMENTS, TOTALS
 from exporter.ports import Store, StoreError
-from exporter.work import EXPOSED_SINCE
 
 TEXT = "write the KPIs of the past as OpenMetrics, for promtool to make blocks of"
 DEFAULT_LENGTH = timedelta(days=30)
@@ -73,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _step(text: str) -> timedelta:
     try:
         step = duration(text)
-    except ValueError as problem:
-        raise argparse.ArgumentTypeError(str(problem)) from problem
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     if step % _MINUTE:
         raise argparse.ArgumentTypeError(f"whole minutes were expected, not {text}")
     return step
@@ -92,15 +97,18 @@ def _label(text: str) -> tuple[str, str]:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.start and options.end and options.start >= options.end:
-        raise Misuse(_disordered(options.start, options.end))
-    configuration = configuration_of(options)
+        raise UsageError(_disordered(options.start, options.end))
+    configuration = load_configuration(options)
     log = structlog.get_logger()
     began = now()
     try:
-        with store_of(configuration) as (store, counting), _files(options.output) as (out, spool):
+        with (
+            open_store_with_definitions(configuration) as (store, evaluator),
+            _files(options.output) as (out, spool),
+        ):
             grid = _grid(options, store)
             history = History(
-                counting,
+                evaluator,
                 windows=configuration.windows,
                 milestones=configuration.milestones,
                 grid=grid,
@@ -110,11 +118,11 @@ def run(options: argparse.Namespace) -> None:
             size = {"series": history.series, "samples": history.series * len(grid)}
             span = {"start": grid.start.isoformat(), "end": grid.end.isoformat()}
             log.info("backfill begins", **span, **size)
-            go_through(history.compute(store), "hours computed", history.hours)
-            go_through(history.write(out), "series written", history.series)
+            track(history.compute(store), "hours computed", history.hours)
+            track(history.write(out), "series written", history.series)
             out.flush()
-    except StoreError as problem:
-        raise Failure(str(problem)) from problem
+    except StoreError as error:
+        raise CommandError(str(error)) from error
     log.info("backfill finished", seconds=round((now() - began).total_seconds(), 3), **size)
 
 
@@ -123,10 +131,10 @@ def _grid(options: argparse.Namespace, store: Store) -> Grid:
     end = min(options.end or _exposed_since(store) or now(), now()).replace(microsecond=0)
     start = options.start or end - DEFAULT_LENGTH
     if start >= end:
-        raise Failure(_disordered(start, end))
+        raise CommandError(_disordered(start, end))
     oldest = next((row.start for row in store.by_hour(0, hour_of(end) + 1, ("",))), None)
     if oldest is None:
-        raise Failure(f"nothing is held from before {end.isoformat()}; run an import first")
+        raise CommandError(f"nothing is held from before {end.isoformat()}; run an import first")
     if start_of(oldest) > start:
         start = start_of(oldest)
         structlog.get_logger().info("nothing is held from before", start=start.isoformat())
@@ -148,7 +156,7 @@ def _labels(options: argparse.Namespace, configuration: Configuration) -> dict[s
 
 @contextmanager
 def _files(output: Path | None) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Open what to write to, and the spool beside it. Disk trouble is a `Failure`."""
+    """Open what to write to, and the spool beside it. Disk trouble is a `CommandError`."""
     folder = None if output is None else output.parent
     try:
         with tempfile.TemporaryFile(dir=folder) as spool:
@@ -159,6 +167,6 @@ def _files(output: Path | None) -> Iterator[tuple[BinaryIO, BinaryIO]]:
                     yield out, spool
     except BrokenPipeError:
         raise
-    except OSError as problem:
+    except OSError as error:
         where = "standard output" if output is None else str(output)
-        raise Failure(f"{where} cannot be written: {problem.strerror or problem}") from problem
+        raise CommandError(f"{where} cannot be written: {error.strerror or error}") from error

@@ -2,8 +2,8 @@
 
 import argparse
 
-from exporter.commands.parts import configuration_of
-from exporter.config import describe
+from exporter.commands.check_text import describe
+from exporter.commands.common import load_configuration
 
 TEXT = "say what the configuration means, or all that is wrong with it"
 
@@ -14,4 +14,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    print(describe(configuration_of(options)))
+    print(describe(load_configuration(options)))

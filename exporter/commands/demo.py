@@ -7,13 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from exporter import app
 from exporter.commands import serve
-from exporter.commands.failure import Failure
+from exporter.commands.common import CommandError
 from exporter.config import load
+from exporter.daemon import serve as daemon
 from exporter.ports import StoreError
-from exporter.web.config import WebConfigError
 from exporter.web.server import ListenError
+from exporter.web.web_config import WebConfigError
 
 TEXT = "serve against a fake KPIggybank that is started along with it, on a temporary store"
 DAYS = 91
@@ -50,16 +50,16 @@ def _run(options: argparse.Namespace) -> int:
                 raise KeyboardInterrupt
             address = _address(fake)
             configuration = load(_configuration(address, Path(folder)), {})
-            return app.serve(
+            return daemon.serve(
                 configuration,
                 config_file=None,
                 listen=options.listen,
                 web_config=options.web_config,
                 lifecycle=options.lifecycle,
-                told=lambda base: _tell(base, address),
+                on_listening=lambda base: _tell(base, address),
             )
-        except (StoreError, WebConfigError, ListenError) as problem:
-            raise Failure(str(problem)) from problem
+        except (StoreError, WebConfigError, ListenError) as error:
+            raise CommandError(str(error)) from error
         finally:
             fake.kill()  # it would finish its 91 days first, and has nothing to keep
 
@@ -68,7 +68,7 @@ def _address(fake: subprocess.Popen[str]) -> str:
     line = fake.stdout.readline() if fake.stdout else ""
     found = next((word for word in line.split() if word.startswith("http://")), None)
     if found is None:
-        raise Failure(f"the fake KPIggybank did not start (it said {line.strip()!r})")
+        raise CommandError(f"the fake KPIggybank did not start (it said {line.strip()!r})")
     return found.removesuffix("/").removesuffix("/wsapi/interaction_data")
 
 

@@ -4,23 +4,28 @@ import argparse
 from collections.abc import Sequence
 from datetime import datetime
 
-from exporter.app import now
-from exporter.commands.explained import Question, lines
-from exporter.commands.failure import Failure, Misuse
-from exporter.commands.parts import configuration_of, day, store_of
-from exporter.commands.progress import go_through
+from exporter.clock import now
+from exporter.commands.common import (
+    CommandError,
+    UsageError,
+    day,
+    load_configuration,
+    open_store_with_definitions,
+)
+from exporter.commands.explain_text import Question, lines
+from exporter.commands.progress import track
 from exporter.config import Configuration
-from exporter.copying import COPIED
-from exporter.domain.counting import Counting
+from exporter.daemon.jobs import EXPOSED_SINCE
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.formulas import Formula, formulas
 from exporter.domain.interaction import HOURS_PER_DAY
 from exporter.domain.kpis import KPIS
 from exporter.domain.layout import TOTAL_ROW
 from exporter.domain.windows import first_hour_of, hour_of, ms_of
-from exporter.explanation import Explanation, Scope
-from exporter.families import TOTALS
+from exporter.maintenance.copy import COPIED
+from exporter.maintenance.explain import Explanation, Scope
+from exporter.metrics.families import TOTALS
 from exporter.ports import Store, StoreError
-from exporter.work import EXPOSED_SINCE
 
 TEXT = "say where a number comes from, down to single interactions"
 
@@ -61,35 +66,37 @@ def _number(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    configuration = configuration_of(options)
+    configuration = load_configuration(options)
     at = now()
     try:
-        with store_of(configuration) as (store, counting):
-            wanted = _formulas(options, counting)
-            period, scope = _scope(options, configuration, counting, store, at)
+        with open_store_with_definitions(configuration) as (store, evaluator):
+            wanted = _formulas(options, evaluator)
+            period, scope = _scope(options, configuration, evaluator, store, at)
             slots = {slot for formula in wanted for slot in formula.slots}
-            explanation = Explanation(counting, scope, slots=slots, sample=options.sample)
-            go_through(explanation.look(store), "interactions read", None)
-            question = Question(kpi=options.kpi, period=period, formulas=wanted, counting=counting)
+            explanation = Explanation(evaluator, scope, slots=slots, sample=options.sample)
+            track(explanation.look(store), "interactions read", None)
+            question = Question(
+                kpi=options.kpi, period=period, formulas=wanted, evaluator=evaluator
+            )
             print("\n".join(lines(question, explanation, store)))
-    except StoreError as problem:
-        raise Failure(str(problem)) from problem
+    except StoreError as error:
+        raise CommandError(str(error)) from error
 
 
-def _formulas(options: argparse.Namespace, counting: Counting) -> Sequence[Formula]:
+def _formulas(options: argparse.Namespace, evaluator: Evaluator) -> Sequence[Formula]:
     """Choose the formulas of the KPI by flow and step."""
     (family,) = (family for family in TOTALS if family.kpi == options.kpi)
-    chosen = formulas(options.kpi, counting.definitions, counting.layout)
+    chosen = formulas(options.kpi, evaluator.definitions, evaluator.layout)
     for name in ("flow", "step"):
         wanted = getattr(options, name)
         if wanted is None:
             continue
         if name not in family.labels:
-            raise Misuse(f"{family.name} has no label {name!r}")
+            raise UsageError(f"{family.name} has no label {name!r}")
         place = family.labels.index(name) - 1  # the first label is the window
         there = dict.fromkeys(formula.labels[place] for formula in chosen)
         if wanted not in there:
-            raise Failure(f"no {name} {wanted!r}; there are {', '.join(map(repr, there))}")
+            raise CommandError(f"no {name} {wanted!r}; there are {', '.join(map(repr, there))}")
         chosen = [formula for formula in chosen if formula.labels[place] == wanted]
     return chosen
 
@@ -97,7 +104,7 @@ def _formulas(options: argparse.Namespace, counting: Counting) -> Sequence[Formu
 def _scope(
     options: argparse.Namespace,
     configuration: Configuration,
-    counting: Counting,
+    evaluator: Evaluator,
     store: Store,
     at: datetime,
 ) -> tuple[str, Scope]:
@@ -110,11 +117,11 @@ def _scope(
         windows = {window.name: window.hours for window in configuration.windows}
         name = options.window or next(iter(windows))
         if name not in windows:
-            raise Failure(f"no window {name!r}; there are {', '.join(windows)}")
+            raise CommandError(f"no window {name!r}; there are {', '.join(windows)}")
         period = f"window {name}"
         end = hour_of(at) + 1
         start = end - windows[name]
-    segmentation, segment = _row(options, counting)
+    segmentation, segment = _row(options, evaluator)
     return period, Scope(
         segmentation=segmentation,
         segment=segment,
@@ -125,15 +132,15 @@ def _scope(
     )
 
 
-def _row(options: argparse.Namespace, counting: Counting) -> tuple[str, str]:
+def _row(options: argparse.Namespace, evaluator: Evaluator) -> tuple[str, str]:
     if options.segmentation is None and options.segment is None:
         return TOTAL_ROW
-    of = {s.name: s.all_segments for s in counting.definitions.segmentations}
+    of = {s.name: s.all_segments for s in evaluator.definitions.segmentations}
     if options.segmentation not in of:
-        raise Failure(f"--segmentation should be one of {', '.join(of)}")
+        raise CommandError(f"--segmentation should be one of {', '.join(of)}")
     if options.segment not in of[options.segmentation]:
         segments = ", ".join(map(repr, of[options.segmentation]))
-        raise Failure(f"--segment of {options.segmentation} should be one of {segments}")
+        raise CommandError(f"--segment of {options.segmentation} should be one of {segments}")
     return options.segmentation, options.segment
 
 

@@ -7,17 +7,17 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter import app
+from exporter import clock
 
 SAY_EVERY = timedelta(seconds=10)
 
 
-def go_through(
+def track(
     steps: Iterable[int],
     what: str,
     total: int | None,
     *,
-    now: Callable[[], datetime] = app.now,
+    now: Callable[[], datetime] = clock.now,
 ) -> int:
     """Do work that says after each step how much is done, of `total` if known; give the last."""
     console = Console(stderr=True)

@@ -7,12 +7,17 @@ from datetime import timedelta
 
 import structlog
 
-from exporter.app import now
-from exporter.commands.failure import Failure, Misuse
-from exporter.commands.parts import configuration_of, printable, store_of
+from exporter.clock import now
+from exporter.commands.common import (
+    CommandError,
+    UsageError,
+    load_configuration,
+    open_store_with_definitions,
+    printable,
+)
 from exporter.domain.windows import EPOCH
+from exporter.ingest.retry import retry
 from exporter.ports import RejectedRow, Store, StoreError
-from exporter.retrial import retry
 
 TEXT = "list the rows that were refused, show one, or try them again"
 LISTED = 100
@@ -45,13 +50,13 @@ def _limit(text: str) -> int:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.action == "show" and options.id is None:
-        raise Misuse("show which? `kpi-exporter rejected` lists them")
+        raise UsageError("show which? `kpi-exporter rejected` lists them")
     if options.action == "list" and options.id is not None:
-        raise Misuse(f"`kpi-exporter rejected show {options.id}` shows one row")
+        raise UsageError(f"`kpi-exporter rejected show {options.id}` shows one row")
     if options.action == "retry" and options.all == (options.id is not None):
-        raise Misuse("retry which? either an ID or --all")
+        raise UsageError("retry which? either an ID or --all")
     try:
-        with store_of(configuration_of(options)) as (store, counting):
+        with open_store_with_definitions(load_configuration(options)) as (store, evaluator):
             if options.action == "list":
                 _list(store, options.limit)
             elif options.action == "show":
@@ -59,24 +64,26 @@ def run(options: argparse.Namespace) -> None:
                 _show(row)
             else:
                 rows = store.rejected(ALL) if options.all else _found(store, options.id)
-                became = retry(store, counting, rows, now())
+                became = retry(store, evaluator, rows, now())
                 structlog.get_logger().info("retried", **became._asdict())
-    except StoreError as problem:
-        raise Failure(str(problem)) from problem
+    except StoreError as error:
+        raise CommandError(str(error)) from error
 
 
 def _list(store: Store, limit: int) -> None:
     rows = store.rejected(limit)
     for row in rows:
         print(f"{_refused(row)}  {row.reason}  {printable(row.id)}  {printable(row.detail)}")
-    held = sum(store.holdings().rejected.values())
+    held = sum(store.stats().rejected.values())
     structlog.get_logger().info("rejected", listed=len(rows), held=held)
 
 
 def _found(store: Store, id_: str) -> Sequence[RejectedRow]:
     rows = [row for row in store.rejected(ALL) if id_ in (row.id, printable(row.id))]
     if not rows:
-        raise Failure(f"no rejected row {id_!r}; `kpi-exporter rejected` lists those that are kept")
+        raise CommandError(
+            f"no rejected row {id_!r}; `kpi-exporter rejected` lists those that are kept"
+        )
     return rows[:1]
 
 

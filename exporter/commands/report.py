@@ -12,8 +12,13 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from exporter.commands.failure import Failure, Misuse
-from exporter.commands.parts import configuration_of, day, store_of
+from exporter.commands.common import (
+    CommandError,
+    UsageError,
+    day,
+    load_configuration,
+    open_store_with_definitions,
+)
 from exporter.domain.reports import (
     REPORTS,
     InvalidSegmentation,
@@ -22,8 +27,8 @@ from exporter.domain.reports import (
     reports_of,
     segmentations,
 )
+from exporter.maintenance.reports import read_report
 from exporter.ports import StoreError
-from exporter.reading import read_report
 
 TEXT = "print a report"
 
@@ -46,7 +51,7 @@ def _name(text: str) -> str:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.first and options.last and options.first > options.last:
-        raise Misuse(f"--from {options.first} is after --to {options.last}")
+        raise UsageError(f"--from {options.first} is after --to {options.last}")
     content = _read(options)
     if options.format == "json":
         json.dump(content, sys.stdout, indent=2, allow_nan=False)
@@ -98,32 +103,32 @@ def _folded(title: str, *cells: str) -> str:
 
 
 def _read(options: argparse.Namespace) -> Any:
-    configuration = configuration_of(options)
+    configuration = load_configuration(options)
     if options.name == "segmentations":
         return segmentations(configuration.definitions)
     if options.name == "milestones":
         return milestones(configuration.milestones)
     try:
-        with store_of(configuration) as (store, counting):
+        with open_store_with_definitions(configuration) as (store, evaluator):
             return read_report(
                 store,
-                counting,
+                evaluator,
                 options.name,
                 first=options.first,
                 last=options.last,
                 segmentation=options.segmentation,
             )
-    except UnknownReport as problem:
+    except UnknownReport as error:
         known = ", ".join(reports_of(configuration.definitions))
-        raise Failure(f"no report {options.name!r}; there are {known}") from problem
-    except InvalidSegmentation as problem:
+        raise CommandError(f"no report {options.name!r}; there are {known}") from error
+    except InvalidSegmentation as error:
         names = ", ".join(s.name for s in configuration.definitions.segmentations)
-        raise Failure(
+        raise CommandError(
             f"{options.name} cannot be had by {options.segmentation!r}; segmentations are {names}"
             " (not for reports over time of a flow)"
-        ) from problem
-    except StoreError as problem:
-        raise Failure(str(problem)) from problem
+        ) from error
+    except StoreError as error:
+        raise CommandError(str(error)) from error
 
 
 def _table(name: str, content: Any) -> tuple[list[str], list[list[Any]]]:

@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
-from exporter import app
-from exporter.commands.failure import Failure
-from exporter.commands.parts import configuration_of
+from exporter.commands.common import CommandError, load_configuration
+from exporter.daemon.serve import serve
 from exporter.ports import StoreError
-from exporter.web.config import WebConfigError
 from exporter.web.server import ListenError
+from exporter.web.web_config import WebConfigError
 
 TEXT = "import on a schedule, compute and expose, until told to stop"
 
@@ -38,14 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    configuration = configuration_of(options)
+    configuration = load_configuration(options)
     try:
-        return app.serve(
+        return serve(
             configuration,
             config_file=options.config_file,
             listen=options.listen,
             web_config=options.web_config,
             lifecycle=options.lifecycle,
         )
-    except (StoreError, WebConfigError, ListenError) as problem:
-        raise Failure(str(problem)) from problem
+    except (StoreError, WebConfigError, ListenError) as error:
+        raise CommandError(str(error)) from error

@@ -4,16 +4,21 @@ import argparse
 
 import structlog
 
-from exporter.commands.failure import Failure, Misuse
-from exporter.commands.parts import configuration_of, day, store_of
-from exporter.commands.progress import go_through
+from exporter.commands.common import (
+    CommandError,
+    UsageError,
+    day,
+    load_configuration,
+    open_store_with_definitions,
+)
+from exporter.commands.progress import track
 from exporter.domain.interaction import HOURS_PER_DAY
 from exporter.domain.layout import TOTAL_ROW, Layout
+from exporter.domain.slot_names import what_is_counted
 from exporter.domain.windows import day_of, first_hour_of, start_of
-from exporter.domain.words import what_is_counted
+from exporter.maintenance.reports import FIRST_DAY, LAST_DAY
+from exporter.maintenance.verify import Difference, Verification
 from exporter.ports import StoreError
-from exporter.reading import FIRST_DAY, LAST_DAY
-from exporter.verification import Difference, Verification
 
 TEXT = "recompute what is counted from the stored interactions, and say what differs"
 
@@ -37,31 +42,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.first > options.last:
-        raise Misuse(f"--from {options.first} is after --to {options.last}")
-    configuration = configuration_of(options)
+        raise UsageError(f"--from {options.first} is after --to {options.last}")
+    configuration = load_configuration(options)
     wrong = 0
     try:
-        with store_of(configuration) as (store, counting):
+        with open_store_with_definitions(configuration) as (store, evaluator):
             start, end = first_hour_of(options.first), first_hour_of(options.last) + HOURS_PER_DAY
-            verification = Verification(store, counting, start, end)
+            verification = Verification(store, evaluator, start, end)
             everything = (options.first, options.last) == (FIRST_DAY, LAST_DAY)
-            total = store.holdings().interactions if everything else None
-            looked_at = go_through(verification.look(), "interactions counted", total)
+            total = store.stats().interactions if everything else None
+            looked_at = track(verification.look(), "interactions counted", total)
             for difference in verification.wrong(repair=options.repair):
                 wrong += 1
-                print(_line(difference, counting.layout))
-    except StoreError as problem:
-        raise Failure(str(problem)) from problem
+                print(_line(difference, evaluator.layout))
+    except StoreError as error:
+        raise CommandError(str(error)) from error
     structlog.get_logger().info(
         "verified", interactions=looked_at, wrong=wrong, repaired=wrong if options.repair else 0
     )
     if verification.restless:
-        raise Failure(
+        raise CommandError(
             f"{verification.restless} days changed whenever they were looked at; verify them"
             " while no import runs"
         )
     if wrong and not options.repair:
-        raise Failure(f"{wrong} counts are wrong; --repair puts them right")
+        raise CommandError(f"{wrong} counts are wrong; --repair puts them right")
 
 
 def _line(difference: Difference, layout: Layout) -> str:

@@ -1,8 +1,6 @@
 """Configuration: YAML -> frozen values, every problem at once."""
 
-from exporter.config.description import describe
-from exporter.config.reading import load, store_at
-from exporter.config.series import series
+from exporter.config.load import load, store_at
 from exporter.config.values import (
     Configuration,
     ConfigurationError,
@@ -19,8 +17,6 @@ __all__ = [
     "ImportSettings",
     "Secret",
     "StoreSettings",
-    "describe",
     "load",
-    "series",
     "store_at",
 ]

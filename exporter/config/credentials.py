@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from exporter.config.problems import Path as Place
-from exporter.config.problems import Problems
+from exporter.config.errors import ErrorList
+from exporter.config.errors import Path as Place
 from exporter.config.schema import DataServerSection, StoreSection
 from exporter.config.values import DataServer, Secret, StoreSettings
 
@@ -17,7 +17,7 @@ _LONGEST = 100_000
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
-def data_server(section: DataServerSection, directory: Path, problems: Problems) -> DataServer:
+def data_server(section: DataServerSection, directory: Path, errors: ErrorList) -> DataServer:
     """Make the settings of the source; relative files are looked up in `directory`."""
     url, user, password = _without_credentials(section.url or "")
     headers: dict[str, Secret] = {}
@@ -25,18 +25,18 @@ def data_server(section: DataServerSection, directory: Path, problems: Problems)
     for key, text in section.headers.items():
         place = ("data_server", "headers", key)
         name = key.removesuffix(_FILE)
-        value = _from_file(directory / text, place, problems) if key != name else Secret(text)
+        value = _from_file(directory / text, place, errors) if key != name else Secret(text)
         if not name or not _TOKEN.issuperset(name.lower()):
-            problems.add(place, "expected the name of a header, found characters that none has")
+            errors.add(place, "expected the name of a header, found characters that none has")
         elif name.lower() in given:
-            problems.add(place, f"expected once, found {given[name.lower()]} too")
+            errors.add(place, f"expected once, found {given[name.lower()]} too")
         elif value is not None:
-            _check_header(value, place, problems)
+            _check_header(value, place, errors)
             headers[name] = value
         given.setdefault(name.lower(), key)
     if user is not None:
         if "authorization" in given:
-            problems.add(
+            errors.add(
                 ("data_server", "url"),
                 f"expected no user beside headers.{given['authorization']}, found one",
             )
@@ -45,46 +45,46 @@ def data_server(section: DataServerSection, directory: Path, problems: Problems)
     return DataServer(url=url, timeout=section.timeout, headers=headers)
 
 
-def store(section: StoreSection, directory: Path, problems: Problems) -> StoreSettings:
+def store(section: StoreSection, directory: Path, errors: ErrorList) -> StoreSettings:
     """Make the settings of the store; relative files are looked up in `directory`."""
     url, user, in_url = _without_credentials(section.url)
-    if not problems.touch("store", "url"):
-        _check_store_keys(section, url, problems)
+    if not errors.touch("store", "url"):
+        _check_store_keys(section, url, errors)
     passwords = {
         "url": None if in_url is None else Secret(in_url),
         "password": None if section.password is None else Secret(section.password),
         "password_file": None
         if section.password_file is None
-        else _from_file(directory / section.password_file, ("store", "password_file"), problems),
+        else _from_file(directory / section.password_file, ("store", "password_file"), errors),
     }
-    username = _one("user", {"url": user, "username": section.username}, problems)
-    password = _one("password", passwords, problems)
-    unknown = problems.touch("store", "url") or problems.touch("store", "username")
+    username = _one("user", {"url": user, "username": section.username}, errors)
+    password = _one("password", passwords, errors)
+    unknown = errors.touch("store", "url") or errors.touch("store", "username")
     if password is not None and username is None and not unknown:
-        problems.add(("store", "username"), "expected beside a password, found no such key")
+        errors.add(("store", "username"), "expected beside a password, found no such key")
     ca_file = None if section.ca_file is None else directory / section.ca_file
     if ca_file is not None and not ca_file.is_file():
-        problems.add(("store", "ca_file"), f"expected a file, found none at {ca_file}")
+        errors.add(("store", "ca_file"), f"expected a file, found none at {ca_file}")
     return StoreSettings(url=url, username=username, password=password, ca_file=ca_file)
 
 
-def _check_store_keys(section: StoreSection, url: str, problems: Problems) -> None:
+def _check_store_keys(section: StoreSection, url: str, errors: ErrorList) -> None:
     for key in ("username", "password", "password_file", "ca_file"):
         if getattr(section, key) is None:
             continue
         if url.startswith("sqlite:"):
-            problems.add(
+            errors.add(
                 ("store", key), "expected only with couchdb:// or couchdbs://, found with sqlite:"
             )
         elif key == "ca_file" and not url.startswith("couchdbs:"):
-            problems.add(("store", key), "expected only with couchdbs://, found with couchdb://")
+            errors.add(("store", key), "expected only with couchdbs://, found with couchdb://")
 
 
-def _one(what: str, ways: Mapping[str, _T | None], problems: Problems) -> _T | None:
+def _one(what: str, ways: Mapping[str, _T | None], errors: ErrorList) -> _T | None:
     """Take the one that is given; several are a problem."""
     given = [(key, value) for key, value in ways.items() if value is not None]
     for key, _ in given[1:]:
-        problems.add(("store", key), f"expected one {what}, found another in store.{given[0][0]}")
+        errors.add(("store", key), f"expected one {what}, found another in store.{given[0][0]}")
     return given[0][1] if given else None
 
 
@@ -98,23 +98,23 @@ def _without_credentials(url: str) -> tuple[str, str | None, str | None]:
     return bare, unquote(name), unquote(password) if colon else None
 
 
-def _from_file(file: Path, place: Place, problems: Problems) -> Secret | None:
+def _from_file(file: Path, place: Place, errors: ErrorList) -> Secret | None:
     try:
         with file.open(encoding="utf-8") as lines:
             text = lines.read(_LONGEST).removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text"
-        problems.add_unknown(place, f"expected a file to read, found {file}: {reason}")
+        errors.add_unknown(place, f"expected a file to read, found {file}: {reason}")
         return None
     if not text:
-        problems.add_unknown(place, f"expected a secret in {file}, found it empty")
+        errors.add_unknown(place, f"expected a secret in {file}, found it empty")
         return None
     return Secret(text)
 
 
-def _check_header(value: Secret, place: Place, problems: Problems) -> None:
+def _check_header(value: Secret, place: Place, errors: ErrorList) -> None:
     text = value.reveal()
     if not text.isprintable() or not text.isascii() or text != text.strip():
-        problems.add(
+        errors.add(
             place, "expected ASCII characters on one line without space around, found others"
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from exporter.config.problems import Path, Problems, listed, written
+from exporter.config.errors import ErrorList, Path, listed, written
 from exporter.config.schema import (
     ContinuationSection,
     File,
@@ -44,21 +44,21 @@ _RULE_KEYS = (
 )
 
 
-def definitions(file: File, package: PackageSection, problems: Problems) -> Definitions:
+def definitions(file: File, package: PackageSection, errors: ErrorList) -> Definitions:
     """Make the definitions of the file, and of the package for each section it leaves out.
 
-    With `problems`, the result is of no use.
+    With `errors`, the result is of no use.
     """
-    return _Definitions(file, package, problems).all()
+    return _Definitions(file, package, errors).all()
 
 
 class _Definitions:
     """One pass over the sections that make definitions."""
 
-    def __init__(self, file: File, package: PackageSection, problems: Problems) -> None:
+    def __init__(self, file: File, package: PackageSection, errors: ErrorList) -> None:
         # What is missing because it was faulty has been reported.
-        self._faulty = problems.copy().touch
-        self._problems = problems
+        self._faulty = errors.copy().touch
+        self._problems = errors
         self._inherited = {
             name for name in PackageSection.model_fields if getattr(file, name) is None
         }

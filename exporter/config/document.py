@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import yaml
 
-from exporter.config.problems import Path, Problems, kind
+from exporter.config.errors import ErrorList, Path, kind
 
 Document: TypeAlias = "dict[str, Document] | list[Document] | str | None"
 
@@ -33,17 +33,17 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012  # PyYAML's name for it
 
 
-def parse(text: str, problems: Problems) -> dict[str, Document] | None:
-    """Read a configuration's text; None if it is none, which `problems` then says."""
+def parse(text: str, errors: ErrorList) -> dict[str, Document] | None:
+    """Read a configuration's text; None if it is none, which `errors` then says."""
     try:
-        document = _Reading(problems).document((), _compose(text))
+        document = _RuleEvaluation(errors).document((), _compose(text))
     except _NoDocumentError as error:
-        problems.add((), str(error))
+        errors.add((), str(error))
         return None
     if isinstance(document, dict):
         return document
-    if not problems:
-        problems.add((), f"expected keys with values, such as data_server:, found {kind(document)}")
+    if not errors:
+        errors.add((), f"expected keys with values, such as data_server:, found {kind(document)}")
     return None
 
 
@@ -68,11 +68,11 @@ def _compose(text: str) -> yaml.Node:
     return root
 
 
-class _Reading:
+class _RuleEvaluation:
     """One pass over the nodes of a document."""
 
-    def __init__(self, problems: Problems) -> None:
-        self._problems = problems
+    def __init__(self, errors: ErrorList) -> None:
+        self._problems = errors
         self._left = _MOST_NODES
 
     def document(self, path: Path, node: yaml.Node) -> Document:
@@ -121,7 +121,7 @@ class _Reading:
 
 
 def is_text(value: str) -> bool:
-    """Say whether a text can be written: halves of characters cannot."""
+    """Return whether a text can be written: halves of characters cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
@@ -131,14 +131,14 @@ def _place(node: yaml.Node) -> str:
 
 def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
-    problem = ", ".join(filter(None, (error.context, error.problem)))
+    found = ", ".join(filter(None, (error.context, error.problem)))
     # What stands between quotes may be a piece of a secret; one character is none.
-    problem = re.sub(
+    words = re.sub(
         r"'([^']*)'",
         lambda quoted: quoted[0] if len(quoted[1]) == 1 else "'...'",
-        problem.replace(r"'\t'", "tab"),
+        found.replace(r"'\t'", "tab"),
     )
     row, column = (0, 0) if mark is None else (mark.line, mark.column)
     line = "".join(text.splitlines()[row : row + 1])
     hint = " (inside { } and [ ], ${...} needs quotes)" if "${" in line else ""
-    return f"line {row + 1}, column {column + 1}: expected YAML, {problem}{hint}"
+    return f"line {row + 1}, column {column + 1}: expected YAML, {words}{hint}"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from exporter.config.document import Document, Plain, is_text
-from exporter.config.problems import Path, Problems
+from exporter.config.errors import ErrorList, Path
 
 _REFERENCE = re.compile(
     r"\$\$\{"  # an escaped ${
@@ -14,15 +14,15 @@ _REFERENCE = re.compile(
 
 
 def expand(
-    document: Document, environ: Mapping[str, str], problems: Problems, path: Path
+    document: Document, environ: Mapping[str, str], errors: ErrorList, path: Path
 ) -> Document:
     """Put the environment's values in place of references to them; keys stay as they are."""
     if isinstance(document, dict):
         return {
-            key: expand(value, environ, problems, (*path, key)) for key, value in document.items()
+            key: expand(value, environ, errors, (*path, key)) for key, value in document.items()
         }
     if isinstance(document, list):
-        return [expand(value, environ, problems, (*path, n)) for n, value in enumerate(document)]
+        return [expand(value, environ, errors, (*path, n)) for n, value in enumerate(document)]
     if document is None or "${" not in document:
         return document
 
@@ -31,7 +31,7 @@ def expand(
         if reference[0] == "$${":
             return "${"
         if name is None:
-            problems.add_unknown(
+            errors.add_unknown(
                 path, "expected ${NAME} or ${NAME:-default}, found ${ alone ($${ is a plain ${)"
             )
             return ""
@@ -39,7 +39,7 @@ def expand(
         if reference["fall_back"]:
             return found or default
         if found is None:
-            problems.add_unknown(
+            errors.add_unknown(
                 path,
                 f"expected the environment variable {name}, found it not set"
                 f" (${{{name}:-default}} gives a default)",
@@ -49,6 +49,6 @@ def expand(
 
     text = _REFERENCE.sub(value, document)
     if not is_text(text):
-        problems.add_unknown(path, "expected UTF-8 in the environment, found bytes that are none")
+        errors.add_unknown(path, "expected UTF-8 in the environment, found bytes that are none")
         return None
     return Plain(text) if isinstance(document, Plain) else text

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from exporter.config.document import Plain
-from exporter.config.problems import shown
+from exporter.config.errors import shown
 from exporter.domain.definitions import Scalar
 from exporter.domain.windows import Window
 

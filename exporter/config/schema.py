@@ -21,8 +21,8 @@ from exporter.config.scalars import (
     Whole,
     WindowLength,
 )
-from exporter.domain.sweeps import Sweeps
 from exporter.domain.windows import Window
+from exporter.ingest.sweeps import Sweeps
 
 Texts: TypeAlias = Annotated[list[Text], Field(min_length=1)]
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.document import Document
-from exporter.config.problems import Path, Problems, kind, listed, shown
+from exporter.config.errors import ErrorList, Path, kind, listed, shown
 from exporter.config.schema import File
 
 
-def shape(document: Mapping[str, Document], problems: Problems) -> File:
+def shape(document: Mapping[str, Document], errors: ErrorList) -> File:
     """Read a document by the schema; what is faulty is reported and left out, key by key."""
     remaining = {
         key: dict(value) if isinstance(value, dict) else value for key, value in document.items()
@@ -22,18 +22,18 @@ def shape(document: Mapping[str, Document], problems: Problems) -> File:
         try:
             return File.model_validate(remaining)
         except ValidationError as invalid:
-            errors = invalid.errors(include_url=False)
-        for error in errors:
+            found = invalid.errors(include_url=False)
+        for error in found:
             path = _path(error)
             # A key may be missing because it was left out for what is in it.
-            if not (error["type"] == "missing" and problems.touch(*path)):
-                problems.add(path, _words(error, path))
-        for place in [_place(remaining, _path(error)) for error in errors]:
+            if not (error["type"] == "missing" and errors.touch(*path)):
+                errors.add(path, _words(error, path))
+        for place in [_place(remaining, _path(error)) for error in found]:
             _leave_out(remaining, place)
 
 
 def _place(document: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Say what to leave out for a fault: a key of a section, or the section."""
+    """Return what to leave out for a fault: a key of a section, or the section."""
     section = str(path[0])
     keys = document.get(section)
     key = str(path[1]) if len(path) > 1 else ""

@@ -7,25 +7,26 @@ from pathlib import Path
 
 from exporter.domain.definitions import Definitions
 from exporter.domain.reports import Milestone
-from exporter.domain.sweeps import Sweeps
 from exporter.domain.windows import Window
+from exporter.ingest.sweeps import Sweeps
+from exporter.metrics.series import series_by_family
 
 
 class ConfigurationError(Exception):
     """The configuration cannot be used; nothing of it was applied.
 
-    `problems` holds all that is wrong with it, each as `path: what was expected, what was
+    `errors` holds all that is wrong with it, each as `path: what was expected, what was
     found`, without secrets; `file` is where it came from, if from a file.
     """
 
-    def __init__(self, problems: tuple[str, ...], file: Path | None = None) -> None:
-        super().__init__(problems, file)
-        self.problems = problems
+    def __init__(self, errors: tuple[str, ...], file: Path | None = None) -> None:
+        super().__init__(errors, file)
+        self.errors = errors
         self.file = file
 
     def __str__(self) -> str:
         prefix = "" if self.file is None else f"{self.file}: "
-        return "\n".join(prefix + problem for problem in self.problems)
+        return "\n".join(prefix + error for error in self.errors)
 
 
 class Secret:
@@ -37,7 +38,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Give the text itself."""
+        """Return the text itself."""
         return self._text
 
     def __repr__(self) -> str:
@@ -94,3 +95,8 @@ class Configuration:
     definitions: Definitions
     milestones: tuple[Milestone, ...]
     listen: str
+
+    @property
+    def series(self) -> Mapping[str, int]:
+        """How many series each metric family has."""
+        return series_by_family(self.definitions, self.windows, self.milestones)

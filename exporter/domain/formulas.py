@@ -34,7 +34,7 @@ _Formulas: TypeAlias = Callable[[Definitions, Layout], Iterator[Formula]]
 
 
 def formulas(kpi: str, definitions: Definitions, layout: Layout) -> list[Formula]:
-    """Give a KPI's formula for each of its label values; `kpi` is one of `KPIS`."""
+    """Return a KPI's formula for each of its label values; `kpi` is one of `KPIS`."""
     return list(_FORMULAS[kpi](definitions, layout))
 
 

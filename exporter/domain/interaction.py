@@ -26,14 +26,14 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """All that the KPIs need to know of one interaction.
 
-    `rows` holds the positions, in the layout's rows, of the total and of the interaction's
-    segment in each segmentation; `slots` those counters that it raises by one; `sites` how
-    many sites the user was signed in to.
+    `segment_indexes` holds the places, in the layout's segments, of the total and of its segment
+    in each segmentation; `counter_indexes` the counters that it raises by one; `sites` how many
+    sites the user was signed in to.
     """
 
     hour: Hour
-    rows: tuple[int, ...]
-    slots: tuple[int, ...]
+    segment_indexes: tuple[int, ...]
+    counter_indexes: tuple[int, ...]
     sites: int
 
 
@@ -46,7 +46,7 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
     facts: Facts
 
 
-class Stored(NamedTuple):
+class StoredInteraction(NamedTuple):
     """An interaction as a store keeps it; `arrived_ms` is when it got this content."""
 
     id: str

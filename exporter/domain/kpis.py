@@ -45,7 +45,7 @@ Labels: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class KpiInput:
     """Counts with what their slots mean: all that a KPI is computed from."""
 
     counts: Mapping[int, int]
@@ -86,53 +86,53 @@ class Counted:
         return self.outcome(Outcome.FALLBACK, Outcome.IDP)
 
 
-def _attempts(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _attempts(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(c[c.layout.attempts])
 
 
-def _dialogs(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _dialogs(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     for outcome in Outcome:
         yield (outcome.value,), Number(c.outcome(outcome))
 
 
-def _bounce_ratio(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _bounce_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(c.shown - c.engaged, c.shown)
 
 
-def _bounces_signed_in(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _bounces_signed_in(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(c[c.layout.bounces_signed_in])
 
 
-def _abandonment_ratio(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _abandonment_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(c.outcome(Outcome.BOUNCE) - c[c.layout.bounces_signed_in], c.shown)
 
 
-def _new_users(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _new_users(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(c.new_users)
 
 
-def _new_user_bounce_ratio(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _new_user_bounce_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(c.outcome(Outcome.BOUNCE), c.newcomers)
 
 
-def _new_user_success_ratio(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _new_user_success_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(c.new_users, c.newcomers)
 
 
-def _steps(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _steps(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     for flow in c.definitions.flows:
         for step in flow.steps:
             yield (flow.name, step.name), Number(c.step(flow.name, step.name))
 
 
-def _step_ratio(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _step_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     for flow in c.definitions.flows:
         first = c.step(flow.name, flow.steps[0].name)
         for step in flow.steps:
             yield (flow.name, step.name), Number(c.step(flow.name, step.name), first)
 
 
-def _step_dropoff(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _step_dropoff(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     for flow in c.definitions.flows:
         for before, step in pairwise(flow.steps):
             came = c.step(flow.name, before.name)
@@ -140,22 +140,22 @@ def _step_dropoff(c: Counted) -> Iterator[tuple[Labels, Number]]:
             yield (flow.name, step.name), Number(came - went_on, came)
 
 
-def _completion(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _completion(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     for flow in c.definitions.flows:
         last, first = flow.steps[-1].name, flow.steps[0].name
         yield (flow.name,), Number(c.step(flow.name, last), c.step(flow.name, first))
 
 
-def _sites_mean(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _sites_mean(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(c[c.layout.sites], c[c.layout.attempts])
 
 
-def _sites_median(c: Counted) -> Iterator[tuple[Labels, Number]]:
+def _sites_median(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
     yield (), Number(median_sites(c.counts, c.layout))
 
 
 def median_sites(counts: Mapping[int, int], layout: Layout) -> float:
-    """Give the exact median of the sites; NaN without interactions."""
+    """Return the exact median of the sites; NaN without interactions."""
     total = counts.get(layout.attempts, 0)
     if not total:
         return nan
@@ -180,7 +180,7 @@ class Kpi:
     name: str
     title: str
     unit: Unit
-    compute: Callable[[Counted], Iterator[tuple[Labels, Number]]]
+    compute: Callable[[KpiInput], Iterator[tuple[Labels, Number]]]
 
 
 _ALL = (

@@ -86,5 +86,5 @@ class Lateness:
 
 
 def late_seconds(timestamps_ms: Sequence[int], now_ms: int) -> list[float]:
-    """Say how long ago each timestamp was."""
+    """Return how long ago each timestamp was."""
     return [(now_ms - timestamp_ms) / 1000 for timestamp_ms in timestamps_ms]

@@ -18,7 +18,7 @@ class Layout:
     each step of each flow, `bounces_signed_in`, `sites` (the sum), and from `sites_histogram`
     on, at `sites_histogram + n`, the interactions whose user was signed in to n sites
     (n > 0; those with none are the rest of `attempts`).
-    `rows` holds (segmentation, segment): the total first, then each segment.
+    `segments` holds (segmentation, segment): the total first, then each segment.
     """
 
     attempts: int
@@ -27,7 +27,7 @@ class Layout:
     sites_histogram: int
     outcomes: Mapping[Outcome, int]
     steps: Mapping[str, Mapping[str, int]]
-    rows: tuple[tuple[str, str], ...]
+    segments: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, definitions: Definitions) -> Self:
@@ -45,7 +45,7 @@ class Layout:
             sites_histogram=free,
             outcomes=outcomes,
             steps=steps,
-            rows=(
+            segments=(
                 TOTAL_ROW,
                 *(
                     (segmentation.name, segment)

@@ -16,7 +16,7 @@ class Outcome(StrEnum):
 def outcome(
     *, shown: bool, engaged: bool, signed_in: bool, fallback: bool, idp: bool
 ) -> Outcome | None:
-    """Say how the dialog ended; None if it never appeared."""
+    """Return how the dialog ended; None if it never appeared."""
     if not shown:
         return None
     if not engaged:

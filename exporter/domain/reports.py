@@ -11,7 +11,7 @@ from math import isnan
 from typing import Any, TypeAlias
 
 from exporter.domain.definitions import TOTAL, Definitions
-from exporter.domain.kpis import KPIS, Counted
+from exporter.domain.kpis import KPIS, KpiInput
 from exporter.domain.layout import Layout
 from exporter.domain.outcome import Outcome
 from exporter.domain.tally import Counts, add
@@ -36,11 +36,11 @@ class Milestone:
     date: date
 
 
-def _attempts(c: Counted) -> bool:
+def _attempts(c: KpiInput) -> bool:
     return c[c.layout.attempts] > 0
 
 
-def _dialogs(c: Counted) -> bool:
+def _dialogs(c: KpiInput) -> bool:
     return c.outcome(*Outcome) > 0
 
 
@@ -49,7 +49,7 @@ class _Daily:
     """A KPI by day: the days it counts are those for which `has_data` holds."""
 
     kpi: str
-    has_data: Callable[[Counted], bool]
+    has_data: Callable[[KpiInput], bool]
 
 
 _DAILY: Mapping[str, _Daily] = {
@@ -81,7 +81,7 @@ def reports_of(definitions: Definitions) -> tuple[str, ...]:
 
 
 def segmented(name: str) -> bool:
-    """Say whether a report can be had by segment."""
+    """Return whether a report can be had by segment."""
     return name in _DAILY or name in _FLOW_TOTALS
 
 
@@ -94,7 +94,7 @@ def report(
     which these definitions do not have.
     """
     counted = {
-        day: {segment: Counted(counts, layout, definitions) for segment, counts in of.items()}
+        day: {segment: KpiInput(counts, layout, definitions) for segment, counts in of.items()}
         for day, of in days.items()
     }
     if name in _DAILY:
@@ -108,7 +108,7 @@ def report(
 
 
 def _daily(
-    daily: _Daily, days: Mapping[date, Mapping[str, Counted]], *, by_segment: bool
+    daily: _Daily, days: Mapping[date, Mapping[str, KpiInput]], *, by_segment: bool
 ) -> dict[str, Any]:
     result: dict[str, list[dict[str, Any]]] = {} if by_segment else {TOTAL: []}
     compute = KPIS[daily.kpi].compute
@@ -135,7 +135,7 @@ def _flow_totals(flow: str, days: Days, layout: Layout, *, by_segment: bool) -> 
 
 
 def _flow_over_time(
-    flow: str, days: Mapping[date, Mapping[str, Counted]], layout: Layout
+    flow: str, days: Mapping[date, Mapping[str, KpiInput]], layout: Layout
 ) -> dict[str, dict[str, float | None]]:
     result: dict[str, dict[str, float | None]] = {step: {} for step in layout.steps[flow]}
     compute = KPIS["flow_step_ratio"].compute

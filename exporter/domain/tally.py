@@ -32,7 +32,7 @@ def tally(layout: Layout, facts: Iterable[Facts]) -> Tally:
     for fact in facts:
         by_hour[fact.hour].append(fact)
     return {
-        Key(hour, *layout.rows[row]): counts
+        Key(hour, *layout.segments[row]): counts
         for hour, of_hour in by_hour.items()
         for row, counts in enumerate(_count(layout, of_hour))
         if counts
@@ -48,10 +48,10 @@ def _count(layout: Layout, of_hour: Iterable[Facts]) -> list[Counts]:
     shapes: defaultdict[tuple[int, ...], list[tuple[int, ...]]] = defaultdict(list)
     sites: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
     for fact in of_hour:
-        shapes[fact.slots].append(fact.rows)
+        shapes[fact.counter_indexes].append(fact.segment_indexes)
         if fact.sites:
-            sites[fact.sites].append(fact.rows)
-    lanes = [0] * len(layout.rows)
+            sites[fact.sites].append(fact.segment_indexes)
+    lanes = [0] * len(layout.segments)
     for slots, alike in shapes.items():
         raised = sum(1 << _LANE_BITS * slot for slot in slots)
         for row, n in Counter(chain.from_iterable(alike)).items():

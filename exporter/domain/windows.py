@@ -19,25 +19,25 @@ class Window:
 
 
 def ms_of(when: datetime) -> int:
-    """Give an instant in milliseconds since 1970."""
+    """Return an instant in milliseconds since 1970."""
     return (when - EPOCH) // _MS
 
 
 def hour_of(when: datetime) -> Hour:
-    """Give the hour that an instant lies in."""
+    """Return the hour that an instant lies in."""
     return (when - EPOCH) // _HOUR
 
 
 def start_of(hour: Hour) -> datetime:
-    """Give the instant at which an hour begins."""
+    """Return the instant at which an hour begins."""
     return EPOCH + hour * _HOUR
 
 
 def day_of(hour: Hour) -> date:
-    """Give the UTC day that an hour lies in."""
+    """Return the UTC day that an hour lies in."""
     return start_of(hour).date()
 
 
 def first_hour_of(day: date) -> Hour:
-    """Give the hour that a UTC day begins with."""
+    """Return the hour that a UTC day begins with."""
     return (day - EPOCH.date()).days * 24

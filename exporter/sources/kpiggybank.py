@@ -72,12 +72,12 @@ class Kpiggybank:
                     yield rows
             if rows := splitter.end():
                 yield rows
-            splitter.check_ended()
-        except BrokenBody as problem:
+            splitter.close()
+        except BrokenBody as error:
             raise SourceError(
-                f"{self._url} answered what cannot be read: {problem};"
+                f"{self._url} answered what cannot be read: {error};"
                 " check data_server.url and what stands between"
-            ) from problem
+            ) from error
 
     def count(self) -> int | None:
         """See `Source`."""
@@ -101,7 +101,7 @@ class Kpiggybank:
     def _body(
         self, path: str, params: Mapping[str, int], cannot: HTTPStatus | None = None
     ) -> Iterator[bytes]:
-        """Give the body in pieces, until the deadline."""
+        """Return the body in pieces, until the deadline."""
         deadline = self._monotonic() + self._timeout_seconds
         url = self._url + path
         try:
@@ -127,14 +127,14 @@ class Kpiggybank:
                     if not piece:
                         return
                     yield piece
-        except requests.ConnectTimeout as problem:
+        except requests.ConnectTimeout as error:
             raise SourceError(
                 f"{url} cannot be reached: no connection within {self._connect_timeout_seconds:g} s"
-            ) from problem
-        except (requests.Timeout, ReadTimeoutError) as problem:
-            raise SourceTooSlowError(self._too_slow(url)) from problem
-        except (requests.RequestException, HTTPError) as problem:
-            raise SourceError(f"{url} cannot be read: {_cause(problem)}") from problem
+            ) from error
+        except (requests.Timeout, ReadTimeoutError) as error:
+            raise SourceTooSlowError(self._too_slow(url)) from error
+        except (requests.RequestException, HTTPError) as error:
+            raise SourceError(f"{url} cannot be read: {_cause(error)}") from error
 
     def _too_slow(self, url: str) -> str:
         return (
@@ -179,12 +179,12 @@ class _CannotSayError(Exception):
     """The source has no answer to this."""
 
 
-def _cause(problem: BaseException) -> str:
+def _cause(error: BaseException) -> str:
     """Say in one line what is behind the layers of a connection error."""
-    while problem.__context__ is not None:
-        problem = problem.__context__
-    text = " ".join(str(problem).split())
-    return text or type(problem).__name__
+    while error.__context__ is not None:
+        error = error.__context__
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
 
 
 def _wait_no_longer_than(response: requests.Response, seconds: float) -> None:

@@ -75,7 +75,7 @@ class Splitter:
         return rows
 
     def end(self) -> Sequence[Row]:
-        """Give the rows that are left."""
+        """Return the rows that are left."""
         if not self._begun or self._ended:
             return ()
         try:
@@ -86,7 +86,7 @@ class Splitter:
         self._ended = True
         return rows
 
-    def check_ended(self) -> None:
+    def close(self) -> None:
         """Raise `BrokenBody` unless the body was an array, the whole of it and nothing more."""
         if not self._begun:
             raise BrokenBody("it is empty, an array of interactions was expected")

@@ -1,21 +1,21 @@
 """HTTP: routes, TLS, authentication and the page; serves what stands ready, computes no KPI."""
 
-from exporter.web.board import Board, Body
-from exporter.web.config import WebConfigError
-from exporter.web.page import Day, Funnel, ImportState, Kpi, Page, Reading, Step, Unit
+from exporter.web.application import Application, Response
+from exporter.web.page.model import Day, Funnel, ImportState, Kpi, KpiValue, Page, Step, Unit
 from exporter.web.server import Limits, ListenError, WebServer
+from exporter.web.web_config import WebConfigError
 
 __all__ = [
-    "Board",
-    "Body",
+    "Application",
     "Day",
     "Funnel",
     "ImportState",
     "Kpi",
+    "KpiValue",
     "Limits",
     "ListenError",
     "Page",
-    "Reading",
+    "Response",
     "Step",
     "Unit",
     "WebConfigError",

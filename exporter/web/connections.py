@@ -62,7 +62,7 @@ class Connections(HTTPServer):
         )
 
     def on_close(self, server_conn: object) -> None:
-        """Give the place of a connection that is gone to others."""
+        """Return the place of a connection that is gone to others."""
         super().on_close(server_conn)
         self._forget(cast(HTTP1ServerConnection, server_conn).stream)
 

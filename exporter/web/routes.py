@@ -12,14 +12,15 @@ from types import TracebackType
 from typing import ClassVar, TypeVar
 
 import structlog
-from tornado.web import Application, HTTPError, RequestHandler
+from tornado import web
+from tornado.web import HTTPError, RequestHandler
 
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
 from exporter.ports import StoreError
-from exporter.web.access import Access
-from exporter.web.board import Board
-from exporter.web.render import PageTemplate
-from exporter.web.workers import Busy, Workers
+from exporter.web.application import Application
+from exporter.web.auth import Authenticator
+from exporter.web.executor import BoundedExecutor, QueueFull
+from exporter.web.page.render import PageTemplate
 
 _log = structlog.get_logger(__name__)
 
@@ -44,18 +45,18 @@ class Site:
     over HTTP. `headers` returns those to add to every answer, by name.
     """
 
-    board: Board
-    access: Access
+    application: Application
+    access: Authenticator
     headers: Callable[[], Mapping[str, str]]
-    reports: Workers
-    control: Workers
+    reports: BoundedExecutor
+    control: BoundedExecutor
     patience: timedelta
     lifecycle: bool
 
 
-def application(site: Site) -> Application:
+def application(site: Site) -> web.Application:
     """Lay out the routes."""
-    return Application(
+    return web.Application(
         [
             (r"/", _Page),
             (r"/metrics", _Metrics),
@@ -72,7 +73,7 @@ def application(site: Site) -> Application:
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Say whether a client with this `Accept-Encoding` takes gzip (RFC 9110, 12.5.3)."""
+    """Return whether a client with this `Accept-Encoding` takes gzip (RFC 9110, 12.5.3)."""
     weights = {}
     for part in accept_encoding.lower().split(","):
         coding, *parameters = (piece.strip() for piece in part.split(";"))
@@ -121,8 +122,10 @@ class _Route(RequestHandler):
             return
         authorization = self.request.headers.get("Authorization", "")
         try:
-            admitted = await self.site.access.admits(authorization, self.request.remote_ip or "")
-        except Busy:
+            admitted = await self.site.access.authenticate(
+                authorization, self.request.remote_ip or ""
+            )
+        except QueueFull:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MANY) from None
         if not admitted:
             raise Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized")
@@ -159,11 +162,11 @@ class _Route(RequestHandler):
             return
         _log.error("request failed", path=self.request.path, exc_info=(typ, value, tb))
 
-    async def in_time(self, workers: Workers, work: Callable[[], _Result]) -> _Result:
+    async def in_time(self, workers: BoundedExecutor, work: Callable[[], _Result]) -> _Result:
         """Do work that may wait in a thread, or refuse when there is no place or no end."""
         try:
             return await asyncio.wait_for(workers.run(work), self.site.patience.total_seconds())
-        except Busy:
+        except QueueFull:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MANY) from None
         except TimeoutError:
             raise Refused(
@@ -175,14 +178,14 @@ class _Route(RequestHandler):
 class _Page(_Route):
     def get(self) -> None:
         self.set_header("Content-Type", _HTML)
-        self.finish(self.page_template.render(self.site.board.page()))
+        self.finish(self.page_template.render(self.site.application.page()))
 
     head = get
 
 
 class _Metrics(_Route):
     def get(self) -> None:
-        body = self.site.board.metrics(
+        body = self.site.application.metrics(
             accept=self.request.headers.get("Accept", ""),
             gzip=takes_gzip(self.request.headers.get("Accept-Encoding", "")),
             names=self.get_query_arguments("name[]"),
@@ -202,7 +205,7 @@ class _Report(_Route):
         if start is not None and end is not None and end // _DAY_SECONDS < start // _DAY_SECONDS:
             raise Refused(HTTPStatus.BAD_REQUEST, "end: is before start")
         report = partial(
-            self.site.board.report,
+            self.site.application.report,
             name,
             start=start,
             end=end,
@@ -214,8 +217,8 @@ class _Report(_Route):
             raise Refused(HTTPStatus.NOT_FOUND, "Unknown report") from None
         except InvalidSegmentation:
             raise Refused(HTTPStatus.BAD_REQUEST, "Invalid segmentation") from None
-        except StoreError as problem:
-            _log.error("report not read", path=self.request.path, problem=str(problem))
+        except StoreError as error:
+            _log.error("report not read", path=self.request.path, error=str(error))
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read.") from None
         self.set_header("Content-Type", _JSON)
         self.finish(content)
@@ -248,7 +251,7 @@ class _Ready(_Route):
     guarded = False
 
     def get(self) -> None:
-        reason = self.site.board.unready()
+        reason = self.site.application.unready()
         if reason is not None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"Not ready: {reason}")
         self.finish("kpi-exporter is ready.\n")
@@ -262,11 +265,11 @@ class _Reload(_Route):
     async def post(self) -> None:
         if not self.site.lifecycle:
             raise Refused(HTTPStatus.FORBIDDEN, "Lifecycle API is not enabled.")
-        problems = await self.in_time(self.site.control, self.site.board.reload)
-        if problems:
+        errors = await self.in_time(self.site.control, self.site.application.reload)
+        if errors:
             raise Refused(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
-                "\n".join(["failed to reload config:", *problems, ""]),
+                "\n".join(["failed to reload config:", *errors, ""]),
             )
         self.finish("The configuration is applied.\n")
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from exporter.web.access import Access
-from exporter.web.board import Board
-from exporter.web.config import WebConfig
+from exporter.web.application import Application
+from exporter.web.auth import Authenticator
+from exporter.web.config_watcher import ConfigWatcher
 from exporter.web.connections import Connections
+from exporter.web.executor import BoundedExecutor, QueueFull
 from exporter.web.routes import Site, application
-from exporter.web.watch import Watch
-from exporter.web.workers import Busy, Workers
+from exporter.web.web_config import WebConfig
 
 _LISTEN = re.compile(r"(?P<host>[^:\[\]]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})", re.ASCII)
 _LAST_PORT = 65_535
@@ -55,14 +55,14 @@ _LIMITS = Limits()
 
 
 class WebServer:
-    """Serves a board over HTTP, or HTTPS, from a thread of its own.
+    """Serves an application over HTTP, or HTTPS, from a thread of its own.
 
     Reads `config_file`, so that it raises `WebConfigError` when made. An instance serves once.
     """
 
     def __init__(
         self,
-        board: Board,
+        application: Application,
         *,
         listen: str = "127.0.0.1:3434",
         config_file: Path | None = None,
@@ -71,17 +71,17 @@ class WebServer:
     ) -> None:
         self._listen = listen
         self._limits = limits
-        self._watch = None if config_file is None else Watch(config_file)
-        self._reports = Workers(
+        self._watch = None if config_file is None else ConfigWatcher(config_file)
+        self._reports = BoundedExecutor(
             "report", threads=limits.reports_at_once, waiting=limits.reports_waiting
         )
-        self._logins = Workers(
+        self._logins = BoundedExecutor(
             "login", threads=limits.logins_at_once, waiting=limits.logins_waiting
         )
-        self._control = Workers("control", threads=1, waiting=4)
-        self._access = Access(self._logins)
+        self._control = BoundedExecutor("control", threads=1, waiting=4)
+        self._access = Authenticator(self._logins)
         self._site = Site(
-            board=board,
+            application=application,
             access=self._access,
             headers=lambda: self._config.headers,
             reports=self._reports,
@@ -156,7 +156,7 @@ class WebServer:
     async def _look(self, connections: Connections) -> None:
         while self._watch:
             await asyncio.sleep(self._limits.config_look.total_seconds())
-            with suppress(Busy):  # a reload is under way: next time
+            with suppress(QueueFull):  # a reload is under way: next time
                 if await self._control.run(self._watch.look):
                     self._apply(connections)
 

@@ -58,10 +58,10 @@ class Tls:
         """All files that the context is made of."""
         return tuple(filter(None, (self.cert_file, self.key_file, self.client_ca_file)))
 
-    def context(self, problems: list[str]) -> ssl.SSLContext | None:
-        """Read the files; None if they are of no use, which `problems` then says by key."""
+    def context(self, errors: list[str]) -> ssl.SSLContext | None:
+        """Read the files; None if they are of no use, which `errors` then says by key."""
         found = [*self._client_auth_problems(), *self._file_problems()]
-        problems.extend(found)
+        errors.extend(found)
         if found:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -74,7 +74,7 @@ class Tls:
             if self.client_ca_file is not None:
                 context.load_verify_locations(self.client_ca_file)
         except ssl.SSLError as error:
-            problems.append(_UNUSABLE.get(error.reason, _NOT_A_PAIR))
+            errors.append(_UNUSABLE.get(error.reason, _NOT_A_PAIR))
             return None
         # As in Go, what stands in client_ca_file is trusted itself, an intermediate too.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -51,7 +51,7 @@ class Viewer:
         return self.at - seconds(self.dashboard["time"]["from"].removeprefix("now-"))
 
     def panels(self) -> Iterator[tuple[Json, Mapping[str, str]]]:
-        """Give each panel as often as it is repeated, with what is chosen for the copy."""
+        """Return each panel as often as it is repeated, with what is chosen for the copy."""
         chosen = dict(self.values)
         for panel in self.dashboard["panels"]:
             if panel["type"] == "row" and "repeat" in panel:
@@ -106,7 +106,7 @@ class Viewer:
         return result
 
     def marks(self) -> list[tuple[float, str]]:
-        """Give the milestones of the range: instant in Unix seconds, and name."""
+        """Return the milestones of the range: instant in Unix seconds, and name."""
         return [
             (numbers[-1] / 1000, labels["milestone"])
             for query in annotation_queries(self.dashboard)
@@ -145,7 +145,7 @@ def _with_gaps(samples: list[Any], at: Span) -> list[Any]:
 
 
 def _worded(panel: Json, values: Mapping[str, str]) -> Json:
-    """Give a copy of a panel with the variables in its title filled in."""
+    """Return a copy of a panel with the variables in its title filled in."""
     copy = deepcopy(panel)
     copy["title"] = re.sub(
         r"\$(\w+)", lambda match: str(values.get(match[1], match[0])), copy["title"]

@@ -78,7 +78,7 @@ def _named(name: str, labels: Mapping[str, str]) -> str:
 
 
 def colour_at(steps: tuple[tuple[float, str], ...], value: float) -> str:
-    """Give the colour of the last threshold that a value reaches."""
+    """Return the colour of the last threshold that a value reaches."""
     return next((paint for least, paint in reversed(steps) if value >= least), _PLAIN)
 
 

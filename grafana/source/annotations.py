@@ -4,7 +4,7 @@ from typing import Any
 
 from grafana_foundation_sdk.models.dashboard import AnnotationQuery
 
-from exporter.families import MILESTONE
+from exporter.metrics.families import MILESTONE
 from grafana.source.look import BLUE, VERMILLION
 from grafana.source.panels import DATASOURCE
 from grafana.source.promql import ALERTS, FIRING, KPI_ALERT, sampled, selector
@@ -20,7 +20,7 @@ class PrometheusAnnotation(AnnotationQuery):
         self._fields = fields
 
     def to_json(self) -> dict[str, Any]:
-        """Give Grafana's form."""
+        """Return Grafana's form."""
         return {**super().to_json(), **self._fields}
 
 

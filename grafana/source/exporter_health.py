@@ -2,8 +2,8 @@
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from exporter import families
-from exporter.families import Family
+from exporter.metrics import families
+from exporter.metrics.families import Family
 from grafana.source import variables
 from grafana.source.annotations import alerts
 from grafana.source.look import (

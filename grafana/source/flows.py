@@ -7,7 +7,7 @@ from itertools import pairwise
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from exporter.domain.definitions import Flow
-from exporter.families import Family
+from exporter.metrics.families import Family
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
 from grafana.source.look import drawn, segment_colours, shown_as, step_colours

@@ -61,7 +61,7 @@ def of_column(name: str, properties: Mapping[str, object]) -> Override:
 
 
 def colour(fixed: str) -> dict[str, object]:
-    """Give the property that paints a series in one colour."""
+    """Return the property that paints a series in one colour."""
     return {"color": {"mode": "fixed", "fixedColor": fixed}}
 
 

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from exporter.domain.kpis import KPIS, Unit
-from exporter.families import COMPLETENESS, MISSING, NEWEST_INTERACTION, SNAPSHOT_TIME
+from exporter.metrics.families import COMPLETENESS, MISSING, NEWEST_INTERACTION, SNAPSHOT_TIME
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
 from grafana.source.look import (

@@ -66,7 +66,7 @@ class Page:
     sections: Sequence[Section]
 
     def build(self) -> Model:
-        """Give Grafana's model of it."""
+        """Return Grafana's model of it."""
         model = (
             Dashboard(self.title)
             .uid(self.uid)
@@ -96,7 +96,7 @@ class Page:
 
 
 def _laid_out(sections: Iterable[Section]) -> Iterator[Panel | RowPanel]:
-    """Give every panel its place and its number: lines are filled from left to right."""
+    """Return every panel its place and its number: lines are filled from left to right."""
     y, number = 0, 0
     for section in sections:
         number += 1

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, replace
 from textwrap import indent
 
-from exporter.families import BUILD_INFO, SEGMENTS, SNAPSHOT_TIME, TOTALS, Family, Kind
+from exporter.metrics.families import BUILD_INFO, SEGMENTS, SNAPSHOT_TIME, TOTALS, Family, Kind
 
 Z_95 = 1.96
 """The normal quantile of a two-sided 95% interval."""
@@ -117,7 +117,7 @@ def selector(metric: Family | Foreign, *matchers: str, suffix: str = "") -> str:
 
 
 def sampled(metric: Family | Foreign, *matchers: str, at: Moment = NOW) -> str:
-    """Give the metric's values at a moment, each exporter's own."""
+    """Return the metric's values at a moment, each exporter's own."""
     return f"last_over_time({selector(metric, *matchers)}[{at.span}]{at.shift})"
 
 
@@ -131,7 +131,7 @@ def of_exporters(expression: str) -> str:
 
 
 def freshest(expression: str, at: Moment = NOW) -> str:
-    """Give what the freshest exporter of each job says, without its `instance`."""
+    """Return what the freshest exporter of each job says, without its `instance`."""
     newest = sampled(SNAPSHOT_TIME, at=at)
     unstamped = sampled(total("sign_in_attempts"), WINDOW, at=at)
     return "\n".join(
@@ -148,12 +148,12 @@ def freshest(expression: str, at: Moment = NOW) -> str:
 
 
 def kpi(metric: Family, *matchers: str, at: Moment = NOW) -> str:
-    """Give a KPI of the chosen window at a moment, as the freshest exporter says."""
+    """Return a KPI of the chosen window at a moment, as the freshest exporter says."""
     return freshest(sampled(metric, WINDOW, *matchers, at=at), at)
 
 
 def change(metric: Family, *matchers: str, relative: bool) -> str:
-    """Give a KPI's change against the week before: a difference, or a share of what it was."""
+    """Return a KPI's change against the week before: a difference, or a share of what it was."""
     now, before = kpi(metric, *matchers), kpi(metric, *matchers, at=WEEK_BEFORE)
     difference = f"{now}\n-\n{before}"
     return f"(\n{_indented(difference)}\n)\n/\n({before} > 0)" if relative else difference
@@ -167,15 +167,15 @@ class Share:
     whole: str
 
     def ratio(self) -> str:
-        """Give the share where there is anything to share."""
+        """Return the share where there is anything to share."""
         return freshest(f"({self.part}) / ({self.whole} > 0)")
 
     def size(self) -> str:
-        """Give the sample's size where there is one."""
+        """Return the sample's size where there is one."""
         return freshest(f"{self.whole} > 0")
 
     def bound(self, side: str) -> str:
-        """Give Wilson's 95% bound: `-` for the lower one, `+` for the upper."""
+        """Return Wilson's 95% bound: `-` for the lower one, `+` for the upper."""
         part, whole = f"({self.part})", f"({self.whole} > 0)"
         spread = f"sqrt({part} * ({whole} - {part}) / {whole} + {Z_95**2 / 4:.4f})"
         return freshest(

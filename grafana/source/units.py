@@ -11,5 +11,5 @@ _UNITS = {
 
 
 def unit_of(unit: Unit) -> str:
-    """Give Grafana's name of a KPI's unit."""
+    """Return Grafana's name of a KPI's unit."""
     return _UNITS[unit]

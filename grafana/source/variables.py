@@ -13,7 +13,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from exporter.families import Family
+from exporter.metrics.families import Family
 from grafana.source.look import AREA, LINES
 from grafana.source.panels import DATASOURCE
 from grafana.source.promql import SEGMENTATION, WINDOW, by_segment, selector, total

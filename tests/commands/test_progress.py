@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from exporter import logs
-from exporter.commands.progress import SAY_EVERY, go_through
+from exporter.commands.progress import SAY_EVERY, track
 from tests.builders import FEWER_SEGMENTS, crowd, fewer_segments, sqlite_store
-from tests.daemon import write_config
+from tests.exporter_process import write_config
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ def test_the_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) ->
     logs.set_up("info", "logfmt")
     seconds = (START + n * SAY_EVERY / 10 for n in count())
 
-    assert go_through(range(1, 31), "rows", 30, now=lambda: next(seconds)) == 30
+    assert track(range(1, 31), "rows", 30, now=lambda: next(seconds)) == 30
 
     said = capsys.readouterr().err.splitlines()
     assert [re.sub("ts=[^ ]+ ", "", line) for line in said] == [
@@ -32,7 +32,7 @@ def test_the_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_nothing_to_do_is_nothing_done() -> None:
-    assert go_through(iter(()), "rows", None) == 0
+    assert track(iter(()), "rows", None) == 0
 
 
 def until_hung_up(terminal: int) -> Iterator[bytes]:

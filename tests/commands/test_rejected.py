@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli import main
+from exporter.commands.main import main
 from exporter.domain.interaction import Reason, Rejected, Row
 from exporter.ports import Batch
 from exporter.stores.sqlite import SqliteStore
 from tests.builders import BOUNCE, FEWER_SEGMENTS, batch, fewer_segments, row, sqlite_store
-from tests.daemon import write_config
+from tests.exporter_process import write_config
 
 EARLY, LATE = datetime(2013, 7, 1, 12, tzinfo=UTC), datetime(2013, 7, 2, 13, tzinfo=UTC)
 IN_SECONDS = Row(id="seconds", raw=b'{"event_stream": [["a", 0]], "timestamp": 1372680000}')
@@ -108,10 +108,10 @@ def test_what_can_be_read_now_is_counted_and_not_rejected_any_more(
     assert rejected(config, "retry", "--all") == 0
 
     assert "event=retried imported=1 ignored=1 rejected=2" in capsys.readouterr().err
-    holdings = store.holdings()
-    assert (holdings.interactions, holdings.ignored) == (1, 1)
-    assert holdings.rejected == {Reason.TIMESTAMP_IN_SECONDS: 1, Reason.NOT_JSON: 1}
-    assert holdings.accounted_for == 4
+    stats = store.stats()
+    assert (stats.interactions, stats.ignored) == (1, 1)
+    assert stats.rejected == {Reason.TIMESTAMP_IN_SECONDS: 1, Reason.NOT_JSON: 1}
+    assert stats.accounted_for == 4
     (stored,) = store.interactions(0, 1 << 50)
     assert (stored.id, stored.raw) == (READABLE.id, READABLE.raw)
 
@@ -120,7 +120,7 @@ def test_one_row_can_be_retried_alone(store: SqliteStore, config: Path) -> None:
     assert rejected(config, "retry", "empty") == 0
 
     assert {row.id for row in store.rejected(9)} == {"seconds", "broken", "readable"}
-    assert store.holdings().ignored == 1
+    assert store.stats().ignored == 1
 
 
 def test_what_still_cannot_be_read_stays_as_it_was(

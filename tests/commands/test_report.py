@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli import main
+from exporter.commands.main import main
 from exporter.stores.sqlite import SqliteStore
 from tests.builders import AT, RETURNING, persona, row, sqlite_store
-from tests.daemon import write_config
+from tests.exporter_process import write_config
 
 NARROW, USUAL, WIDE = 20, 80, 300
 SYSTEMS = ("Windows 7", "Windows XP", "Macintosh", "Linux", "Android", "iOS", "FirefoxOS")

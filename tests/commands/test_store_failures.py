@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli import main
-from tests.daemon import write_config
+from exporter.commands.main import main
+from tests.exporter_process import write_config
 
 READING = [
     ("backfill",),

@@ -16,7 +16,7 @@ BAD = Path(__file__).parent / "bad"
 def test_each_bad_file_has_the_message_that_stands_beside_it(file: Path) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load(file, ENVIRON)
-    said = "".join(f"{problem}\n" for problem in refused.value.problems)
+    said = "".join(f"{error}\n" for error in refused.value.errors)
     assert said.replace(f"{BAD}{os.sep}", "") == file.with_suffix(".txt").read_text("utf-8")
     assert SECRET not in "".join(traceback.format_exception(refused.value))
 
@@ -43,8 +43,8 @@ def test_an_error_in_a_text_has_no_file() -> None:
 def problem_of(file: Path) -> str:
     with pytest.raises(ConfigurationError) as refused:
         load(file, {})
-    (problem,) = refused.value.problems
-    return problem
+    (error,) = refused.value.errors
+    return error
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_huge_file_is_not_read_to_its_end() -> None:
 def test_endless_nesting_is_refused(opening: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load(opening * 20_000, {})
-    (problem,) = refused.value.problems
-    assert "expected a configuration, found aliases or levels without end" in problem
+    (error,) = refused.value.errors
+    assert "expected a configuration, found aliases or levels without end" in error
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
@@ -90,6 +90,6 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 def test_bytes_in_the_environment_that_are_no_text_are_refused() -> None:
     with pytest.raises(ConfigurationError) as refused:
         load(SOURCE + "store: {url: 'sqlite:${DIRECTORY}/kpi.db'}", {"DIRECTORY": "\udcff"})
-    assert refused.value.problems == (
+    assert refused.value.errors == (
         "store.url: expected UTF-8 in the environment, found bytes that are none",
     )

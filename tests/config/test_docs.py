@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from docs.__main__ import PARTS, with_part
 from exporter.config import Configuration, ConfigurationError, load
 from exporter.config.document import parse
-from exporter.config.problems import Problems
+from exporter.config.errors import ErrorList
 from exporter.config.schema import File, PackageSection, RuleSection, Section
 from tests.processes import answers, running, unused_port
 
@@ -48,7 +48,7 @@ def test_each_key_has_a_meaning_and_an_example_that_is_accepted(
         return  # told in a table of its own
     assert field.examples, "what could one write there?"
     (example,) = field.examples
-    written = parse(f"key: {example}", Problems())
+    written = parse(f"key: {example}", ErrorList())
     assert written is not None
     kind = get_type_hints(section, include_extras=True)[name]
     assert TypeAdapter(kind).validate_python(written["key"]) is not None

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from exporter.commands.check_text import describe
 from exporter.config import (
     Configuration,
     DataServer,
     ImportSettings,
     Secret,
     StoreSettings,
-    describe,
     load,
-    series,
 )
 from exporter.domain.definitions import Segmentation
 from exporter.domain.reports import Milestone
@@ -39,7 +38,7 @@ def test_check_tells_what_stands_beside_the_file(told: Path) -> None:
     configuration = good(told.stem)
     said = describe(configuration).replace(f"{GOOD}/", "")
     # What the metric families and the definitions' digest come to is for other tests.
-    said = said.replace(f" {series(configuration)} of", " N of")
+    said = said.replace(f" {sum(configuration.series.values())} of", " N of")
     said = said.replace(configuration.definitions.digest, "DIGEST")
     assert f"{said}\n" == told.read_text("utf-8")
 

@@ -10,8 +10,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.config import Configuration, ConfigurationError, describe, load
-from exporter.config.problems import masked
+from exporter.commands.check_text import describe
+from exporter.config import Configuration, ConfigurationError, load
+from exporter.config.errors import masked
 from exporter.config.scalars import duration, in_words
 from exporter.config.schema import Section
 from tests.config.texts import SECRET, SOURCE
@@ -41,7 +42,7 @@ def loaded(text: str) -> Configuration | tuple[str, ...]:
     try:
         configuration = load(text, {"A": "1d"})
     except ConfigurationError as refused:
-        return refused.problems
+        return refused.errors
     assert describe(configuration)
     return configuration
 

@@ -6,29 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import Configuration, ConfigurationError, load, series
-from exporter.config.series import series_by_family
-from exporter.domain.counting import Counting
-from exporter.exposition import Exposition, kpi_metrics, milestone_metrics, operation_metrics
-from exporter.families import SEGMENTS, TOTALS
-from exporter.operations import Operations
-from exporter.snapshot import take_snapshot
+from exporter.config import Configuration, ConfigurationError, load
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.metrics.exposition import (
+    Exposition,
+    kpi_metrics,
+    milestone_metrics,
+    operation_metrics,
+)
+from exporter.metrics.families import SEGMENTS, TOTALS
+from exporter.metrics.snapshot import take_snapshot
+from exporter.metrics.status import Status
 from exporter.stores.sqlite import SqliteStore
 from tests.config.texts import SOURCE
 
 
 def exposed(configuration: Configuration, store: SqliteStore) -> dict[str, int]:
     """Series by family as the exposition renders them where nothing was imported."""
-    counting = Counting(configuration.definitions)
-    store.count_under(counting)
+    evaluator = Evaluator(configuration.definitions)
+    store.use_definitions(evaluator)
     now = datetime(2013, 2, 21, tzinfo=UTC)
-    snapshot = take_snapshot(store, counting, configuration.windows, now)
+    snapshot = take_snapshot(store, evaluator, configuration.windows, now)
     return {
         metric.name.removesuffix("_total"): len(metric.samples)
         for metric in (
             *kpi_metrics(snapshot),
             *milestone_metrics(configuration.milestones),
-            *operation_metrics(Operations(), snapshot, "digest"),
+            *operation_metrics(Status(), snapshot, "digest"),
         )
     }
 
@@ -46,24 +50,22 @@ def test_each_family_has_as_many_series_as_the_exposition_renders(
     more: str, tmp_path: Path
 ) -> None:
     configuration = load(SOURCE + more, {})
-    counted = {
-        name.removesuffix("_total"): n for name, n in series_by_family(configuration).items()
-    }
+    counted = {name.removesuffix("_total"): n for name, n in configuration.series.items()}
     del counted["process_* and python_*"]
     with closing(SqliteStore(tmp_path / "kpi.db")) as store:
         assert counted == exposed(configuration, store)
 
 
 def test_the_process_has_as_many_series_as_the_client_library_finds() -> None:
-    text = Exposition(Operations, lambda: "abc").scrape(accept="", compress=False).content
+    text = Exposition(Status, lambda: "abc").scrape(accept="", compress=False).content
     lines = [line for line in text.splitlines() if line.startswith((b"process_", b"python_"))]
-    assert series_by_family(load(SOURCE, {}))["process_* and python_*"] == len(lines)
+    assert load(SOURCE, {}).series["process_* and python_*"] == len(lines)
 
 
 def test_persona_has_as_many_series_as_the_arithmetic_says() -> None:
     windows, segments, outcomes, flows, steps = 3, 45, 5, 4, 5 + 4 + 3 + 2
     single = 9  # KPIs without a label of their own
-    found = series_by_family(load(SOURCE, {}))
+    found = load(SOURCE, {}).series
     assert sum(found[family.name] for family in TOTALS) == windows * (
         single + outcomes + 2 * steps + (steps - flows) + flows
     )
@@ -73,7 +75,7 @@ def test_persona_has_as_many_series_as_the_arithmetic_says() -> None:
 
 
 def test_exactly_the_limit_is_allowed() -> None:
-    n = series(load(SOURCE, {}))
-    assert series(load(SOURCE + f"series_limit: {n}", {})) == n
+    n = sum(load(SOURCE, {}).series.values())
+    assert sum(load(SOURCE + f"series_limit: {n}", {}).series.values()) == n
     with pytest.raises(ConfigurationError, match=f"at most {n - 1} series, found {n} = "):
         load(SOURCE + f"series_limit: {n - 1}", {})

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from exporter.config import load
-from exporter.domain.facts import Reader
+from exporter.domain.classify.classifier import Classifier
 from exporter.domain.interaction import Interaction, Row
-from exporter.domain.kpis import KPIS, Counted
+from exporter.domain.kpis import KPIS, KpiInput
 from exporter.domain.tally import Key, tally
 
 MORNING_MS = 1_767_258_000_000  # 2026-01-01T09:00Z
@@ -71,20 +71,20 @@ def row(n: int, visit: dict[str, Any]) -> Row:
     return Row(f"visit-{n}", json.dumps(blob).encode())
 
 
-def counted() -> dict[tuple[str, str], Counted]:
+def counted() -> dict[tuple[str, str], KpiInput]:
     definitions = load(Path(__file__).parent / "good" / "webauthn.yaml", {}).definitions
-    reader = Reader(definitions)
+    reader = Classifier(definitions)
     verdicts = [reader.read(row(n, visit), MORNING_MS * 2) for n, visit in enumerate(VISITS)]
     facts = [verdict.facts for verdict in verdicts if isinstance(verdict, Interaction)]
     assert len(facts) == len(VISITS)
     found = tally(reader.layout, facts)
     return {
-        place: Counted(found.get(Key(HOUR, *place), {}), reader.layout, definitions)
-        for place in reader.layout.rows
+        place: KpiInput(found.get(Key(HOUR, *place), {}), reader.layout, definitions)
+        for place in reader.layout.segments
     }
 
 
-def numbers(kpi: str, of: Counted) -> dict[tuple[str, ...], float]:
+def numbers(kpi: str, of: KpiInput) -> dict[tuple[str, ...], float]:
     return {labels: number.value for labels, number in KPIS[kpi].compute(of)}
 
 

@@ -34,7 +34,7 @@ def kustomization(folder: Path) -> dict[str, Any]:
     return loaded
 
 
-def problems(document: dict[str, Any]) -> list[str]:
+def errors(document: dict[str, Any]) -> list[str]:
     """What the schema of the document's kind has against it."""
     group = document["apiVersion"].rpartition("/")[0].split(".")[0]
     version = document["apiVersion"].rpartition("/")[2]
@@ -50,11 +50,11 @@ MANIFESTS = dict(manifests())
 
 @pytest.mark.parametrize("name", sorted(MANIFESTS))
 def test_a_manifest_is_what_kubernetes_takes(name: str) -> None:
-    assert problems(MANIFESTS[name]) == []
+    assert errors(MANIFESTS[name]) == []
 
 
 def test_a_field_that_kubernetes_does_not_know_is_noticed() -> None:
-    assert problems({"apiVersion": "v1", "kind": "Service", "spec": {"prots": []}})
+    assert errors({"apiVersion": "v1", "kind": "Service", "spec": {"prots": []}})
 
 
 def test_every_manifest_is_applied() -> None:
@@ -86,7 +86,7 @@ def test_kustomize_builds_the_example() -> None:
         "ServiceAccount",
         "ServiceMonitor",
     }
-    assert [problem for document in documents for problem in problems(document)] == []
+    assert [error for document in documents for error in errors(document)] == []
     deployment = next(each for each in documents if each["kind"] == "Deployment")
     volumes = json.dumps(deployment["spec"]["template"]["spec"]["volumes"])
     for document in documents:

@@ -62,7 +62,7 @@ def steps(console: str) -> Iterator[Step]:
 
 
 def matches(expected: str, printed: str) -> bool:
-    """Say whether an output is the expected one, `...` being whatever."""
+    """Return whether an output is the expected one, `...` being whatever."""
     lines = [re.escape(line.rstrip()).replace(r"\.\.\.", ".*") for line in expected.splitlines()]
     pattern = "".join("(?:.*\n)*" if line == ".*" else f"{line}\n" for line in lines)
     shown = "".join(f"{line.rstrip()}\n" for line in printed.strip("\n").splitlines())
@@ -157,7 +157,7 @@ def written_to(block: Block) -> str:
 
 
 def as_run(command: str, *, demonstrated: bool) -> str:
-    """Give a command as a test runs it: `make` is asked what it would do."""
+    """Return a command as a test runs it: `make` is asked what it would do."""
     target = re.fullmatch(r"make ([a-z-]+)", command)
     if target is None:
         return command

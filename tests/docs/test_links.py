@@ -10,7 +10,7 @@ from docs.pages import CHECKOUT, anchors, links, pages
 NAMES = [str(page.relative_to(CHECKOUT)) for page in pages()]
 
 
-def problems(page: Path) -> list[str]:
+def errors(page: Path) -> list[str]:
     found = []
     for link in links(page):
         if link.startswith(("http://", "https://", "mailto:")):
@@ -26,7 +26,7 @@ def problems(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_links_of_a_page_lead_somewhere(name: str) -> None:
-    assert problems(CHECKOUT / name) == []
+    assert errors(CHECKOUT / name) == []
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

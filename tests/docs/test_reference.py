@@ -8,12 +8,12 @@ import pytest
 from docs.__main__ import PARTS, with_part
 from docs.commands import common_flags, flags, subcommands
 from docs.pages import CHECKOUT, RUNNABLE, blocks, pages
-from exporter.cli import command_line
+from exporter.commands.main import command_line
 from exporter.config.schema import File, Section
 from exporter.domain.interaction import Reason
 from exporter.domain.kpis import KPIS
 from exporter.domain.reports import DATA_REPORTS, REPORTS
-from exporter.families import FAMILIES, TOTALS
+from exporter.metrics.families import FAMILIES, TOTALS
 
 REFERENCE = CHECKOUT / "docs/reference"
 README = (CHECKOUT / "README.md").read_text("utf-8")

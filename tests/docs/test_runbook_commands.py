@@ -15,7 +15,7 @@ import pytest
 
 from docs.pages import CHECKOUT, Block, blocks
 from fake_server import FakeKpiggybank
-from tests.daemon import daemon, write_config
+from tests.exporter_process import daemon, write_config
 from tests.processes import answers, running, unused_port
 
 PLAYED = ("docker", "journalctl", "kpi-exporter", "sqlite3", "systemctl")

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from exporter.domain.facts import Reader, Verdict
+from exporter.domain.classify.classifier import Classification, Classifier
 from exporter.domain.interaction import Interaction, Rejected, Row
-from exporter.domain.kpis import KPIS, Counted
+from exporter.domain.kpis import KPIS, KpiInput
 from exporter.domain.layout import TOTAL_ROW
 from exporter.domain.tally import Key, tally
 from tests.builders import AT, ms, persona
@@ -23,12 +23,12 @@ def blob(*events: str, **fields: Any) -> dict[str, Any]:
 
 
 @cache
-def reader() -> Reader:
+def reader() -> Classifier:
     """The one that reads all of a session's blobs, as a daemon's does."""
-    return Reader(persona())
+    return Classifier(persona())
 
 
-def verdict(content: Any) -> Verdict:
+def verdict(content: Any) -> Classification:
     """What becomes of a blob, or of the bytes of one."""
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     return reader().read(Row("an id", raw), NEWEST_MS)
@@ -46,17 +46,19 @@ def rejected(content: Any) -> Rejected:
     return found
 
 
-def counted(blobs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Counted]:
+def counted(blobs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], KpiInput]:
     """The counts of blobs of one hour: of all, and of each segment."""
     layout = reader().layout
     facts = [interaction(one).facts for one in blobs]
     assert len({one.hour for one in facts}) <= 1
     found = tally(layout, facts)
     hour = facts[0].hour if facts else 0
-    return {row: Counted(found.get(Key(hour, *row), {}), layout, persona()) for row in layout.rows}
+    return {
+        row: KpiInput(found.get(Key(hour, *row), {}), layout, persona()) for row in layout.segments
+    }
 
 
-def values(kpi: str, of: Counted) -> dict[tuple[str, ...], float]:
+def values(kpi: str, of: KpiInput) -> dict[tuple[str, ...], float]:
     """A KPI's values by labels."""
     return {labels: number.value for labels, number in KPIS[kpi].compute(of)}
 

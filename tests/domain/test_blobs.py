@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.domain.facts import OLDEST_TIMESTAMP_MS, Reader
+from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS, Classifier
 from exporter.domain.interaction import Ignored, Interaction, Reason, Rejected, Row
 from tests.builders import AT, ms, persona
 from tests.domain.reading import NEWEST_MS, blob, interaction, rejected, segments, verdict
@@ -233,7 +233,7 @@ def test_a_spoilt_field_leaves_the_other_segments_as_they_are(fields: dict[str, 
 
 
 def test_reading_one_row_leaves_no_trace_in_the_next() -> None:
-    reader = Reader(persona())
+    reader = Classifier(persona())
     first = Row("1", json.dumps(blob(SHOWN, lang="de", number_sites_signed_in=3)).encode())
     second = Row("2", json.dumps(blob("assertion_generated")).encode())
     before = reader.read(second, NEWEST_MS)

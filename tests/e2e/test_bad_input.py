@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app import now
+from exporter.clock import now
 from fake_server import FakeKpiggybank
-from tests.daemon import daemon, exporter, write_config
+from tests.exporter_process import daemon, exporter, write_config
 from tests.waiting import eventually
 
 NOBODY = "http://127.0.0.1:1/wsapi/interaction_data"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
-from exporter.app import now
-from exporter.cli import COMMANDS
+from exporter.clock import now
+from exporter.commands.main import COMMANDS
 from fake_server import Crowd, FakeKpiggybank
-from tests.daemon import exporter, write_config
+from tests.exporter_process import exporter, write_config
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import requests
 
-from exporter.app import now
+from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
-from tests.daemon import Daemon, daemon, write_config
+from tests.exporter_process import Daemon, daemon, write_config
 from tests.waiting import eventually
 
 NARROWER = {"name": "2 - User engaged", "any_of": ["screen.set_password", "screen.pick_email"]}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from exporter.app import now
+from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
-from tests.daemon import Daemon, daemon, write_config
+from tests.exporter_process import Daemon, daemon, write_config
 from tests.waiting import eventually
 
 FAILING = (
@@ -60,8 +60,8 @@ def test_a_failing_source_is_told_once_and_made_up_for(fault: str, tmp_path: Pat
             assert served.metric("kpi_source_up") == 1
 
     said = served.output.read_text().splitlines()
-    problems = {line.partition("problem=")[2] for line in said if "import failed" in line}
-    assert len([line for line in said if "import failed" in line]) == len(problems)
+    errors = {line.partition("error=")[2] for line in said if "import failed" in line}
+    assert len([line for line in said if "import failed" in line]) == len(errors)
     assert any("works again" in line for line in said)
     assert not [line for line in said if "Traceback" in line]
 

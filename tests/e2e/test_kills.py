@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
-from exporter.app import now
+from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
-from tests.daemon import exporter, write_config
+from tests.exporter_process import exporter, write_config
 
 KILLS = 20
 REPORTS = (("bounce_rate",), ("new_user", "--segmentation=OS"), ("sites", "--segmentation=Emails"))

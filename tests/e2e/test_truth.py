@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.app import now
+from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
-from tests.daemon import Daemon, daemon, write_config
 from tests.e2e import expected
+from tests.exporter_process import Daemon, daemon, write_config
 
 WINDOWS = {"1d": 24, "7d": 168, "13d": 312}
 

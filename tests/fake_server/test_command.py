@@ -62,9 +62,9 @@ def test_a_deadly_request_ends_the_process() -> None:
 
 def test_live_goes_on_with_late_ones_too() -> None:
     with started("--live", "--late=0.5", "--speed=36000", "--live-per-minute=1") as (_, address):
-        counting = f"{address}/wsapi/interaction_data/count"
-        before = int(fetch(counting)[1])
-        assert eventually(lambda: int(fetch(counting)[1]) > before + 20)
+        evaluator = f"{address}/wsapi/interaction_data/count"
+        before = int(fetch(evaluator)[1])
+        assert eventually(lambda: int(fetch(evaluator)[1]) > before + 20)
 
 
 def test_a_clock_that_stands_still_is_moved_by_hand() -> None:

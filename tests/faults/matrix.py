@@ -149,7 +149,7 @@ def _is_fresh(fault: Fault, during: Scrape, after: Scrape, scrapes: Sequence[Scr
 
 
 def _failing(fault: Fault, during: Scrape, scrapes: Sequence[Scrape]) -> list[Scrape]:
-    """Give the scrapes between the first import that failed and the fault's end."""
+    """Return the scrapes between the first import that failed and the fault's end."""
     failures = during[_FAILURES] - fault.imports + 1
     return [one for one in scrapes if one[_FAILURES] >= failures and one.at <= during.at]
 

@@ -12,16 +12,16 @@ from typing import Any, TextIO
 import requests
 from prometheus_client.core import Metric
 
-from exporter.backfill import Grid, History
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Reason, Row
 from exporter.domain.lateness import Lateness
 from exporter.domain.reports import Milestone
 from exporter.domain.windows import Window
-from exporter.exposition import kpi_metrics, operation_metrics
-from exporter.operations import Histogram, Operations
+from exporter.metrics.backfill import Grid, History
+from exporter.metrics.exposition import kpi_metrics, operation_metrics
+from exporter.metrics.snapshot import take_snapshot
+from exporter.metrics.status import Histogram, Status
 from exporter.ports import Store
-from exporter.snapshot import take_snapshot
 from fake_server.blob import write
 from fake_server.crowd import Crowd
 from tests.builders import batch, persona, sqlite_store
@@ -98,10 +98,10 @@ def filled_prometheus(
     The KPIs' history is backfilled by the hour; what the exporter says of itself was scraped.
     """
     store = _filled_store(folder / "kpi.db", crowd, NOW - timedelta(days=days))
-    counting = Counting(persona())
+    evaluator = Evaluator(persona())
     with (folder / "history.om").open("wb") as out, (folder / "spool").open("w+b") as spool:
         history = History(
-            counting,
+            evaluator,
             windows=windows,
             milestones=MILESTONES,
             grid=Grid(start=NOW - timedelta(days=days), end=NOW, step=timedelta(hours=1)),
@@ -111,7 +111,7 @@ def filled_prometheus(
         list(history.compute(store))
         list(history.write(out))
     with (folder / "scrapes.om").open("w") as out:
-        _write_scrapes(out, store, counting, windows, scraped_for)
+        _write_scrapes(out, store, evaluator, windows, scraped_for)
     blocks = folder / "blocks"
     for name in ("history.om", "scrapes.om"):
         make_blocks(promtool, folder / name, blocks)
@@ -165,19 +165,19 @@ def _filled_store(path: Path, crowd: Crowd, since: datetime) -> Store:
 def _write_scrapes(
     out: TextIO,
     store: Store,
-    counting: Counting,
+    evaluator: Evaluator,
     windows: Sequence[Window],
     scraped_for: timedelta,
 ) -> None:
     """Two exporters on one store: one works, one has hung for hours and shows what it knew."""
-    fresh = take_snapshot(store, counting, windows, NOW)
-    hung = take_snapshot(store, counting, windows, NOW - _HUNG_FOR)
+    fresh = take_snapshot(store, evaluator, windows, NOW)
+    hung = take_snapshot(store, evaluator, windows, NOW - _HUNG_FOR)
     since = NOW - scraped_for
     for at in _instants(since, SCRAPE_INTERVAL):
-        operations, last = _operations(store, since, at)
+        status, last = _operations(store, since, at)
         for instance, taken in ((FRESH, last), (HANGING, min(last, hung.taken))):
             snapshot = replace(fresh, taken=taken)
-            shown = operation_metrics(operations, snapshot, counting.digest)
+            shown = operation_metrics(status, snapshot, evaluator.digest)
             _write(out, shown, instance, at)
             _write_foreign(out, JOB, instance, at)
         _write_foreign(out, *ANOTHER, at)
@@ -188,22 +188,22 @@ def _write_scrapes(
     print("# EOF", file=out)
 
 
-def _operations(store: Store, since: datetime, at: datetime) -> tuple[Operations, datetime]:
+def _operations(store: Store, since: datetime, at: datetime) -> tuple[Status, datetime]:
     """What an exporter that imports every few minutes knows of its work, and its last import."""
     runs = (at - since) // _IMPORT_EVERY + 1
     last = since + (runs - 1) * _IMPORT_EVERY - _AN_IMPORT
     durations = Histogram(bounds=(0.5, 1.0, 5.0), counts=(runs // 2, runs - runs // 2, 0, 0))
     lateness = Lateness(observed_seconds=timedelta(days=60).total_seconds())
-    holdings = replace(
-        store.holdings(),
+    stats = replace(
+        store.stats(),
         rejected={Reason.NO_TIMESTAMP: 4 + runs // 9, Reason.EVENT_STREAM: 2},
         newest_ms=int((last - timedelta(minutes=9)).timestamp() * 1000),
     )
-    state = Operations(
+    state = Status(
         source_up=True,
         store_up=True,
-        source_interactions=holdings.interactions + 5,
-        holdings=holdings,
+        source_interactions=stats.interactions + 5,
+        stats=stats,
         missing=max(0, 8 - runs),
         unreachable=2,
         lateness=lateness.see(runs * [*[20.0] * 60, *[7_000.0] * 20, 90_000.0]),

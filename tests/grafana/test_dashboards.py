@@ -12,7 +12,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from exporter.families import FAMILIES, SNAPSHOT_TIME, Kind
+from exporter.metrics.families import FAMILIES, SNAPSHOT_TIME, Kind
 from grafana import generate
 from grafana.queries import Json, annotation_queries, panels, queries_of, variables
 from grafana.source.page import Uid
@@ -112,10 +112,10 @@ def test_every_metric_is_the_exporters_or_known_to_be_anothers(
 
 
 def test_the_json_keeps_to_the_published_schema(dashboards: Mapping[str, Json]) -> None:
-    problems: list[str] = []
+    errors: list[str] = []
 
     def check(schema: str, value: object, place: str) -> None:
-        problems.extend(
+        errors.extend(
             f"{place} {error.json_path}: {error.message}"
             for error in Draft7Validator(SCHEMAS[schema]).iter_errors(value)
         )
@@ -131,7 +131,7 @@ def test_the_json_keeps_to_the_published_schema(dashboards: Mapping[str, Json]) 
             check(f"{panel['type']} options", panel["options"], place)
             if custom := panel["fieldConfig"]["defaults"].get("custom"):
                 check(f"{panel['type']} custom", custom, place)
-    assert not problems
+    assert not errors
 
 
 def test_uids_are_those_that_links_know_and_ids_differ(dashboards: Mapping[str, Json]) -> None:

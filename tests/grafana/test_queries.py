@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.reports import report
 from exporter.domain.windows import day_of, first_hour_of
 from grafana.queries import (
@@ -205,7 +205,7 @@ def test_reports_by_day_show_what_the_exporter_reports(
         name,
         days_of(filled.store, segmentation),
         persona(),
-        Counting(persona()).layout,
+        Evaluator(persona()).layout,
         by_segment=bool(segmentation),
     )
     assert any(expected.values())
@@ -238,7 +238,7 @@ def test_flows_over_time_show_what_the_exporter_reports(
 
     shown = {series["metric"]["step"]: of_day(series) for series in asking.ask(query, values)}
 
-    layout = Counting(persona()).layout
+    layout = Evaluator(persona()).layout
     expected = report(name, days_of(filled.store, ""), persona(), layout)
     assert all(expected.values())
     for step, by_day in expected.items():
@@ -263,7 +263,7 @@ def test_the_table_of_steps_adds_up_the_days_of_the_range(
 
     since = NOW.date() - timedelta(days=5)  # the first whole day of the range
     days = {day: of for day, of in days_of(filled.store, segmentation).items() if day >= since}
-    layout = Counting(persona()).layout
+    layout = Evaluator(persona()).layout
     expected = report("new_user", days, persona(), layout, by_segment=bool(segmentation))
     assert len(days) == 5
     for segment, steps in expected.items():

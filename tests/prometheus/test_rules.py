@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from exporter.domain.outcome import Outcome
-from exporter.families import FAMILIES
+from exporter.metrics.families import FAMILIES
 from tests.prometheus.rulebook import (
     CHECKOUT,
     PROMETHEUS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.families import FAMILIES
+from exporter.metrics.families import FAMILIES
 from tests.prometheus.rulebook import RUNBOOKS, recorded
 
 PAGES = (*sorted(RUNBOOKS.glob("*.md")), RUNBOOKS.parent / "alerting.md")

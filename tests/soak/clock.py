@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from exporter.schedule import Schedule
+from exporter.daemon.schedule import Schedule
 
 SHORTEST_SECONDS = 0.02
 """Between one run and the next, however fast the clock is."""

@@ -7,8 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from exporter import app, logs
+from exporter import logs
 from exporter.config import load
+from exporter.daemon import serve as app
 from exporter.ports import StoreError
 from tests.soak.clock import FastClock, FastSchedule
 
@@ -24,8 +25,8 @@ def main(config: str, listen: str, *clock: str) -> int:
             lifecycle=True,
             schedule=FastSchedule(FastClock.of(*clock)),
         )
-    except StoreError as problem:
-        sys.stderr.write(f"kpi-exporter serve: {problem}\n")
+    except StoreError as error:
+        sys.stderr.write(f"kpi-exporter serve: {error}\n")
         return 1
 
 

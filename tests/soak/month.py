@@ -14,8 +14,8 @@ from time import monotonic
 from typing import Any, Final
 
 from fake_server import Lateness
-from tests.daemon import exporter
 from tests.e2e import expected
+from tests.exporter_process import exporter
 from tests.faults.matrix import FAULTS, Fault
 from tests.faults.stage import START, Poller, Scrape, Stage
 from tests.waiting import first_true

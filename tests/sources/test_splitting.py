@@ -58,7 +58,7 @@ def split(
     for piece in pieces:
         rows += splitter.feed(piece)
     rows += splitter.end()
-    splitter.check_ended()
+    splitter.close()
     return rows
 
 
@@ -176,7 +176,7 @@ def test_blanks_before_and_after_the_array_do_not_fill_the_memory(more: bytes) -
     for piece in [more] * 10 + [b'[{"id":"1",', b'"key":1,"value":{}}]'] + [more] * 10:
         splitter.feed(piece)
     splitter.end()
-    splitter.check_ended()
+    splitter.close()
 
 
 def test_what_follows_the_array_is_refused() -> None:

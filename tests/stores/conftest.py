@@ -8,23 +8,23 @@ from uuid import uuid4
 import pytest
 
 from exporter.config import load
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import Store
 from tests.stores.places import Place, couchdb_place, sqlite_place
 
 
 @pytest.fixture(scope="session")
-def counting() -> Counting:
+def evaluator() -> Evaluator:
     """Persona's definitions, at work."""
-    return Counting(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
+    return Evaluator(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
 
 
 @pytest.fixture(scope="session")
-def other_counting(counting: Counting) -> Counting:
+def other_counting(evaluator: Evaluator) -> Evaluator:
     """Definitions with fewer segmentations, in another order: another layout."""
-    definitions = counting.definitions
+    definitions = evaluator.definitions
     fewer = tuple(reversed(definitions.segmentations[2:5]))
-    return Counting(replace(definitions, segmentations=fewer))
+    return Evaluator(replace(definitions, segmentations=fewer))
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
-def store(place: Place, counting: Counting) -> Store:
+def store(place: Place, evaluator: Evaluator) -> Store:
     """A new store that counts under Persona's definitions."""
     store = place.open()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
     return store

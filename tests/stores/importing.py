@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exporter.config import load
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import Store
 from exporter.stores.couchdb import CouchdbStore
 from exporter.stores.sqlite import SqliteStore
@@ -30,12 +30,12 @@ def opened(url: str) -> Store:
 
 
 def main(url: str) -> None:
-    counting = Counting(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
+    evaluator = Evaluator(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
     store = opened(url)
-    store.count_under(counting)
+    store.use_definitions(evaluator)
     every = rows()
     for start in range(0, len(every), PORTION):
-        added = store.add(batch(counting, every[start : start + PORTION]), NOW)
+        added = store.add(batch(evaluator, every[start : start + PORTION]), NOW)
         print("imported", added.imported, flush=True)  # noqa: T201 -- read by the test
     store.close()
 

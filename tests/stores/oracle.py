@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from exporter.domain.counting import Counting
-from exporter.domain.interaction import Reason, Rejected, Stored
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.interaction import Reason, Rejected, StoredInteraction
 from exporter.domain.tally import Key, Tally
 from exporter.ports import Batch, Store
 
@@ -15,13 +15,13 @@ ALL_TIME = (0, 1 << 42)  # in milliseconds; in hours it is more than enough as w
 class Oracle:
     """Every row by its id, in the state that the last batch left it in."""
 
-    interactions: dict[str, Stored] = field(default_factory=dict)
+    interactions: dict[str, StoredInteraction] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
     def add(self, batch: Batch) -> None:
         for row in batch.interactions:
-            self.interactions[row.id] = Stored(row.id, row.timestamp_ms, row.raw)
+            self.interactions[row.id] = StoredInteraction(row.id, row.timestamp_ms, row.raw)
             self.ignored.discard(row.id)
             self.rejected.pop(row.id, None)
         for ignored in batch.ignored:
@@ -32,8 +32,8 @@ class Oracle:
             if rejected.id not in self.interactions and rejected.id not in self.ignored:
                 self.rejected.setdefault(rejected.id, rejected)
 
-    def tally(self, counting: Counting) -> Tally:
-        return counting.tally_stored(self.interactions.values())
+    def tally(self, evaluator: Evaluator) -> Tally:
+        return evaluator.tally_stored(self.interactions.values())
 
     def reasons(self) -> dict[Reason, int]:
         return dict(Counter(row.reason for row in self.rejected.values()))
@@ -48,9 +48,9 @@ def counted(store: Store) -> Tally:
     }
 
 
-def assert_holds(store: Store, oracle: Oracle, counting: Counting) -> None:
-    holdings = store.holdings()
-    assert counted(store) == oracle.tally(counting)
-    assert holdings.interactions == len(oracle.interactions)
-    assert holdings.ignored == len(oracle.ignored)
-    assert dict(holdings.rejected) == oracle.reasons()
+def assert_holds(store: Store, oracle: Oracle, evaluator: Evaluator) -> None:
+    stats = store.stats()
+    assert counted(store) == oracle.tally(evaluator)
+    assert stats.interactions == len(oracle.interactions)
+    assert stats.ignored == len(oracle.ignored)
+    assert dict(stats.rejected) == oracle.reasons()

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
 from exporter.ports import Batch
 
@@ -34,8 +34,8 @@ def blob(at: str | int, /, *events: str, **fields: Any) -> bytes:
     return json.dumps({"event_stream": stream, "timestamp": at_ms, **fields}).encode()
 
 
-def batch(counting: Counting, rows: Iterable[tuple[str, bytes]]) -> Batch:
-    verdicts = counting.read((Row(id_, raw) for id_, raw in rows), NEWEST_MS)
+def batch(evaluator: Evaluator, rows: Iterable[tuple[str, bytes]]) -> Batch:
+    verdicts = evaluator.read((Row(id_, raw) for id_, raw in rows), NEWEST_MS)
     return Batch(
         interactions=[v for v in verdicts if isinstance(v, Interaction)],
         ignored=[v for v in verdicts if isinstance(v, Ignored)],

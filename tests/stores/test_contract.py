@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Reason
 from exporter.domain.tally import Tally, add, merge
 from exporter.domain.windows import ms_of
@@ -17,27 +17,27 @@ from tests.stores.places import Place
 from tests.stores.rows import ENGAGED, NOW, SHOWN, SIGNED_IN, batch, blob, hour, ms, some
 
 
-def test_new_rows_are_imported_and_counted(store: Store, counting: Counting) -> None:
+def test_new_rows_are_imported_and_counted(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
-    rows = batch(counting, some(300))
+    rows = batch(evaluator, some(300))
     oracle.add(rows)
 
     added = store.add(rows, NOW)
 
     assert (added.imported, added.duplicate, added.replaced) == (300, 0, 0)
     assert sorted(added.timestamps_ms) == sorted(row.timestamp_ms for row in rows.interactions)
-    assert_holds(store, oracle, counting)
-    assert store.holdings().newest_ms == max(row.timestamp_ms for row in rows.interactions)
+    assert_holds(store, oracle, evaluator)
+    assert store.stats().newest_ms == max(row.timestamp_ms for row in rows.interactions)
 
 
 def test_a_row_is_counted_once_however_often_it_comes(
-    place: Place, store: Store, counting: Counting
+    place: Place, store: Store, evaluator: Evaluator
 ) -> None:
-    rows = batch(counting, [*some(50), ("empty", blob("2026-11-03")), ("broken", b"{")])
+    rows = batch(evaluator, [*some(50), ("empty", blob("2026-11-03")), ("broken", b"{")])
     store.add(rows, NOW)
-    before = counted(store), store.holdings()
+    before = counted(store), store.stats()
     reopened = place.open()
-    reopened.count_under(counting)
+    reopened.use_definitions(evaluator)
 
     for each in (store, reopened):
         added = each.add(rows, NOW)
@@ -45,19 +45,19 @@ def test_a_row_is_counted_once_however_often_it_comes(
         assert (added.imported, added.duplicate) == (0, 50)
         assert (added.ignored, added.rejected) == (1, 1)
         assert added.timestamps_ms == []
-        assert (counted(each), each.holdings()) == before
+        assert (counted(each), each.stats()) == before
 
 
-def test_the_same_row_twice_in_a_batch_counts_once(store: Store, counting: Counting) -> None:
+def test_the_same_row_twice_in_a_batch_counts_once(store: Store, evaluator: Evaluator) -> None:
     row = ("a", blob("2026-11-03", SHOWN))
 
-    added = store.add(batch(counting, [row, row]), NOW)
+    added = store.add(batch(evaluator, [row, row]), NOW)
 
     assert (added.imported, added.duplicate) == (1, 1)
-    assert store.holdings().interactions == 1
+    assert store.stats().interactions == 1
 
 
-def test_a_changed_row_replaces_what_was_counted(store: Store, counting: Counting) -> None:
+def test_a_changed_row_replaces_what_was_counted(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
     rows = some(20)
     changed = [
@@ -66,55 +66,55 @@ def test_a_changed_row_replaces_what_was_counted(store: Store, counting: Countin
         rows[5],
     ]
     for wanted in (rows, changed):
-        oracle.add(batch(counting, wanted))
-    store.add(batch(counting, rows), NOW)
+        oracle.add(batch(evaluator, wanted))
+    store.add(batch(evaluator, rows), NOW)
 
-    added = store.add(batch(counting, changed), NOW)
+    added = store.add(batch(evaluator, changed), NOW)
 
     assert (added.imported, added.duplicate, added.replaced) == (2, 1, 2)
     assert added.timestamps_ms == []
-    assert_holds(store, oracle, counting)
+    assert_holds(store, oracle, evaluator)
 
 
-def test_a_row_may_change_again_and_again(store: Store, counting: Counting) -> None:
+def test_a_row_may_change_again_and_again(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
     for n in (1, 2, 1, 3):
-        rows = batch(counting, [("a", blob("2026-11-03", SHOWN, number_sites_signed_in=n))])
+        rows = batch(evaluator, [("a", blob("2026-11-03", SHOWN, number_sites_signed_in=n))])
         oracle.add(rows)
         store.add(rows, NOW)
 
-    assert_holds(store, oracle, counting)
+    assert_holds(store, oracle, evaluator)
 
 
 def test_an_emptied_row_is_no_longer_counted_and_a_filled_one_is(
-    store: Store, counting: Counting
+    store: Store, evaluator: Evaluator
 ) -> None:
     oracle = Oracle()
     full, empty = blob("2026-11-03", SHOWN, SIGNED_IN), blob("2026-11-03")
     for raw in (full, empty, empty, full):
-        rows = batch(counting, [("a", raw), *some(2)])
+        rows = batch(evaluator, [("a", raw), *some(2)])
         oracle.add(rows)
 
         store.add(rows, NOW)
 
-        assert_holds(store, oracle, counting)
+        assert_holds(store, oracle, evaluator)
 
 
-def test_an_ignored_row_needs_no_timestamp(store: Store, counting: Counting) -> None:
-    rows = batch(counting, [("a", b"{}"), ("b", b'{"timestamp": "never"}')])
+def test_an_ignored_row_needs_no_timestamp(store: Store, evaluator: Evaluator) -> None:
+    rows = batch(evaluator, [("a", b"{}"), ("b", b'{"timestamp": "never"}')])
 
     store.add(rows, NOW)
     store.add(rows, NOW)
 
-    assert store.holdings().ignored == 2
+    assert store.stats().ignored == 2
 
 
 def test_rejected_rows_are_kept_as_they_came_the_newest_first(
-    store: Store, counting: Counting
+    store: Store, evaluator: Evaluator
 ) -> None:
     broken = {"a": b"{", "b": b"\xff\x00 no JSON", "c": b"[1]", "d": b"x" * 200_000}
     for id_, raw in broken.items():
-        store.add(batch(counting, [(id_, raw)]), NOW)
+        store.add(batch(evaluator, [(id_, raw)]), NOW)
 
     kept = store.rejected(10)
 
@@ -123,35 +123,35 @@ def test_rejected_rows_are_kept_as_they_came_the_newest_first(
     assert all(row.detail for row in kept)
     assert kept[0].refused_ms == int(NOW.timestamp() * 1000)
     assert [row.id for row in store.rejected(2)] == ["d", "c"]
-    assert store.holdings().rejected == {Reason.NOT_JSON: 3, Reason.NOT_AN_OBJECT: 1}
+    assert store.stats().rejected == {Reason.NOT_JSON: 3, Reason.NOT_AN_OBJECT: 1}
 
 
 @pytest.mark.parametrize("readable", [blob("2026-11-03", SHOWN), blob("2026-11-03")])
 def test_a_rejected_row_that_comes_readable_is_not_rejected_any_more(
-    store: Store, counting: Counting, readable: bytes
+    store: Store, evaluator: Evaluator, readable: bytes
 ) -> None:
-    store.add(batch(counting, [("a", b"{")]), NOW)
+    store.add(batch(evaluator, [("a", b"{")]), NOW)
 
-    store.add(batch(counting, [("a", readable)]), NOW)
+    store.add(batch(evaluator, [("a", readable)]), NOW)
 
-    assert store.holdings().rejected == {}
-    assert store.holdings().accounted_for == 1
+    assert store.stats().rejected == {}
+    assert store.stats().accounted_for == 1
 
 
-def test_a_rejected_row_never_replaces_a_readable_one(store: Store, counting: Counting) -> None:
+def test_a_rejected_row_never_replaces_a_readable_one(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
     for raw in (blob("2026-11-03", SHOWN), b"{", b"[]"):
-        rows = batch(counting, [("a", raw), ("b", blob("2026-11-03") if raw[1:] else raw)])
+        rows = batch(evaluator, [("a", raw), ("b", blob("2026-11-03") if raw[1:] else raw)])
         oracle.add(rows)
         store.add(rows, NOW)
 
-    assert_holds(store, oracle, counting)
+    assert_holds(store, oracle, evaluator)
 
 
-def test_accounted_for_is_every_row_that_ever_came(store: Store, counting: Counting) -> None:
-    store.add(batch(counting, [*some(7), ("e", blob("2026-11-03")), ("r", b"?")]), NOW)
+def test_accounted_for_is_every_row_that_ever_came(store: Store, evaluator: Evaluator) -> None:
+    store.add(batch(evaluator, [*some(7), ("e", blob("2026-11-03")), ("r", b"?")]), NOW)
 
-    assert store.holdings().accounted_for == 9
+    assert store.stats().accounted_for == 9
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,13 @@ def test_accounted_for_is_every_row_that_ever_came(store: Store, counting: Count
     ],
 )
 def test_a_total_is_the_sum_of_its_hours(
-    store: Store, counting: Counting, start: str, end: str
+    store: Store, evaluator: Evaluator, start: str, end: str
 ) -> None:
-    rows = batch(counting, some(500))
+    rows = batch(evaluator, some(500))
     store.add(rows, NOW)
     first, last = hour(start), hour(end)
     expected: dict[tuple[str, str], dict[int, int]] = {}
-    for key, counts in counting.tally(rows.interactions).items():
+    for key, counts in evaluator.tally(rows.interactions).items():
         if first <= key.hour < last:
             add(expected.setdefault((key.segmentation, key.segment), {}), counts)
 
@@ -181,11 +181,11 @@ def test_a_total_is_the_sum_of_its_hours(
     assert {row.start for row in sums} <= {first}
 
 
-def test_days_are_added_up_in_order(store: Store, counting: Counting) -> None:
-    rows = batch(counting, some(400))
+def test_days_are_added_up_in_order(store: Store, evaluator: Evaluator) -> None:
+    rows = batch(evaluator, some(400))
     store.add(rows, NOW)
     expected: Tally = {}
-    for key, counts in counting.tally(rows.interactions).items():
+    for key, counts in evaluator.tally(rows.interactions).items():
         merge(expected, {key._replace(hour=key.hour - key.hour % 24): counts})
 
     days = list(store.by_day(hour("2026-11-01"), hour("2026-12-01")))
@@ -194,8 +194,8 @@ def test_days_are_added_up_in_order(store: Store, counting: Counting) -> None:
     assert {(row.start, row.segmentation, row.segment): row.counts for row in days} == expected
 
 
-def test_only_the_segmentations_asked_for_come(store: Store, counting: Counting) -> None:
-    store.add(batch(counting, some(100)), NOW)
+def test_only_the_segmentations_asked_for_come(store: Store, evaluator: Evaluator) -> None:
+    store.add(batch(evaluator, some(100)), NOW)
     span = (hour("2026-11-01"), hour("2026-12-01"))
 
     for read in (store.total, store.by_day, store.by_hour):
@@ -203,10 +203,10 @@ def test_only_the_segmentations_asked_for_come(store: Store, counting: Counting)
         assert list(read(*span, ())) == []
 
 
-def test_numbers_of_sites_far_out_are_counted_exactly(store: Store, counting: Counting) -> None:
+def test_numbers_of_sites_far_out_are_counted_exactly(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
     rows = batch(
-        counting,
+        evaluator,
         [
             (f"s{n}", blob("2026-11-03", SHOWN, number_sites_signed_in=n))
             for n in (0, 1, 9, 10, 63, 64, 233, 234, 235, 999_999, 1_000_000, 1_000_001)
@@ -216,22 +216,22 @@ def test_numbers_of_sites_far_out_are_counted_exactly(store: Store, counting: Co
 
     store.add(rows, NOW)
 
-    assert_holds(store, oracle, counting)
+    assert_holds(store, oracle, evaluator)
     (total,) = store.total(hour("2026-11-01"), hour("2026-12-01"), ("",))
     (day,) = store.by_day(hour("2026-11-01"), hour("2026-12-01"), ("",))
-    assert total.counts == day.counts == next(iter(oracle.tally(counting).values()))
+    assert total.counts == day.counts == next(iter(oracle.tally(evaluator).values()))
 
 
-def test_interactions_come_back_by_timestamp(store: Store, counting: Counting) -> None:
+def test_interactions_come_back_by_timestamp(store: Store, evaluator: Evaluator) -> None:
     rows = [*some(30, first="2026-10-31T22:00"), ("early", blob("2026-10-31T23:15", SHOWN))]
     rows.append(("empty", blob("2026-11-01")))
-    store.add(batch(counting, rows), NOW)
+    store.add(batch(evaluator, rows), NOW)
     start, end = ms("2026-10-31T23:00"), ms("2026-11-01T02:00")
 
     held = list(store.interactions(start, end))
 
     readable = [
-        row for row in batch(counting, rows).interactions if start <= row.timestamp_ms < end
+        row for row in batch(evaluator, rows).interactions if start <= row.timestamp_ms < end
     ]
     expected = sorted((row.timestamp_ms, row.id) for row in readable)
     assert [(row.timestamp_ms, row.id) for row in held] == expected
@@ -239,13 +239,15 @@ def test_interactions_come_back_by_timestamp(store: Store, counting: Counting) -
     assert {row.id: json.loads(row.raw) for row in held} == raw
 
 
-def test_it_is_known_when_an_interaction_got_its_content(store: Store, counting: Counting) -> None:
+def test_it_is_known_when_an_interaction_got_its_content(
+    store: Store, evaluator: Evaluator
+) -> None:
     when = ms("2026-11-01")
     rows = [("same", blob("2026-11-01", SHOWN)), ("changed", blob("2026-11-01", SHOWN))]
-    store.add(batch(counting, rows), NOW)
+    store.add(batch(evaluator, rows), NOW)
     rows[1] = ("changed", blob("2026-11-01", SHOWN, lang="de"))
     later = NOW + timedelta(hours=2)
-    store.add(batch(counting, rows), later)
+    store.add(batch(evaluator, rows), later)
 
     arrived = {row.id: row.arrived_ms for row in store.interactions(when, when + 1)}
 
@@ -256,8 +258,8 @@ def test_it_is_known_when_an_interaction_got_its_content(store: Store, counting:
     "id_",
     ["", "_id", "_design/x", "~", "a/b?c&d=é ☃%", "x" * 2_000, "tab\tnew\nline", "null", "0"],
 )
-def test_any_id_is_held_and_comes_back(store: Store, counting: Counting, id_: str) -> None:
-    rows = batch(counting, [(id_, blob("2026-11-03", SHOWN))])
+def test_any_id_is_held_and_comes_back(store: Store, evaluator: Evaluator, id_: str) -> None:
+    rows = batch(evaluator, [(id_, blob("2026-11-03", SHOWN))])
 
     store.add(rows, NOW)
     again = store.add(rows, NOW)
@@ -279,31 +281,31 @@ def test_any_id_is_held_and_comes_back(store: Store, counting: Counting, id_: st
     ],
     ids=str,
 )
-def test_any_blob_is_held_as_it_is(store: Store, counting: Counting, fields: Any) -> None:
+def test_any_blob_is_held_as_it_is(store: Store, evaluator: Evaluator, fields: Any) -> None:
     raw = blob("2026-11-03", SHOWN, **fields)
-    store.add(batch(counting, [("a", raw)]), NOW)
+    store.add(batch(evaluator, [("a", raw)]), NOW)
 
     (held,) = store.interactions(0, 1 << 42)
 
     assert json.loads(held.raw) == json.loads(raw)
-    assert store.add(batch(counting, [("a", raw)]), NOW).duplicate == 1
+    assert store.add(batch(evaluator, [("a", raw)]), NOW).duplicate == 1
 
 
-def test_notes_are_remembered(place: Place, store: Store, counting: Counting) -> None:
+def test_notes_are_remembered(place: Place, store: Store, evaluator: Evaluator) -> None:
     assert store.note("position") is None
     store.remember("position", "2026-11-03")
     store.remember("position", "2026-11-04 ☃")
     reopened = place.open()
-    reopened.count_under(counting)
+    reopened.use_definitions(evaluator)
 
     assert reopened.note("position") == "2026-11-04 ☃"
     assert reopened.note("another") is None
 
 
 def test_a_repair_makes_the_counts_right_whatever_they_were(
-    store: Store, counting: Counting
+    store: Store, evaluator: Evaluator
 ) -> None:
-    store.add(batch(counting, some(60)), NOW)
+    store.add(batch(evaluator, some(60)), NOW)
     right = counted(store)
     hours = {key.hour for key in right}
     wrong = {key: {slot: n + 5 for slot, n in counts.items()} for key, counts in right.items()}
@@ -315,11 +317,11 @@ def test_a_repair_makes_the_counts_right_whatever_they_were(
 
     assert counted(store) == right
     (total,) = store.total(min(hours), max(hours) + 1, ("",))
-    assert total.counts[counting.layout.attempts] == 60
+    assert total.counts[evaluator.layout.attempts] == 60
 
 
-def test_a_repair_leaves_other_hours_alone(store: Store, counting: Counting) -> None:
-    store.add(batch(counting, some(60)), NOW)
+def test_a_repair_leaves_other_hours_alone(store: Store, evaluator: Evaluator) -> None:
+    store.add(batch(evaluator, some(60)), NOW)
     before = counted(store)
 
     store.repair([hour("2026-11-03T02:00")], {})
@@ -327,28 +329,28 @@ def test_a_repair_leaves_other_hours_alone(store: Store, counting: Counting) -> 
     assert counted(store) == {k: c for k, c in before.items() if k.hour != hour("2026-11-03T02:00")}
 
 
-def test_whole_months_past_the_cutoff_are_dropped(store: Store, counting: Counting) -> None:
+def test_whole_months_past_the_cutoff_are_dropped(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
     old, new = some(40, first="2026-09-30T20:00"), some(25, first="2026-11-03")
     kept = [row for row in new if row[0] not in dict(old)]
-    store.add(batch(counting, old), NOW)
-    store.add(batch(counting, [(f"n{id_}", raw) for id_, raw in new]), NOW)
-    oracle.add(batch(counting, [(f"n{id_}", raw) for id_, raw in new]))
+    store.add(batch(evaluator, old), NOW)
+    store.add(batch(evaluator, [(f"n{id_}", raw) for id_, raw in new]), NOW)
+    oracle.add(batch(evaluator, [(f"n{id_}", raw) for id_, raw in new]))
     assert kept == []
 
     dropped = store.drop_before(hour("2026-11-01"))
 
     assert dropped == 40
-    assert store.holdings().dropped == 40
-    assert_holds(store, oracle, counting)
-    assert store.holdings().accounted_for == 65
+    assert store.stats().dropped == 40
+    assert_holds(store, oracle, evaluator)
+    assert store.stats().accounted_for == 65
     assert [row.id for row in store.interactions(0, 1 << 42)] == sorted(oracle.interactions)
     assert store.drop_before(hour("2026-11-01")) == 0
 
 
-def test_several_threads_may_use_a_store(store: Store, counting: Counting) -> None:
+def test_several_threads_may_use_a_store(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
-    parts = [batch(counting, some(60)[n : n + 20]) for n in range(0, 60, 10)]
+    parts = [batch(evaluator, some(60)[n : n + 20]) for n in range(0, 60, 10)]
     for part in parts:
         oracle.add(part)
 
@@ -358,7 +360,7 @@ def test_several_threads_may_use_a_store(store: Store, counting: Counting) -> No
     assert all(future.exception() is None for future in read)
 
     assert sum(future.result().imported for future in done) == 60
-    assert_holds(store, oracle, counting)
+    assert_holds(store, oracle, evaluator)
 
 
 def test_a_store_can_be_checked(store: Store) -> None:

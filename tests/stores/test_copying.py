@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from exporter.copying import PORTION, Copied, copy
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.maintenance.copy import PORTION, Copied, copy
 from exporter.ports import Store, StoreError
 from tests.stores.oracle import counted
 from tests.stores.places import Place, couchdb_place, sqlite_place
@@ -35,23 +35,23 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Plac
 
 
 @pytest.fixture
-def source(places: list[Place], counting: Counting) -> Store:
+def source(places: list[Place], evaluator: Evaluator) -> Store:
     """A store with something of everything."""
     store = places[0].open()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
     rows = [*some(120, first="2026-09-20", every_ms=7_200_000 * 2), ("empty", blob("2026-11-01"))]
     store.add(
-        batch(counting, [*rows, ("undated", b"{}"), ("/odd id", blob("2026-11-02", "x"))]), NOW
+        batch(evaluator, [*rows, ("undated", b"{}"), ("/odd id", blob("2026-11-02", "x"))]), NOW
     )
     for n, raw in enumerate((b"{", b"\xff", b"[]")):
-        store.add(batch(counting, [(f"broken{n}", raw)]), NOW + timedelta(hours=n))
+        store.add(batch(evaluator, [(f"broken{n}", raw)]), NOW + timedelta(hours=n))
     store.remember("position", "2026-11-20")
     assert store.drop_before(hour("2026-10-01")) > 0
     return store
 
 
 def assert_the_same(copied: Store, source: Store) -> None:
-    assert copied.holdings() == source.holdings()
+    assert copied.stats() == source.stats()
     assert counted(copied) == counted(source)
     assert copied.rejected(10) == source.rejected(10)
     assert sorted(copied.ignored()) == sorted(source.ignored())
@@ -66,7 +66,7 @@ def test_a_copy_is_the_same(places: list[Place], source: Store) -> None:
 
     steps = list(copy(source, target, NOW))
 
-    assert steps[-1].done == steps[-1].total == source.holdings().interactions
+    assert steps[-1].done == steps[-1].total == source.stats().interactions
     assert_the_same(target, source)
 
 
@@ -80,12 +80,12 @@ def test_a_copy_made_again_changes_nothing(places: list[Place], source: Store) -
 
 
 def test_a_copy_made_again_brings_what_came_meanwhile(
-    places: list[Place], source: Store, counting: Counting
+    places: list[Place], source: Store, evaluator: Evaluator
 ) -> None:
     target = places[1].open()
     list(copy(source, target, NOW))
     source.add(
-        batch(counting, [("late", blob("2026-10-07", "x")), ("e2", blob("2026-10-07"))]), NOW
+        batch(evaluator, [("late", blob("2026-10-07", "x")), ("e2", blob("2026-10-07"))]), NOW
     )
 
     list(copy(source, places[1].open(), NOW))
@@ -94,26 +94,26 @@ def test_a_copy_made_again_brings_what_came_meanwhile(
 
 
 def test_a_row_of_the_copy_is_known_when_it_comes_from_the_source(
-    places: list[Place], source: Store, counting: Counting
+    places: list[Place], source: Store, evaluator: Evaluator
 ) -> None:
     target = places[1].open()
     list(copy(source, target, NOW))
     of_october = ROWS[66:]
 
-    added = target.add(batch(counting, [*of_october, ("undated", b"{}"), ("broken0", b"{")]), NOW)
+    added = target.add(batch(evaluator, [*of_october, ("undated", b"{}"), ("broken0", b"{")]), NOW)
 
     assert (added.imported, added.duplicate) == (0, 54)
     assert_the_same(target, source)
 
 
 def test_a_stopped_copy_goes_on_where_it_was(
-    tmp_path: Path, counting: Counting, other_counting: Counting
+    tmp_path: Path, evaluator: Evaluator, other_counting: Evaluator
 ) -> None:
     places = [sqlite_place(tmp_path / "from.db"), sqlite_place(tmp_path / "to.db")]
     source, target = (place.open() for place in places)
-    source.count_under(counting)
-    target.count_under(other_counting)
-    source.add(batch(counting, some(2 * PORTION + 100, every_ms=60_000)), NOW)
+    source.use_definitions(evaluator)
+    target.use_definitions(other_counting)
+    source.add(batch(evaluator, some(2 * PORTION + 100, every_ms=60_000)), NOW)
 
     steps = [next(copy(source, target, NOW)), *copy(source, places[1].open(), NOW)]
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from fake_server import Crowd, FakeKpiggybank, Truth
-from tests.daemon import Daemon, daemon, write_config
+from tests.exporter_process import Daemon, daemon, write_config
 from tests.stores.places import drop_databases
 from tests.stores.proxy import DROPPED, Answer, Proxy, error, proxied
 from tests.waiting import eventually

@@ -14,13 +14,13 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Reason, Rejected
-from exporter.ports import Added, Store, StoreError
+from exporter.ports import AddResult, Store, StoreError
 from exporter.ports import Batch as Rows
 from exporter.stores.couchdb import CouchdbStore
-from exporter.stores.couchdb.addition import MOST_ROWS, parts_of, sum_of
-from exporter.stores.couchdb.database import Server
+from exporter.stores.couchdb.batch_writer import MOST_ROWS, parts_of, sum_of
+from exporter.stores.couchdb.dedup_cache import GENERATION, DedupCache
 from exporter.stores.couchdb.design import Views, design
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import (
@@ -33,9 +33,9 @@ from exporter.stores.couchdb.names import (
     start_of,
 )
 from exporter.stores.couchdb.rejections import Rejections
-from exporter.stores.couchdb.seen import GENERATION, Seen
+from exporter.stores.couchdb.server import Server
 from exporter.stores.couchdb.transport import Transport
-from exporter.stores.meaning import same_meaning
+from exporter.stores.json_equal import same_meaning
 from tests.stores.oracle import counted
 from tests.stores.places import Place, databases, documents
 from tests.stores.rows import NOW, SHOWN, batch, blob, ms, some
@@ -43,9 +43,9 @@ from tests.web.certificates import a_certificate
 
 
 @pytest.fixture
-def store(couchdb: Place, counting: Counting) -> Store:
+def store(couchdb: Place, evaluator: Evaluator) -> Store:
     store = couchdb.open()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
     return store
 
 
@@ -58,20 +58,20 @@ def name(couchdb: Place) -> str:
 
 
 def test_each_month_has_a_database_and_the_tallies_one(
-    store: Store, counting: Counting, pouchdb_server: str, name: str
+    store: Store, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
     rows = [("a", blob("2026-10-31T23:59", SHOWN)), ("b", blob("2026-11-01", SHOWN)), ("c", b"{}")]
 
-    store.add(batch(counting, rows), NOW)
+    store.add(batch(evaluator, rows), NOW)
 
     found = [each.removeprefix(name) for each in databases(pouchdb_server, name)]
     assert found == ["-2026-10", "-2026-11", "-tallies", "-undated"]
 
 
 def test_databases_of_interactions_have_no_view(
-    store: Store, counting: Counting, pouchdb_server: str, name: str
+    store: Store, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
-    store.add(batch(counting, some(3)), NOW)
+    store.add(batch(evaluator, some(3)), NOW)
 
     every = requests.get(f"{pouchdb_server}/{name}-2026-11/_all_docs", timeout=5).json()["rows"]
 
@@ -79,12 +79,12 @@ def test_databases_of_interactions_have_no_view(
 
 
 def test_a_month_is_created_again_if_someone_deletes_it(
-    store: Store, counting: Counting, pouchdb_server: str, name: str
+    store: Store, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
-    store.add(batch(counting, some(3)), NOW)
+    store.add(batch(evaluator, some(3)), NOW)
     requests.delete(f"{pouchdb_server}/{name}-2026-11", timeout=5).raise_for_status()
 
-    added = store.add(batch(counting, [("new", blob("2026-11-03", SHOWN))]), NOW)
+    added = store.add(batch(evaluator, [("new", blob("2026-11-03", SHOWN))]), NOW)
 
     assert added.imported == 1
     assert [row.id for row in store.interactions(0, 1 << 42)] == ["new"]
@@ -126,10 +126,10 @@ def test_a_month_holds_what_lies_between_its_bounds(at_ms: int) -> None:
 
 
 def test_a_blob_stands_under_one_key_as_it_came(
-    store: Store, counting: Counting, pouchdb_server: str, name: str
+    store: Store, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
     raw = blob("2026-11-03", SHOWN, _id="x", _rev="1-x", _deleted=True, batch="y", at=3)
-    store.add(batch(counting, [("a", raw), ("e", blob("2026-11-03"))]), NOW)
+    store.add(batch(evaluator, [("a", raw), ("e", blob("2026-11-03"))]), NOW)
 
     held, empty = documents(pouchdb_server, f"{name}-2026-11")
 
@@ -142,11 +142,11 @@ def test_a_blob_stands_under_one_key_as_it_came(
 
 
 def test_what_a_row_replaced_stays_in_its_document(
-    store: Store, counting: Counting, pouchdb_server: str, name: str
+    store: Store, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
     contents = [blob("2026-11-03", SHOWN, lang=lang) for lang in ("a", "b", "c", "d")]
     for raw in contents:
-        store.add(batch(counting, [("a", raw)]), NOW)
+        store.add(batch(evaluator, [("a", raw)]), NOW)
 
     (held,) = documents(pouchdb_server, f"{name}-2026-11")
 
@@ -157,10 +157,10 @@ def test_what_a_row_replaced_stays_in_its_document(
 
 
 def test_a_finished_batch_keeps_no_ids(
-    store: Store, counting: Counting, pouchdb_server: str, name: str
+    store: Store, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
-    store.add(batch(counting, some(3)), NOW)
-    store.add(batch(counting, some(3)), NOW)
+    store.add(batch(evaluator, some(3)), NOW)
+    store.add(batch(evaluator, some(3)), NOW)
 
     held = [d for d in documents(pouchdb_server, f"{name}-tallies") if d["_id"] != "months"]
 
@@ -170,8 +170,8 @@ def test_a_finished_batch_keeps_no_ids(
     assert "open" not in batches[0]
 
 
-def test_rows_that_are_too_many_for_a_batch_make_several(counting: Counting) -> None:
-    rows = batch(counting, [*some(5), ("e", b"{}"), ("r", b"?")])
+def test_rows_that_are_too_many_for_a_batch_make_several(evaluator: Evaluator) -> None:
+    rows = batch(evaluator, [*some(5), ("e", b"{}"), ("r", b"?")])
     many = replace(rows, interactions=[*rows.interactions] * 5_000)
 
     parts = list(parts_of(many))
@@ -179,8 +179,8 @@ def test_rows_that_are_too_many_for_a_batch_make_several(counting: Counting) -> 
     assert [len(part.interactions) for part in parts] == [MOST_ROWS, MOST_ROWS, 5_000]
     assert [len(part.ignored) + len(part.rejected) for part in parts] == [2, 0, 0]
     assert list(parts_of(Rows())) == [Rows()]
-    one, other = Added(1, 2, 3, 4, 5, [6]), Added(10, 20, 30, 40, 50, [60, 61])
-    assert sum_of([one, other]) == Added(11, 22, 33, 44, 55, [6, 60, 61])
+    one, other = AddResult(1, 2, 3, 4, 5, [6]), AddResult(10, 20, 30, 40, 50, [60, 61])
+    assert sum_of([one, other]) == AddResult(11, 22, 33, 44, 55, [6, 60, 61])
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=600))
@@ -223,21 +223,21 @@ def test_spelling_is_no_change_of_meaning(one: bytes, other: bytes, *, same: boo
 
 
 def test_a_row_that_comes_in_another_spelling_is_a_duplicate(
-    couchdb: Place, store: Store, counting: Counting
+    couchdb: Place, store: Store, evaluator: Evaluator
 ) -> None:
     raw = blob("2026-11-03", SHOWN, n=1.0, big=12345678901234567890, text="é")
-    store.add(batch(counting, [("a", raw)]), NOW)
+    store.add(batch(evaluator, [("a", raw)]), NOW)
     reopened = couchdb.open()
-    reopened.count_under(counting)
+    reopened.use_definitions(evaluator)
     respelt = json.dumps(json.loads(raw), sort_keys=True, ensure_ascii=False).encode()
 
-    added = reopened.add(batch(counting, [("a", respelt)]), NOW)
+    added = reopened.add(batch(evaluator, [("a", respelt)]), NOW)
 
     assert (added.imported, added.duplicate) == (0, 1)
 
 
 def test_what_is_seen_held_is_forgotten_at_some_time() -> None:
-    seen = Seen()
+    seen = DedupCache()
     seen.see([("a", b"1")])
 
     assert seen.holds("a", b"1")
@@ -266,10 +266,10 @@ def test_of_rejected_rows_the_newest_keep_their_content(pouchdb_server: str, nam
 
 
 def test_a_rejected_row_too_large_for_a_document_is_kept_in_part(
-    store: Store, counting: Counting
+    store: Store, evaluator: Evaluator
 ) -> None:
     noise = Random(1).randbytes(5 * 1024 * 1024)
-    store.add(batch(counting, [("a", noise)]), NOW)
+    store.add(batch(evaluator, [("a", noise)]), NOW)
 
     (kept,) = store.rejected(1)
 
@@ -283,18 +283,18 @@ def test_a_rejected_row_too_large_for_a_document_is_kept_in_part(
 def test_a_restart_writes_no_design_document(
     couchdb: Place, store: Store, pouchdb_server: str, name: str
 ) -> None:
-    store.holdings()
+    store.stats()
     path = f"{pouchdb_server}/{name}-tallies/_design/{design()[0]}"
     before = requests.get(path, timeout=5).json()["_rev"]
 
-    couchdb.open().holdings()
+    couchdb.open().stats()
 
     assert before.startswith("1-")
     assert requests.get(path, timeout=5).json()["_rev"] == before
 
 
 def test_views_of_an_older_version_are_removed_once_the_new_ones_are_built(
-    couchdb: Place, counting: Counting, pouchdb_server: str, name: str
+    couchdb: Place, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
     database = f"{pouchdb_server}/{name}-tallies"
     requests.put(database, timeout=5)
@@ -302,7 +302,7 @@ def test_views_of_an_older_version_are_removed_once_the_new_ones_are_built(
         requests.put(f"{database}/_design/{each}", json={"views": {}}, timeout=5)
 
     store = couchdb.open()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
 
     span = "startkey=%22_design/%22&endkey=%22_design0%22"
     left = requests.get(f"{database}/_all_docs?{span}", timeout=5).json()["rows"]
@@ -310,9 +310,9 @@ def test_views_of_an_older_version_are_removed_once_the_new_ones_are_built(
 
 
 def test_views_that_another_version_removed_are_deployed_again(
-    store: Store, counting: Counting, pouchdb_server: str, name: str
+    store: Store, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
-    store.add(batch(counting, some(3)), NOW)
+    store.add(batch(evaluator, some(3)), NOW)
     path = f"{pouchdb_server}/{name}-tallies/_design/{design()[0]}"
     rev = requests.get(path, timeout=5).json()["_rev"]
     requests.delete(f"{path}?rev={rev}", timeout=5).raise_for_status()
@@ -322,17 +322,17 @@ def test_views_that_another_version_removed_are_deployed_again(
 
 def test_counts_of_old_definitions_are_removed_in_time(
     store: Store,
-    counting: Counting,
-    other_counting: Counting,
+    evaluator: Evaluator,
+    other_counting: Evaluator,
     pouchdb_server: str,
     name: str,
 ) -> None:
-    store.add(batch(counting, some(3)), NOW)
-    store.count_under(counting, other_counting)
-    store.add(batch(counting, [("new", blob("2026-11-03", SHOWN))]), NOW)
+    store.add(batch(evaluator, some(3)), NOW)
+    store.use_definitions(evaluator, other_counting)
+    store.add(batch(evaluator, [("new", blob("2026-11-03", SHOWN))]), NOW)
     while not store.recount().finished:
         pass
-    store.put_in_force()
+    store.activate()
     before = counted(store)
 
     store.drop_before(0)
@@ -340,7 +340,7 @@ def test_counts_of_old_definitions_are_removed_in_time(
     assert counted(store) == before != {}
     held = documents(pouchdb_server, f"{name}-tallies")
     assert {key for doc in held for key in doc.get("tallies", {})} == {"2"}  # type: ignore[attr-defined]
-    assert store.holdings().interactions == 4
+    assert store.stats().interactions == 4
 
 
 # TLS

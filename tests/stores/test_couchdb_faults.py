@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Reason
 from exporter.ports import Batch, StoreError
 from exporter.stores.couchdb import CouchdbStore
@@ -62,20 +62,20 @@ def bulk(what: Answer | str) -> Callable[[Request], Answer | str | None]:
 
 
 def test_any_request_of_an_import_may_fail_or_lose_its_answer(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     oracle = Oracle()
 
     def opened() -> CouchdbStore:
         store = make_store()
-        store.count_under(counting)
+        store.use_definitions(evaluator)
         return store
 
     def rows(step: int) -> Batch:
         """One row that is new, one to be ignored, one that has changed."""
         changed = blob("2026-11-05", SHOWN, ENGAGED, number_sites_signed_in=step)
         return batch(
-            counting,
+            evaluator,
             [
                 (f"new{step}", blob("2026-11-05", SHOWN)),
                 (f"empty{step}", blob("2026-12-01")),
@@ -84,8 +84,8 @@ def test_any_request_of_an_import_may_fail_or_lose_its_answer(
         )
 
     store = opened()
-    store.add(batch(counting, some(4)), NOW)
-    oracle.add(batch(counting, some(4)))
+    store.add(batch(evaluator, some(4)), NOW)
+    oracle.add(batch(evaluator, some(4)))
     before = len(proxy.seen)
     store.add(rows(0), NOW)
     requests_of_an_import = len(proxy.seen) - before
@@ -101,18 +101,18 @@ def test_any_request_of_an_import_may_fail_or_lose_its_answer(
 
         store.add(rows(step), NOW)
 
-        assert_holds(store, oracle, counting)
+        assert_holds(store, oracle, evaluator)
 
 
 @pytest.mark.parametrize("what", [DROPPED, LOST, HANGS, error(500, "internal_server_error", "x")])
 def test_a_failed_bulk_write_is_recovered_by_the_next_process(
-    proxy: Proxy, make_store: MakeStore, counting: Counting, what: Answer | str
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator, what: Answer | str
 ) -> None:
     oracle = Oracle()
-    rows = batch(counting, some(30))
+    rows = batch(evaluator, some(30))
     oracle.add(rows)
     first = make_store(timeout_seconds=0.5)
-    first.count_under(counting)
+    first.use_definitions(evaluator)
     proxy.rule = bulk(what)
     with pytest.raises(StoreError):
         first.add(rows, NOW)
@@ -120,21 +120,21 @@ def test_a_failed_bulk_write_is_recovered_by_the_next_process(
     sent = len(proxy.seen)
 
     second = make_store()
-    second.count_under(counting)
+    second.use_definitions(evaluator)
     second.add(rows, NOW)
 
-    assert_holds(second, oracle, counting)
+    assert_holds(second, oracle, evaluator)
     assert sent == len([r for r in proxy.seen[:sent] if not r.is_bulk]) + 1  # not sent again
 
 
 def test_an_answer_for_fewer_documents_is_no_success(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     oracle = Oracle()
-    rows = batch(counting, some(30))
+    rows = batch(evaluator, some(30))
     oracle.add(rows)
     store = make_store()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
 
     def shortened(request: Request, answer: Answer) -> Answer:
         if not request.is_bulk:
@@ -148,14 +148,14 @@ def test_an_answer_for_fewer_documents_is_no_success(
     added = store.add(rows, NOW)
 
     assert added.duplicate == 30
-    assert_holds(store, oracle, counting)
+    assert_holds(store, oracle, evaluator)
 
 
 def test_accepted_by_a_part_of_the_cluster_is_stored(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     store = make_store()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
 
     def accepted(_: Request, answer: Answer) -> Answer:
         if answer.status != 201:
@@ -168,19 +168,19 @@ def test_accepted_by_a_part_of_the_cluster_is_stored(
 
     proxy.alter = accepted
 
-    assert store.add(batch(counting, some(5)), NOW).imported == 5
-    assert store.holdings().interactions == 5
+    assert store.add(batch(evaluator, some(5)), NOW).imported == 5
+    assert store.stats().interactions == 5
 
 
 def test_of_two_that_a_torn_cluster_accepted_the_winner_counts(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     oracle = Oracle()
-    oracle.add(batch(counting, some(5)))
+    oracle.add(batch(evaluator, some(5)))
     winner, other = make_store(), make_store()
-    winner.count_under(counting)
-    other.count_under(counting)
-    winner.add(batch(counting, some(5)), NOW)
+    winner.use_definitions(evaluator)
+    other.use_definitions(evaluator)
+    winner.add(batch(evaluator, some(5)), NOW)
 
     def accept(request: Request) -> Answer | None:
         if not request.is_bulk:
@@ -190,22 +190,22 @@ def test_of_two_that_a_torn_cluster_accepted_the_winner_counts(
         return Answer(status=202, body=json.dumps(rows).encode())
 
     proxy.rule = accept
-    added = other.add(batch(counting, some(5)), NOW)
+    added = other.add(batch(evaluator, some(5)), NOW)
 
     assert (added.imported, added.duplicate) == (0, 5)
-    assert_holds(winner, oracle, counting)
+    assert_holds(winner, oracle, evaluator)
 
 
 @pytest.mark.parametrize("status", [400, 413])
 def test_documents_that_couchdb_does_not_take_are_rejected_alone(
-    proxy: Proxy, make_store: MakeStore, counting: Counting, status: int
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator, status: int
 ) -> None:
     oracle = Oracle()
     good = some(40)
     bad = [(f"b{n}", blob("2026-11-04", SHOWN, text="too large")) for n in range(3)]
-    oracle.add(batch(counting, good))
+    oracle.add(batch(evaluator, good))
     store = make_store()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
 
     def refuse(request: Request) -> Answer | None:
         if request.is_bulk and b"too large" in request.body and b"rejected:" not in request.body:
@@ -215,25 +215,25 @@ def test_documents_that_couchdb_does_not_take_are_rejected_alone(
     proxy.rule = refuse
 
     for _ in range(2):
-        added = store.add(batch(counting, [*good[:20], *bad, *good[20:]]), NOW)
+        added = store.add(batch(evaluator, [*good[:20], *bad, *good[20:]]), NOW)
 
         assert (added.imported + added.duplicate, added.rejected) == (40, 3)
-    assert store.holdings().rejected == {Reason.STORE: 3}
+    assert store.stats().rejected == {Reason.STORE: 3}
     assert {(row.id, row.raw) for row in store.rejected(9)} == set(bad)
     assert (
         "document_too_large" in store.rejected(1)[0].detail or "b1" in store.rejected(1)[0].detail
     )
-    assert counted(store) == oracle.tally(counting)
+    assert counted(store) == oracle.tally(evaluator)
 
 
 def test_a_changed_row_that_couchdb_does_not_take_leaves_the_old_one(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     oracle = Oracle()
-    oracle.add(batch(counting, some(3)))
+    oracle.add(batch(evaluator, some(3)))
     store = make_store()
-    store.count_under(counting)
-    store.add(batch(counting, some(3)), NOW)
+    store.use_definitions(evaluator)
+    store.add(batch(evaluator, some(3)), NOW)
     proxy.rule = lambda request: (
         error(413, "document_too_large", "x")
         if request.is_bulk and b"too large" in request.body and b"_rev" in request.body
@@ -241,17 +241,17 @@ def test_a_changed_row_that_couchdb_does_not_take_leaves_the_old_one(
     )
 
     changed = blob("2026-11-03", SHOWN, text="too large")
-    added = store.add(batch(counting, [(some(1)[0][0], changed)]), NOW)
+    added = store.add(batch(evaluator, [(some(1)[0][0], changed)]), NOW)
 
     assert (added.imported, added.rejected) == (0, 1)
-    assert_holds(store, oracle, counting)
+    assert_holds(store, oracle, evaluator)
 
 
 def test_a_document_that_a_validation_forbids_is_rejected_alone(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     store = make_store()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
 
     def forbid(request: Request) -> Answer | None:
         if not request.is_bulk or b"rejected:" in request.body:
@@ -263,7 +263,7 @@ def test_a_document_that_a_validation_forbids_is_rejected_alone(
         return Answer(status=201, body=json.dumps([refusal, *rows]).encode())
 
     proxy.rule = forbid
-    added = store.add(batch(counting, some(5)), NOW)
+    added = store.add(batch(evaluator, some(5)), NOW)
 
     assert (added.imported, added.rejected) == (4, 1)
     assert "not in this house" in store.rejected(1)[0].detail
@@ -289,19 +289,19 @@ def test_a_document_that_a_validation_forbids_is_rejected_alone(
     ids=str,
 )
 def test_whatever_couchdb_answers_is_one_line_and_passes(
-    proxy: Proxy, make_store: MakeStore, counting: Counting, answer: Answer | str, message: str
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator, answer: Answer | str, message: str
 ) -> None:
     store = make_store(timeout_seconds=0.3)
-    store.count_under(counting)
+    store.use_definitions(evaluator)
     oracle = Oracle()
-    oracle.add(batch(counting, some(3)))
+    oracle.add(batch(evaluator, some(3)))
     proxy.rule = lambda _: answer
     span = (hour("2026-11-01"), hour("2026-12-01"))
 
     for fails in (
-        lambda: store.add(batch(counting, some(3)), NOW),
+        lambda: store.add(batch(evaluator, some(3)), NOW),
         lambda: list(store.total(*span)),
-        store.holdings,
+        store.stats,
         store.check,
     ):
         with pytest.raises(StoreError, match=message) as raised:
@@ -309,16 +309,16 @@ def test_whatever_couchdb_answers_is_one_line_and_passes(
         assert "\n" not in str(raised.value)
     proxy.behave()
 
-    store.add(batch(counting, some(3)), NOW)
-    assert_holds(store, oracle, counting)
+    store.add(batch(evaluator, some(3)), NOW)
+    assert_holds(store, oracle, evaluator)
 
 
 def test_an_error_inside_a_good_answer_is_an_error(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     store = make_store()
-    store.count_under(counting)
-    store.add(batch(counting, some(3)), NOW)
+    store.use_definitions(evaluator)
+    store.add(batch(evaluator, some(3)), NOW)
     row = {"key": None, "value": {"error": "builtin_reduce_error", "reason": "not a number"}}
     proxy.rule = lambda request: (
         Answer(status=200, body=json.dumps({"rows": [row]}).encode())
@@ -331,11 +331,11 @@ def test_an_error_inside_a_good_answer_is_an_error(
 
 
 def test_a_query_that_waits_too_long_for_its_index_is_asked_again(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     store = make_store()
-    store.count_under(counting)
-    store.add(batch(counting, some(3)), NOW)
+    store.use_definitions(evaluator)
+    store.add(batch(evaluator, some(3)), NOW)
     late = iter([True, False])
     proxy.rule = lambda request: (
         error(500, "timeout", "The request could not be processed in a reasonable amount of time.")
@@ -343,7 +343,7 @@ def test_a_query_that_waits_too_long_for_its_index_is_asked_again(
         else None
     )
 
-    assert store.holdings().interactions == 3
+    assert store.stats().interactions == 3
 
 
 # Who may do what
@@ -372,7 +372,7 @@ class Clock:
     ids=str,
 )
 def test_a_wrong_password_is_tried_once_and_again_after_a_pause(
-    proxy: Proxy, make_store: MakeStore, counting: Counting, refusal: Answer
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator, refusal: Answer
 ) -> None:
     clock = Clock()
     store = make_store(username="kpi", password="wrong ☃", monotonic=clock)
@@ -380,17 +380,17 @@ def test_a_wrong_password_is_tried_once_and_again_after_a_pause(
 
     for _ in range(10):
         with pytest.raises(StoreError, match=r"refuses user kpi .*password_file"):
-            store.count_under(counting)
+            store.use_definitions(evaluator)
     assert len(proxy.seen) == 1
     proxy.behave()
     clock.seconds = PAUSE_SECONDS + 1
-    store.count_under(counting)
+    store.use_definitions(evaluator)
 
-    assert store.holdings().interactions == 0
+    assert store.stats().interactions == 0
 
 
 def test_a_user_who_may_not_create_is_told_what_an_administrator_has_to(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
     store = make_store(username="kpi", password="right")
     proxy.rule = lambda request: (
@@ -401,43 +401,43 @@ def test_a_user_who_may_not_create_is_told_what_an_administrator_has_to(
 
     for _ in range(2):
         with pytest.raises(StoreError, match=r"curl -X PUT 'http.*-tallies\?q=1'") as raised:
-            store.count_under(counting)
+            store.use_definitions(evaluator)
         assert "right" not in str(raised.value)
     asked = len(proxy.seen)
 
     assert asked > 1  # the password is good, so it may be asked again
 
 
-def test_passwords_are_in_no_message(proxy: Proxy, counting: Counting) -> None:
+def test_passwords_are_in_no_message(proxy: Proxy, evaluator: Evaluator) -> None:
     url = re.sub("//", "//kpi:se%2Fcret@", proxy.url.replace("http", "couchdb", 1)) + "/kpi_x"
     store = CouchdbStore(url)
     proxy.rule = lambda _: error(500, "x", "y")
 
     with pytest.raises(StoreError) as raised:
-        store.count_under(counting)
+        store.use_definitions(evaluator)
 
     assert "cret" not in str(raised.value)
     store.close()
 
 
 def test_a_store_of_a_newer_version_is_left_alone(
-    proxy: Proxy, make_store: MakeStore, counting: Counting
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
 ) -> None:
-    make_store().count_under(counting)
+    make_store().use_definitions(evaluator)
     (tallies,) = {r.path.split("/")[1] for r in proxy.seen if "/definitions" in r.path}
     url = f"{proxy.upstream}/{tallies}/definitions"
     newer = requests.get(url, timeout=10).json() | {"format": 99}
     requests.put(url, json=newer, timeout=10).raise_for_status()
 
     with pytest.raises(StoreError, match="newer kpi-exporter"):
-        make_store().count_under(counting)
+        make_store().use_definitions(evaluator)
 
 
-def test_check_only_reads(proxy: Proxy, make_store: MakeStore, counting: Counting) -> None:
+def test_check_only_reads(proxy: Proxy, make_store: MakeStore, evaluator: Evaluator) -> None:
     store = make_store()
     with pytest.raises(StoreError, match="is missing"):
         store.check()
-    store.count_under(counting)
+    store.use_definitions(evaluator)
     proxy.seen.clear()
 
     make_store().check()

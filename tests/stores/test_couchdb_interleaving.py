@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import Batch, StoreError
 from exporter.stores.couchdb import CouchdbStore
 from tests.stores.oracle import Oracle, assert_holds, counted
@@ -51,21 +51,21 @@ def raw_rows(step: int) -> list[tuple[str, bytes]]:
     ]
 
 
-def rows(counting: Counting, step: int) -> Batch:
-    return batch(counting, raw_rows(step))
+def rows(evaluator: Evaluator, step: int) -> Batch:
+    return batch(evaluator, raw_rows(step))
 
 
 def before_each_request(
-    proxy: Proxy, place: Place, counting: Counting, meddle: Callable[[int], None]
+    proxy: Proxy, place: Place, evaluator: Evaluator, meddle: Callable[[int], None]
 ) -> Iterator[int]:
     """Run one import for each request that it makes, with `meddle` called just before that."""
     one = through(proxy, place)
-    one.count_under(counting)
-    one.add(batch(counting, HELD), NOW)
+    one.use_definitions(evaluator)
+    one.add(batch(evaluator, HELD), NOW)
     for step in count():
         meddled: list[int] = []
         proxy.rule = _meddling(meddle, step, len(proxy.seen) + step, meddled)
-        one.add(rows(counting, step), NOW)
+        one.add(rows(evaluator, step), NOW)
         proxy.behave()
         if not meddled:
             assert step > 7
@@ -85,35 +85,37 @@ def _meddling(
 
 
 def test_an_import_is_taken_for_abandoned_while_it_runs(
-    proxy: Proxy, place: Place, counting: Counting
+    proxy: Proxy, place: Place, evaluator: Evaluator
 ) -> None:
     oracle = Oracle()
-    oracle.add(batch(counting, HELD))
+    oracle.add(batch(evaluator, HELD))
     other = place.open()
 
-    for step in before_each_request(proxy, place, counting, lambda _: other.count_under(counting)):
-        oracle.add(rows(counting, step))
-        assert_holds(other, oracle, counting)
+    for step in before_each_request(
+        proxy, place, evaluator, lambda _: other.use_definitions(evaluator)
+    ):
+        oracle.add(rows(evaluator, step))
+        assert_holds(other, oracle, evaluator)
 
 
 @pytest.mark.parametrize("later", [0, 1])
 def test_a_process_is_killed_just_after_its_import_was_taken_for_abandoned(
-    proxy: Proxy, place: Place, counting: Counting, later: int
+    proxy: Proxy, place: Place, evaluator: Evaluator, later: int
 ) -> None:
     oracle = Oracle()
-    oracle.add(batch(counting, HELD))
+    oracle.add(batch(evaluator, HELD))
     other, last = place.open(), place.open()
-    other.count_under(counting)
-    other.add(batch(counting, HELD), NOW)
+    other.use_definitions(evaluator)
+    other.add(batch(evaluator, HELD), NOW)
 
     def meddle() -> None:
-        other.count_under(counting)
+        other.use_definitions(evaluator)
 
-    for step in before_each_kill(proxy, place, [counting], meddle, later):
-        oracle.add(rows(counting, step))
-        other.add(rows(counting, step), NOW)
-        last.count_under(counting)
-        assert_holds(last, oracle, counting)
+    for step in before_each_kill(proxy, place, [evaluator], meddle, later):
+        oracle.add(rows(evaluator, step))
+        other.add(rows(evaluator, step), NOW)
+        last.use_definitions(evaluator)
+        assert_holds(last, oracle, evaluator)
 
 
 @pytest.mark.parametrize("later", [0, 1])
@@ -121,30 +123,30 @@ def test_a_process_is_killed_just_after_its_import_was_taken_for_abandoned(
 def test_a_process_is_killed_just_after_definitions_changed(
     proxy: Proxy,
     place: Place,
-    counting: Counting,
-    other_counting: Counting,
+    evaluator: Evaluator,
+    other_counting: Evaluator,
     portions: int,
     later: int,
 ) -> None:
     oracle = Oracle()
-    oracle.add(batch(counting, HELD))
+    oracle.add(batch(evaluator, HELD))
     other = place.open()
-    other.count_under(counting)
-    other.add(batch(counting, HELD), NOW)
-    before, after = counting, other_counting
+    other.use_definitions(evaluator)
+    other.add(batch(evaluator, HELD), NOW)
+    before, after = evaluator, other_counting
 
     def meddle() -> None:
-        other.count_under(before, after)
+        other.use_definitions(before, after)
         for _ in range(portions):
             other.recount()
 
     for step in before_each_kill(proxy, place, [before, after], meddle, later):
-        oracle.add(rows(counting, step))
-        other.count_under(before, after)
+        oracle.add(rows(evaluator, step))
+        other.use_definitions(before, after)
         while not other.recount().finished:
             pass
         other.add(batch(before, raw_rows(step)), NOW)
-        other.put_in_force()
+        other.activate()
         assert_holds(other, oracle, after)
         before, after = after, before
 
@@ -152,19 +154,19 @@ def test_a_process_is_killed_just_after_definitions_changed(
 def before_each_kill(
     proxy: Proxy,
     place: Place,
-    countings: Sequence[Counting],
+    countings: Sequence[Evaluator],
     meddle: Callable[[], None],
     later: int,
 ) -> Iterator[int]:
     """Kill an import after each request that it makes, and meddle just before, or one earlier."""
     for step in count():
         one = through(proxy, place)
-        in_force = one.definitions_in_force()
-        (counting,) = (c for c in countings if c.definitions.to_json() == in_force)
-        one.count_under(counting)
+        active = one.active_definitions()
+        (evaluator,) = (c for c in countings if c.definitions.to_json() == active)
+        one.use_definitions(evaluator)
         proxy.rule = _killed(len(proxy.seen) + step, meddle, later)
         try:
-            one.add(rows(counting, step), NOW)
+            one.add(rows(evaluator, step), NOW)
         except StoreError:
             proxy.behave()
             yield step
@@ -186,87 +188,87 @@ def _killed(at: int, meddle: Callable[[], None], later: int) -> Callable[[Reques
     return rule
 
 
-def test_both_import_the_same(proxy: Proxy, place: Place, counting: Counting) -> None:
+def test_both_import_the_same(proxy: Proxy, place: Place, evaluator: Evaluator) -> None:
     oracle = Oracle()
-    oracle.add(batch(counting, HELD))
+    oracle.add(batch(evaluator, HELD))
     other = place.open()
-    other.count_under(counting)
+    other.use_definitions(evaluator)
 
     def meddle(step: int) -> None:
-        other.add(rows(counting, step), NOW)
+        other.add(rows(evaluator, step), NOW)
 
-    for step in before_each_request(proxy, place, counting, meddle):
-        oracle.add(rows(counting, step))
-        assert_holds(other, oracle, counting)
+    for step in before_each_request(proxy, place, evaluator, meddle):
+        oracle.add(rows(evaluator, step))
+        assert_holds(other, oracle, evaluator)
 
 
 def test_both_import_other_contents_of_the_same_rows(
-    proxy: Proxy, place: Place, counting: Counting
+    proxy: Proxy, place: Place, evaluator: Evaluator
 ) -> None:
     other = place.open()
-    other.count_under(counting)
+    other.use_definitions(evaluator)
 
     def meddle(step: int) -> None:
-        other.add(rows(counting, step + 100), NOW)
+        other.add(rows(evaluator, step + 100), NOW)
 
-    for _ in before_each_request(proxy, place, counting, meddle):
+    for _ in before_each_request(proxy, place, evaluator, meddle):
         oracle = Oracle()  # who was the last to write is open; that it is counted is not
         for stored in other.interactions(0, 1 << 42):
             oracle.interactions[stored.id] = stored
-        ignored = other.holdings().ignored
+        ignored = other.stats().ignored
         oracle.ignored = {str(n) for n in range(ignored)}
-        assert_holds(other, oracle, counting)
+        assert_holds(other, oracle, evaluator)
 
 
 @pytest.mark.parametrize("portions", [0, 1, 9], ids=["declared", "begun", "recounted"])
 def test_definitions_change_during_an_import(
-    proxy: Proxy, place: Place, counting: Counting, other_counting: Counting, portions: int
+    proxy: Proxy, place: Place, evaluator: Evaluator, other_counting: Evaluator, portions: int
 ) -> None:
     oracle = Oracle()
-    oracle.add(batch(counting, HELD))
+    oracle.add(batch(evaluator, HELD))
     other = place.open()
-    before, after = counting, other_counting
+    before, after = evaluator, other_counting
 
     def meddle(_: int) -> None:
-        other.count_under(before, after)
+        other.use_definitions(before, after)
         for _ in range(portions):
             other.recount()
 
-    for step in before_each_request(proxy, place, counting, meddle):
-        oracle.add(rows(counting, step))
+    for step in before_each_request(proxy, place, evaluator, meddle):
+        oracle.add(rows(evaluator, step))
         while not other.recount().finished:
             pass
         assert counted(other) == oracle.tally(before)
-        other.put_in_force()
+        other.activate()
         assert_holds(other, oracle, after)
         before, after = after, before
 
 
 def test_an_exporter_with_other_definitions_is_told_so(
-    place: Place, counting: Counting, other_counting: Counting
+    place: Place, evaluator: Evaluator, other_counting: Evaluator
 ) -> None:
     one, other = place.open(), place.open()
-    one.count_under(counting)
-    other.count_under(counting, other_counting)
+    one.use_definitions(evaluator)
+    other.use_definitions(evaluator, other_counting)
     while not other.recount().finished:
         pass
-    other.put_in_force()
+    other.activate()
 
     with pytest.raises(StoreError, match="another exporter has changed the definitions"):
         list(one.total(0, 1))
-    assert one.add(batch(counting, HELD), NOW).imported == 7
+    assert one.add(batch(evaluator, HELD), NOW).imported == 7
     oracle = Oracle()
-    oracle.add(batch(counting, HELD))
+    oracle.add(batch(evaluator, HELD))
     assert_holds(other, oracle, other_counting)
 
 
 @pytest.mark.parametrize("already", [0, 2, 4])
 def test_a_write_that_arrives_after_its_recovery_is_counted(
-    proxy: Proxy, place: Place, counting: Counting, already: int
+    proxy: Proxy, place: Place, evaluator: Evaluator, already: int
 ) -> None:
     """The writer is killed, but its request is still on its way, or the server at work on it."""
     one, other = through(proxy, place), place.open()
-    one.count_under(counting)
+    one.use_definitions(evaluator)
     kept: list[Request] = []
 
     def keep(request: Request) -> str | None:
@@ -277,19 +279,19 @@ def test_a_write_that_arrives_after_its_recovery_is_counted(
 
     proxy.rule = keep
     with pytest.raises(StoreError):
-        one.add(batch(counting, some(6)), NOW)
+        one.add(batch(evaluator, some(6)), NOW)
     (sent,) = kept
     url = proxy.upstream + sent.path
     documents = json.loads(sent.body)["docs"]
 
     requests.post(url, json={"docs": documents[:already]}, timeout=10).raise_for_status()
-    other.count_under(counting)
+    other.use_definitions(evaluator)
     requests.post(url, json={"docs": documents[already:]}, timeout=10).raise_for_status()
-    added = other.add(batch(counting, some(6)), NOW)
+    added = other.add(batch(evaluator, some(6)), NOW)
 
     oracle = Oracle()
-    oracle.add(batch(counting, some(6)))
+    oracle.add(batch(evaluator, some(6)))
     last = place.open()
-    last.count_under(counting)
+    last.use_definitions(evaluator)
     assert added.duplicate == 6
-    assert_holds(last, oracle, counting)
+    assert_holds(last, oracle, evaluator)

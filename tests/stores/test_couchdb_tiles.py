@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.tally import Key, Tally
 from exporter.stores.couchdb.tiles import (
     OVERFLOW,
@@ -11,7 +11,7 @@ from exporter.stores.couchdb.tiles import (
     SLOTS,
     Numbers,
     Tile,
-    Unpacked,
+    TileSums,
     encoded,
     tiles_of,
     to_tally,
@@ -41,13 +41,13 @@ def as_in_the_view(numbers: Numbers) -> list[int]:
 
 
 @given(data=st.data())
-def test_a_tally_comes_back_from_its_tiles(counting: Counting, data: st.DataObject) -> None:
-    layout = counting.layout
+def test_a_tally_comes_back_from_its_tiles(evaluator: Evaluator, data: st.DataObject) -> None:
+    layout = evaluator.layout
     keys = st.builds(
-        lambda hour, row: Key(hour, *row), st.integers(0, 99), st.sampled_from(layout.rows)
+        lambda hour, row: Key(hour, *row), st.integers(0, 99), st.sampled_from(layout.segments)
     )
     tally: Tally = data.draw(st.dictionaries(keys, _counts, max_size=12))
-    unpacked = Unpacked(layout, None)
+    unpacked = TileSums(layout, None)
 
     for hour, row, slot, numbers in encoded(tally, layout):
         assert Tile(row, slot) in tiles_of(layout, 99, None)
@@ -61,9 +61,9 @@ def test_a_tally_comes_back_from_its_tiles(counting: Counting, data: st.DataObje
     assert to_tally(unpacked.sums()) == tally
 
 
-def test_a_segmentation_is_read_from_its_tiles_alone(counting: Counting) -> None:
-    every = tiles_of(counting.layout, 2, None)
+def test_a_segmentation_is_read_from_its_tiles_alone(evaluator: Evaluator) -> None:
+    every = tiles_of(evaluator.layout, 2, None)
 
-    assert tiles_of(counting.layout, 2, ("",)) == [Tile(0, 0), Tile(0, 1)]
-    assert tiles_of(counting.layout, 2, ()) == []
-    assert len(every) == 2 * -(-len(counting.layout.rows) // ROWS)
+    assert tiles_of(evaluator.layout, 2, ("",)) == [Tile(0, 0), Tile(0, 1)]
+    assert tiles_of(evaluator.layout, 2, ()) == []
+    assert len(every) == 2 * -(-len(evaluator.layout.segments) // ROWS)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import Store, StoreError
 from tests.stores.oracle import Oracle, assert_holds, counted
 from tests.stores.places import Place
@@ -16,123 +16,123 @@ def recount(store: Store) -> None:
         pass
 
 
-def test_a_new_store_takes_the_first_definitions(place: Place, counting: Counting) -> None:
+def test_a_new_store_takes_the_first_definitions(place: Place, evaluator: Evaluator) -> None:
     store = place.open()
-    before = store.definitions_in_force()
+    before = store.active_definitions()
 
-    store.count_under(counting)
+    store.use_definitions(evaluator)
 
     assert before is None
-    assert store.definitions_in_force() == counting.definitions.to_json()
+    assert store.active_definitions() == evaluator.definitions.to_json()
 
 
 def test_pending_definitions_take_force_once_all_is_recounted(
-    place: Place, store: Store, counting: Counting, other_counting: Counting
+    place: Place, store: Store, evaluator: Evaluator, other_counting: Evaluator
 ) -> None:
     oracle = Oracle()
-    rows = batch(counting, some(200))
+    rows = batch(evaluator, some(200))
     oracle.add(rows)
     store.add(rows, NOW)
-    store.count_under(counting, other_counting)
+    store.use_definitions(evaluator, other_counting)
 
     recount(store)
-    assert_holds(store, oracle, counting)
-    store.put_in_force()
+    assert_holds(store, oracle, evaluator)
+    store.activate()
 
     assert_holds(store, oracle, other_counting)
-    assert store.definitions_in_force() == other_counting.definitions.to_json()
+    assert store.active_definitions() == other_counting.definitions.to_json()
     reopened = place.open()
-    reopened.count_under(other_counting)
+    reopened.use_definitions(other_counting)
     assert counted(reopened) == oracle.tally(other_counting)
 
 
 def test_what_changes_during_a_recount_is_counted_under_both(
-    place: Place, store: Store, counting: Counting, other_counting: Counting
+    place: Place, store: Store, evaluator: Evaluator, other_counting: Evaluator
 ) -> None:
     oracle = Oracle()
 
     def add(rows: list[tuple[str, bytes]]) -> None:
-        oracle.add(batch(counting, rows))
-        store.add(batch(counting, rows), NOW)
+        oracle.add(batch(evaluator, rows))
+        store.add(batch(evaluator, rows), NOW)
 
     add(some(100))
     add([(some(100)[7][0], blob("2026-11-03", SHOWN, lang="tr"))])
-    store.count_under(counting, other_counting)
+    store.use_definitions(evaluator, other_counting)
     add([("new", blob("2026-11-05", SHOWN)), (some(100)[8][0], blob("2026-11-06", SHOWN))])
     store.recount()
     add([("later", blob("2026-11-05", SHOWN)), (some(100)[9][0], blob("2026-11-06"))])
     add([(some(100)[7][0], blob("2026-11-09", SHOWN, ENGAGED, lang="nl"))])
 
     store = place.open()
-    store.count_under(counting, other_counting)
+    store.use_definitions(evaluator, other_counting)
     recount(store)
     add([(some(100)[7][0], blob("2026-11-08", SHOWN, lang="de")), ("last", blob("2026-11-01"))])
-    assert_holds(store, oracle, counting)
-    store.put_in_force()
+    assert_holds(store, oracle, evaluator)
+    store.activate()
 
     assert_holds(store, oracle, other_counting)
 
 
 def test_a_row_may_change_twice_before_a_recount_comes_to_it(
-    store: Store, counting: Counting, other_counting: Counting
+    store: Store, evaluator: Evaluator, other_counting: Evaluator
 ) -> None:
     oracle = Oracle()
     contents = [blob("2026-11-03", SHOWN, ENGAGED[n:], lang=lang) for n, lang in enumerate("abc")]
     for n, raw in enumerate(contents):
         if n == 1:
-            store.count_under(counting, other_counting)
-        rows = batch(counting, [("a", raw)])
+            store.use_definitions(evaluator, other_counting)
+        rows = batch(evaluator, [("a", raw)])
         oracle.add(rows)
         store.add(rows, NOW)
 
     recount(store)
-    store.put_in_force()
+    store.activate()
 
     assert_holds(store, oracle, other_counting)
 
 
 def test_a_recount_that_another_one_replaces_leaves_nothing_behind(
-    place: Place, store: Store, counting: Counting, other_counting: Counting
+    place: Place, store: Store, evaluator: Evaluator, other_counting: Evaluator
 ) -> None:
     oracle = Oracle()
-    rows = batch(counting, some(50))
+    rows = batch(evaluator, some(50))
     oracle.add(rows)
     store.add(rows, NOW)
-    fewer = counting.definitions.segmentations[:1]
-    third = Counting(replace(counting.definitions, segmentations=fewer))
-    store.count_under(counting, other_counting)
+    fewer = evaluator.definitions.segmentations[:1]
+    third = Evaluator(replace(evaluator.definitions, segmentations=fewer))
+    store.use_definitions(evaluator, other_counting)
     recount(store)
 
     reopened = place.open()
-    reopened.count_under(counting, third)
+    reopened.use_definitions(evaluator, third)
     recount(reopened)
-    reopened.put_in_force()
+    reopened.activate()
 
     assert_holds(reopened, oracle, third)
 
 
 def test_back_and_forth_between_definitions(
-    store: Store, counting: Counting, other_counting: Counting
+    store: Store, evaluator: Evaluator, other_counting: Evaluator
 ) -> None:
     oracle = Oracle()
-    rows = batch(counting, some(50))
+    rows = batch(evaluator, some(50))
     oracle.add(rows)
     store.add(rows, NOW)
-    for before, after in ((counting, other_counting), (other_counting, counting)):
-        store.count_under(before, after)
+    for before, after in ((evaluator, other_counting), (other_counting, evaluator)):
+        store.use_definitions(before, after)
         recount(store)
-        store.put_in_force()
+        store.activate()
 
         assert_holds(store, oracle, after)
 
 
 def test_an_empty_store_is_recounted_at_once(
-    store: Store, counting: Counting, other_counting: Counting
+    store: Store, evaluator: Evaluator, other_counting: Evaluator
 ) -> None:
-    store.count_under(counting, other_counting)
+    store.use_definitions(evaluator, other_counting)
 
     recount(store)
-    store.put_in_force()
+    store.activate()
 
     assert counted(store) == {}
 

@@ -6,10 +6,10 @@ from math import isclose
 from pathlib import Path
 from typing import Any, cast
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.reports import DATA_REPORTS
-from exporter.ports import Store, Sum
-from exporter.reading import read_report
+from exporter.maintenance.reports import read_report
+from exporter.ports import PeriodCounts, Store
 from tests.stores.rows import NOW, batch, golden_rows
 
 REPORTS: dict[str, Any] = json.loads(
@@ -33,7 +33,9 @@ class _Days:
     def __init__(self, store: Store) -> None:
         self._rows = list(store.by_day(0, 1 << 20))
 
-    def by_day(self, start: int, end: int, segmentations: Collection[str]) -> Iterator[Sum]:
+    def by_day(
+        self, start: int, end: int, segmentations: Collection[str]
+    ) -> Iterator[PeriodCounts]:
         return (
             row
             for row in self._rows
@@ -41,10 +43,10 @@ class _Days:
         )
 
 
-def test_every_report_equals_the_old_dashboards(store: Store, counting: Counting) -> None:
+def test_every_report_equals_the_old_dashboards(store: Store, evaluator: Evaluator) -> None:
     rows = golden_rows()
     for start in range(0, len(rows), 700):
-        store.add(batch(counting, rows[start : start + 700]), NOW)
+        store.add(batch(evaluator, rows[start : start + 700]), NOW)
     days = cast("Store", _Days(store))
     different = []
 
@@ -52,7 +54,7 @@ def test_every_report_equals_the_old_dashboards(store: Store, counting: Counting
         name, _, query = address.partition("?")
         if name in DATA_REPORTS:
             segmentation = query.removeprefix("segmentation=") or None
-            report = read_report(days, counting, name, segmentation=segmentation)
+            report = read_report(days, evaluator, name, segmentation=segmentation)
             if not equal(report, expected):
                 different.append(address)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import StoreError
 from tests.processes import answers, running, unused_port
 from tests.stores.importing import rows
@@ -25,10 +25,10 @@ CHECKOUT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
-def right(counting: Counting) -> Oracle:
+def right(evaluator: Evaluator) -> Oracle:
     """What an import that nothing disturbs ends with."""
     oracle = Oracle()
-    oracle.add(batch(counting, rows()))
+    oracle.add(batch(evaluator, rows()))
     return oracle
 
 
@@ -55,7 +55,7 @@ def imported(process: subprocess.Popen[str]) -> int:
 
 
 def test_a_kill_between_any_two_steps_of_an_import_loses_nothing(
-    pouchdb_server: str, couchdb: Place, counting: Counting, right: Oracle
+    pouchdb_server: str, couchdb: Place, evaluator: Evaluator, right: Oracle
 ) -> None:
     chance = random.Random(7)
     name = couchdb.url.rsplit("/", 1)[1]
@@ -75,12 +75,12 @@ def test_a_kill_between_any_two_steps_of_an_import_loses_nothing(
     with importing(couchdb.url) as process:
         imported(process)
     store = couchdb.open()
-    store.count_under(counting)
-    assert_holds(store, right, counting)
+    store.use_definitions(evaluator)
+    assert_holds(store, right, evaluator)
 
 
 def test_a_kill_at_any_moment_of_an_import_loses_nothing(
-    place: Place, counting: Counting, right: Oracle
+    place: Place, evaluator: Evaluator, right: Oracle
 ) -> None:
     chance = random.Random(3)
     for _ in range(KILLS):
@@ -96,25 +96,25 @@ def test_a_kill_at_any_moment_of_an_import_loses_nothing(
     with importing(place.url) as process:
         imported(process)
     store = place.open()
-    store.count_under(counting)
-    assert_holds(store, right, counting)
+    store.use_definitions(evaluator)
+    assert_holds(store, right, evaluator)
 
 
 def test_two_exporters_that_import_the_same_count_it_once(
-    place: Place, counting: Counting, right: Oracle
+    place: Place, evaluator: Evaluator, right: Oracle
 ) -> None:
     for _ in range(2):
         with importing(place.url) as one, importing(place.url) as other:
             one_imported, other_imported = imported(one), imported(other)
 
     store = place.open()
-    store.count_under(counting)
-    assert_holds(store, right, counting)
+    store.use_definitions(evaluator)
+    assert_holds(store, right, evaluator)
     assert one_imported + other_imported <= 2 * 20  # what the last run found changed, and back
 
 
 def test_a_kill_of_couchdb_loses_nothing(
-    pouchdb_server_program: Path, tmp_path: Path, counting: Counting, right: Oracle
+    pouchdb_server_program: Path, tmp_path: Path, evaluator: Evaluator, right: Oracle
 ) -> None:
     chance = random.Random(11)
     port = unused_port()
@@ -135,9 +135,9 @@ def test_a_kill_of_couchdb_loses_nothing(
 
                 proxy.rule = kill
                 try:
-                    through.count_under(counting)
+                    through.use_definitions(evaluator)
                     while True:
-                        through.add(batch(counting, every[position : position + 60]), NOW)
+                        through.add(batch(evaluator, every[position : position + 60]), NOW)
                         position = (position + 60) % len(every)
                 except StoreError:
                     pass
@@ -145,10 +145,10 @@ def test_a_kill_of_couchdb_loses_nothing(
                     through.close()
 
     with couchdb_on_disk(pouchdb_server_program, tmp_path, port):
-        store.count_under(counting)
+        store.use_definitions(evaluator)
         for start in range(0, len(every), 60):
-            store.add(batch(counting, every[start : start + 60]), NOW)
-        assert_holds(store, right, counting)
+            store.add(batch(evaluator, every[start : start + 60]), NOW)
+        assert_holds(store, right, evaluator)
         place.leave()
 
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import Store
 from tests.stores.oracle import Oracle, assert_holds
 from tests.stores.places import Place, couchdb_place, sqlite_place
@@ -63,14 +63,14 @@ class Life(RuleBasedStateMachine):
     """The life of a store, beside an oracle that lives the same."""
 
     make_place: Callable[[], Place]
-    definitions: tuple[Counting, Counting]
+    definitions: tuple[Evaluator, Evaluator]
 
     @initialize()
     def start(self) -> None:
         self.place = self.make_place()
         self.oracle = Oracle()
-        self.in_force, self.other = self.definitions
-        self.pending: Counting | None = None
+        self.active, self.other = self.definitions
+        self.pending: Evaluator | None = None
         self.finished = False
         self.store: Store
         self.reopen()
@@ -78,11 +78,11 @@ class Life(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.store = self.place.open()
-        self.store.count_under(self.in_force, self.pending)
+        self.store.use_definitions(self.active, self.pending)
 
     @rule(rows=_batches)
     def add(self, rows: list[tuple[str, bytes]]) -> None:
-        wanted = batch(self.in_force, rows)
+        wanted = batch(self.active, rows)
         new = [row for row in wanted.interactions if row.id not in self.oracle.interactions]
         self.oracle.add(wanted)
 
@@ -97,7 +97,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def change_definitions(self) -> None:
         self.pending, self.finished = self.other, False
-        self.store.count_under(self.in_force, self.pending)
+        self.store.use_definitions(self.active, self.pending)
 
     @precondition(lambda self: self.pending is not None)
     @rule()
@@ -107,13 +107,13 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.finished)
     @rule()
     def switch(self) -> None:
-        self.store.put_in_force()
-        self.in_force, self.other = self.other, self.in_force
+        self.store.activate()
+        self.active, self.other = self.other, self.active
         self.pending, self.finished = None, False
 
     @invariant()
     def holds_what_came(self) -> None:
-        assert_holds(self.store, self.oracle, self.in_force)
+        assert_holds(self.store, self.oracle, self.active)
 
     def teardown(self) -> None:
         if hasattr(self, "place"):
@@ -124,8 +124,8 @@ class Life(RuleBasedStateMachine):
 @pytest.mark.parametrize(("technology", "examples"), [("sqlite", 40), ("couchdb", 5)])
 def test_a_store_always_holds_and_counts_what_came(
     request: pytest.FixtureRequest,
-    counting: Counting,
-    other_counting: Counting,
+    evaluator: Evaluator,
+    other_counting: Evaluator,
     technology: str,
     examples: int,
 ) -> None:
@@ -140,7 +140,7 @@ def test_a_store_always_holds_and_counts_what_came(
         life = type(
             "Life",
             (Life,),
-            {"make_place": staticmethod(make_place), "definitions": (counting, other_counting)},
+            {"make_place": staticmethod(make_place), "definitions": (evaluator, other_counting)},
         )
         run_state_machine_as_test(
             life,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.domain.counting import Counting
-from exporter.domain.interaction import Stored
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.interaction import StoredInteraction
+from exporter.maintenance.recover import Salvaged, salvage
 from exporter.ports import StoreDamagedError, StoreError
-from exporter.salvage import Salvaged, salvage
 from exporter.stores.sqlite import SqliteStore
 from tests.builders import (
     ANY_TIME_MS,
@@ -23,8 +23,8 @@ from tests.builders import (
     row,
     sqlite_store,
 )
-from tests.daemon import exporter, write_config
 from tests.damaging import damage
+from tests.exporter_process import exporter, write_config
 from tests.stores.oracle import counted
 
 HOUR = timedelta(hours=1)
@@ -36,7 +36,7 @@ class Damaged(SqliteStore):
 
     bad_ms = ms(AT - 20 * HOUR)
 
-    def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
+    def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
         for stored in super().interactions(start_ms, end_ms):
             if stored.timestamp_ms == self.bad_ms:
                 raise StoreDamagedError("kpi.db cannot be read: it is damaged")
@@ -67,7 +67,7 @@ def test_all_but_the_damaged_hour_is_added(damaged: SqliteStore, target: SqliteS
 
     assert set(held(target)) == {one.id for one in ROWS} - {"at 40", "at 41"}
     assert last == Salvaged(added=98, lost_hours=1)
-    right = Counting(fewer_segments()).tally_stored(target.interactions(0, ANY_TIME_MS))
+    right = Evaluator(fewer_segments()).tally_stored(target.interactions(0, ANY_TIME_MS))
     assert counted(target) == right
 
 
@@ -107,5 +107,5 @@ def test_the_command_brings_back_what_lies_before_the_damage_and_after_it(tmp_pa
     assert "malformed (SQLITE_CORRUPT); --damaged copies what can be read" in refused.stderr
     assert salvaged.returncode == 0, salvaged.stderr
     store = SqliteStore(tmp_path / "kpi.db")
-    assert 0.9 * len(rows) < store.holdings().interactions <= len(rows)
+    assert 0.9 * len(rows) < store.stats().interactions <= len(rows)
     store.close()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import StoreDamagedError, StoreError
-from exporter.stores.sqlite import SqliteStore, set_aside
-from exporter.stores.sqlite.damage import MOST_KEPT
+from exporter.stores.sqlite import SqliteStore, quarantine
+from exporter.stores.sqlite.quarantine import MOST_KEPT
 from tests.builders import AT, batch, crowd, fewer_segments
 from tests.damaging import damage
 
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
     """The path of a store that holds something, all of it in the file."""
     path = tmp_path / "kpi.db"
     store = SqliteStore(path)
-    store.count_under(Counting(fewer_segments()))
+    store.use_definitions(Evaluator(fewer_segments()))
     store.add(SOME, AT)
     store.close()
     return path
@@ -45,11 +45,11 @@ def locked(path: Path) -> Iterator[None]:
 
 def test_reading_and_writing_a_damaged_file_say_so(path: Path) -> None:
     store = SqliteStore(path)
-    store.count_under(Counting(fewer_segments()))
+    store.use_definitions(Evaluator(fewer_segments()))
     damage(path)
 
     with pytest.raises(StoreDamagedError, match=r"kpi\.db cannot be read: .*malformed"):
-        store.holdings()
+        store.stats()
     with pytest.raises(StoreDamagedError, match=r"kpi\.db cannot be (read|written): .*malformed"):
         store.add(MORE, AT)
     store.close()
@@ -59,12 +59,12 @@ def test_a_damaged_file_is_kept_as_it_is_and_a_new_one_can_be_made(path: Path) -
     damage(path)
     content = path.read_bytes()
 
-    aside = set_aside(path)
+    aside = quarantine(path)
 
     assert aside == path.with_name("kpi.db.damaged-1")
     assert aside.read_bytes() == content
     store = SqliteStore(path)
-    assert store.holdings().interactions == 0
+    assert store.stats().interactions == 0
     store.close()
 
 
@@ -73,13 +73,13 @@ def test_the_log_of_a_damaged_file_goes_with_it(path: Path) -> None:
         reader.execute("select count(*) from notes").fetchone()
         damage(path)
 
-        set_aside(path)
+        quarantine(path)
 
         assert {f"kpi.db.damaged-1{suffix}" for suffix in ("", "-wal", "-shm")} == beside(path)
 
 
 def test_a_file_that_is_whole_stays(path: Path) -> None:
-    assert set_aside(path) is None
+    assert quarantine(path) is None
     assert beside(path) == {"kpi.db"}
 
 
@@ -90,7 +90,7 @@ def test_a_file_of_another_program_stays(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a database"):
         SqliteStore(path)
     with pytest.raises(StoreError, match=r"photo\.jpg cannot be read as a store .* move it away"):
-        set_aside(path)
+        quarantine(path)
 
     assert beside(path) == {"photo.jpg"}
 
@@ -98,10 +98,10 @@ def test_a_file_of_another_program_stays(tmp_path: Path) -> None:
 def test_a_locked_file_is_not_taken_for_a_damaged_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.stores.sqlite.damage.BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("exporter.stores.sqlite.quarantine.BUSY_TIMEOUT_SECONDS", 0.01)
     with locked(path), pytest.raises(StoreError, match=r"cannot be checked .* locked"):
-        set_aside(path)
-    assert set_aside(path) is None
+        quarantine(path)
+    assert quarantine(path) is None
 
 
 def test_a_disk_that_damages_more_and_more_is_not_filled(path: Path) -> None:
@@ -109,11 +109,11 @@ def test_a_disk_that_damages_more_and_more_is_not_filled(path: Path) -> None:
     for _ in range(MOST_KEPT):
         path.write_bytes(whole)
         damage(path)
-        set_aside(path)
+        quarantine(path)
     path.write_bytes(whole)
     damage(path)
 
     with pytest.raises(StoreError, match=r"see to the disk, then move these away"):
-        set_aside(path)
+        quarantine(path)
 
     assert len(beside(path)) == MOST_KEPT + 1

@@ -1,4 +1,4 @@
-"""A board that tests can write on, and a real server that shows it."""
+"""A application that tests can write on, and a real server that shows it."""
 
 import gzip as compression
 import threading
@@ -13,29 +13,29 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
-from exporter.web import Board, Body, Limits, Page, WebServer
+from exporter.web import Application, Limits, Page, Response, WebServer
 from tests.web.pages import a_page
 
 
-class FakeBoard:
-    """A board whose answers a test sets, and which remembers what it was asked."""
+class FakeApplication:
+    """A application whose answers a test sets, and which remembers what it was asked."""
 
     def __init__(self) -> None:
         self.text = b"kpi_sign_in_attempts 1\n"
         self.reason: str | None = None
         self.shown: Page = a_page()
         self.answers: dict[str, object] = {"sites": {"Total": []}}
-        self.problems: Sequence[str] = ()
+        self.errors: Sequence[str] = ()
         self.asked: list[tuple[object, ...]] = []
         self.hold = threading.Event()  # reports wait for it
         self.hold.set()
         self.broken: Exception | None = None
 
-    def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Body:
+    def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:
         self.asked.append(("metrics", accept, gzip, list(names)))
         if self.broken:
             raise self.broken
-        return Body(
+        return Response(
             content_type="text/plain; version=0.0.4; charset=utf-8",
             encoding="gzip" if gzip else "",
             content=compression.compress(self.text) if gzip else self.text,
@@ -63,7 +63,7 @@ class FakeBoard:
 
     def reload(self) -> Sequence[str]:
         self.asked.append(("reload",))
-        return self.problems
+        return self.errors
 
 
 class Serve(Protocol):
@@ -87,12 +87,12 @@ def logs() -> Iterator[list[EventDict]]:
 
 
 @pytest.fixture
-def board() -> FakeBoard:
-    return FakeBoard()
+def application() -> FakeApplication:
+    return FakeApplication()
 
 
 @pytest.fixture
-def serve(board: Board) -> Iterator[Serve]:
+def serve(application: Application) -> Iterator[Serve]:
     with ExitStack() as servers:
 
         def start(
@@ -103,7 +103,7 @@ def serve(board: Board) -> Iterator[Serve]:
             limits: Limits | None = None,
         ) -> WebServer:
             server = WebServer(
-                board,
+                application,
                 listen=listen,
                 config_file=config_file,
                 lifecycle=lifecycle,

@@ -8,8 +8,8 @@ from exporter.web import (
     Funnel,
     ImportState,
     Kpi,
+    KpiValue,
     Page,
-    Reading,
     Step,
     Unit,
 )
@@ -32,8 +32,8 @@ def a_kpi() -> Kpi:
         explanation="Shown dialogs that nobody engaged with.",
         unit=Unit.RATIO,
         readings=(
-            Reading(window="1d", value=0.306, parts="312 of 1,020"),
-            Reading(window="30d", value=None, parts="0 of 0"),
+            KpiValue(window="1d", value=0.306, parts="312 of 1,020"),
+            KpiValue(window="30d", value=None, parts="0 of 0"),
         ),
         days=some_days([0.25, None, 0.5, 0.75]),
     )

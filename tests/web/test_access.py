@@ -11,8 +11,8 @@ import bcrypt
 import pytest
 import requests
 
-from exporter.web.access import Access
-from exporter.web.workers import Busy, Workers
+from exporter.web.auth import Authenticator
+from exporter.web.executor import BoundedExecutor, QueueFull
 from tests.web.conftest import Serve
 
 Result = TypeVar("Result")
@@ -26,7 +26,7 @@ def basic(name: str | bytes, password: str | bytes) -> str:
     return "Basic " + base64.b64encode(b":".join(parts)).decode()
 
 
-class CountedWorkers(Workers):
+class CountedWorkers(BoundedExecutor):
     """Threads that count what they are given to do."""
 
     def __init__(self) -> None:
@@ -47,23 +47,23 @@ def workers() -> Iterator[CountedWorkers]:
 
 
 @pytest.fixture
-def access(workers: CountedWorkers) -> Access:
-    access = Access(workers)
+def access(workers: CountedWorkers) -> Authenticator:
+    access = Authenticator(workers)
     access.renew({"prometheus": HASH})
     return access
 
 
-def admits(access: Access, authorization: str) -> bool:
-    return asyncio.run(access.admits(authorization, "192.0.2.1"))
+def authenticate(access: Authenticator, authorization: str) -> bool:
+    return asyncio.run(access.authenticate(authorization, "192.0.2.1"))
 
 
-def test_without_users_everybody_is_let_in(access: Access) -> None:
+def test_without_users_everybody_is_let_in(access: Authenticator) -> None:
     access.renew({})
-    assert admits(access, "")
+    assert authenticate(access, "")
 
 
-def test_the_right_password_lets_in(access: Access) -> None:
-    assert admits(access, basic("prometheus", PASSWORD))
+def test_the_right_password_lets_in(access: Authenticator) -> None:
+    assert authenticate(access, basic("prometheus", PASSWORD))
 
 
 @pytest.mark.parametrize(
@@ -83,82 +83,84 @@ def test_the_right_password_lets_in(access: Access) -> None:
         basic(b"\xff", PASSWORD),
     ],
 )
-def test_anything_else_does_not(access: Access, authorization: str) -> None:
-    assert not admits(access, authorization)
+def test_anything_else_does_not(access: Authenticator, authorization: str) -> None:
+    assert not authenticate(access, authorization)
 
 
-def test_passwords_count_as_far_as_bcrypt_reads(access: Access) -> None:
+def test_passwords_count_as_far_as_bcrypt_reads(access: Authenticator) -> None:
     access.renew({"long": bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()})
-    assert admits(access, basic("long", "x" * 100))
-    assert not admits(access, basic("long", "x" * 71))
+    assert authenticate(access, basic("long", "x" * 100))
+    assert not authenticate(access, basic("long", "x" * 71))
 
 
 def test_an_unknown_name_costs_as_much_as_a_wrong_password(
-    access: Access, workers: CountedWorkers
+    access: Authenticator, workers: CountedWorkers
 ) -> None:
-    admits(access, basic("prometheus", "wrong"))
+    authenticate(access, basic("prometheus", "wrong"))
     assert workers.jobs == 1
-    admits(access, basic("nobody", "wrong"))
+    authenticate(access, basic("nobody", "wrong"))
     assert workers.jobs == 2
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong"])
 def test_a_credential_is_checked_once(
-    access: Access, workers: CountedWorkers, password: str
+    access: Authenticator, workers: CountedWorkers, password: str
 ) -> None:
-    first = admits(access, basic("prometheus", password))
-    assert all(admits(access, basic("prometheus", password)) is first for _ in range(5))
+    first = authenticate(access, basic("prometheus", password))
+    assert all(authenticate(access, basic("prometheus", password)) is first for _ in range(5))
     assert workers.jobs == 1
 
 
-def test_requests_at_once_share_one_check(access: Access, workers: CountedWorkers) -> None:
+def test_requests_at_once_share_one_check(access: Authenticator, workers: CountedWorkers) -> None:
     async def several() -> list[bool]:
         header = basic("prometheus", PASSWORD)
-        return await asyncio.gather(*(access.admits(header, "192.0.2.1") for _ in range(50)))
+        return await asyncio.gather(*(access.authenticate(header, "192.0.2.1") for _ in range(50)))
 
     assert asyncio.run(several()) == [True] * 50
     assert workers.jobs == 1
 
 
-def test_a_new_password_ends_the_old_one(access: Access) -> None:
-    assert admits(access, basic("prometheus", PASSWORD))
+def test_a_new_password_ends_the_old_one(access: Authenticator) -> None:
+    assert authenticate(access, basic("prometheus", PASSWORD))
     access.renew({"prometheus": bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()})
-    assert not admits(access, basic("prometheus", PASSWORD))
-    assert admits(access, basic("prometheus", "new"))
+    assert not authenticate(access, basic("prometheus", PASSWORD))
+    assert authenticate(access, basic("prometheus", "new"))
 
 
-def test_a_removed_user_is_out(access: Access) -> None:
-    assert admits(access, basic("prometheus", PASSWORD))
+def test_a_removed_user_is_out(access: Authenticator) -> None:
+    assert authenticate(access, basic("prometheus", PASSWORD))
     access.renew({"other": HASH})
-    assert not admits(access, basic("prometheus", PASSWORD))
+    assert not authenticate(access, basic("prometheus", PASSWORD))
 
 
-def test_a_flood_of_wrong_passwords_shuts_out_only_its_own_address(access: Access) -> None:
+def test_a_flood_of_wrong_passwords_shuts_out_only_its_own_address(access: Authenticator) -> None:
     async def flood() -> tuple[list[object], bool]:
         guesses = [
-            asyncio.ensure_future(access.admits(basic("prometheus", f"guess {n}"), "192.0.2.66"))
+            asyncio.ensure_future(
+                access.authenticate(basic("prometheus", f"guess {n}"), "192.0.2.66")
+            )
             for n in range(100)
         ]
         await asyncio.sleep(0)
-        right = await access.admits(basic("prometheus", PASSWORD), "192.0.2.1")
+        right = await access.authenticate(basic("prometheus", PASSWORD), "192.0.2.1")
         return await asyncio.gather(*guesses, return_exceptions=True), right
 
     guessed, right = asyncio.run(flood())
     assert right
     assert True not in guessed
-    assert sum(isinstance(outcome, Busy) for outcome in guessed) >= 90
+    assert sum(isinstance(outcome, QueueFull) for outcome in guessed) >= 90
 
 
 def test_many_wrong_passwords_do_not_crowd_out_the_right_one(
     workers: CountedWorkers,
 ) -> None:
-    access = Access(workers, remembered=5)
+    access = Authenticator(workers, remembered=5)
     access.renew({"prometheus": HASH})
-    assert admits(access, basic("prometheus", PASSWORD))
+    assert authenticate(access, basic("prometheus", PASSWORD))
     for n in range(20):
-        admits(access, basic("prometheus", f"guess {n}"))
+        authenticate(access, basic("prometheus", f"guess {n}"))
     checks = workers.jobs
-    assert admits(access, basic("prometheus", PASSWORD))
+    assert authenticate(access, basic("prometheus", PASSWORD))
     assert workers.jobs == checks
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.web.config import WebConfigError, load
+from exporter.web.web_config import WebConfigError, load
 from tests.web.certificates import a_certificate
 
 HASH = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
@@ -160,13 +160,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("text", "problems"), REFUSED.items())
-def test_what_is_wrong_is_told_with_its_place(directory: Path, text: str, problems: str) -> None:
+@pytest.mark.parametrize(("text", "errors"), REFUSED.items())
+def test_what_is_wrong_is_told_with_its_place(directory: Path, text: str, errors: str) -> None:
     file = directory / "web.yml"
     file.write_text(text)
     with pytest.raises(WebConfigError) as refused:
         load(file)
-    assert "\n".join(refused.value.problems) == problems
+    assert "\n".join(refused.value.errors) == errors
 
 
 def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:

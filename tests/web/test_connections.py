@@ -12,7 +12,7 @@ import requests
 
 from exporter.web import Limits, ListenError, WebServer
 from tests.waiting import eventually
-from tests.web.conftest import FakeBoard, Serve
+from tests.web.conftest import FakeApplication, Serve
 
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -33,7 +33,7 @@ def closed(client: socket.socket) -> bool:
 
 
 def is_open(client: socket.socket) -> bool:
-    """Say whether nothing has come from the server, not even an end."""
+    """Return whether nothing has come from the server, not even an end."""
     client.settimeout(0)
     try:
         return bool(client.recv(1, socket.MSG_PEEK))
@@ -112,14 +112,14 @@ def test_a_flood_of_idle_connections_keeps_nobody_out(serve: Serve) -> None:
                 assert scrape(server) == 200
 
 
-def test_requests_under_way_do_not_give_way(serve: Serve, board: FakeBoard) -> None:
+def test_requests_under_way_do_not_give_way(serve: Serve, application: FakeApplication) -> None:
     server = serve(limits=Limits(connections=1))
-    board.hold.clear()
+    application.hold.clear()
     with in_background(server, "data/sites") as answers:
-        eventually(lambda: board.asked)
+        eventually(lambda: application.asked)
         with connect(server) as newcomer:
             assert closed(newcomer)
-        board.hold.set()
+        application.hold.set()
     assert answers[0].status_code == 200
 
 
@@ -161,9 +161,9 @@ def test_what_is_no_request_ends_its_connection_only(serve: Serve, sent: bytes) 
     assert scrape(server) == 200
 
 
-def test_clients_that_vanish_do_no_harm(serve: Serve, board: FakeBoard) -> None:
+def test_clients_that_vanish_do_no_harm(serve: Serve, application: FakeApplication) -> None:
     server = serve()
-    board.text = b"# " + b"x" * 1_000_000 + b"\n"
+    application.text = b"# " + b"x" * 1_000_000 + b"\n"
     for sent in (b"", b"GET /met", SCRAPE, SCRAPE * 5):
         with connect(server) as client:
             client.sendall(sent)
@@ -172,14 +172,14 @@ def test_clients_that_vanish_do_no_harm(serve: Serve, board: FakeBoard) -> None:
     assert scrape(server) == 200
 
 
-def test_a_client_that_never_reads_is_let_go(serve: Serve, board: FakeBoard) -> None:
+def test_a_client_that_never_reads_is_let_go(serve: Serve, application: FakeApplication) -> None:
     server = serve(limits=Limits(answer=timedelta(seconds=0.3)))
-    board.text = b"# " + b"x" * 20_000_000 + b"\n"
+    application.text = b"# " + b"x" * 20_000_000 + b"\n"
     with connect(server) as client:
         client.sendall(SCRAPE)
         # Its end is seen by writing: reading would be taking the answer after all.
         eventually(lambda: not writable(client), within=5)
-    board.text = b"up 1\n"
+    application.text = b"up 1\n"
     assert scrape(server) == 200
 
 
@@ -192,60 +192,60 @@ def writable(client: socket.socket) -> bool:
 
 
 class TestReportsThatHang:
-    def test_do_not_hold_up_metrics(self, serve: Serve, board: FakeBoard) -> None:
+    def test_do_not_hold_up_metrics(self, serve: Serve, application: FakeApplication) -> None:
         server = serve()
-        board.hold.clear()
+        application.hold.clear()
         with in_background(server, "data/sites"):
-            eventually(lambda: board.asked)
+            eventually(lambda: application.asked)
             assert scrape(server) == 200
             assert scrape(server, "") == 200
-            board.hold.set()
+            application.hold.set()
 
-    def test_are_given_up_after_a_time(self, serve: Serve, board: FakeBoard) -> None:
+    def test_are_given_up_after_a_time(self, serve: Serve, application: FakeApplication) -> None:
         server = serve(limits=Limits(report=timedelta(seconds=0.1)))
-        board.hold.clear()
+        application.hold.clear()
         answer = requests.get(server.url + "data/sites", timeout=5)
         assert answer.status_code == 503
         assert answer.text == "No answer within 0.1 s; try again later."
-        board.hold.set()
+        application.hold.set()
 
-    def test_let_only_few_others_wait(self, serve: Serve, board: FakeBoard) -> None:
+    def test_let_only_few_others_wait(self, serve: Serve, application: FakeApplication) -> None:
         server = serve(limits=Limits(reports_at_once=1, reports_waiting=0))
-        board.hold.clear()
+        application.hold.clear()
         with in_background(server, "data/sites") as answers:
-            eventually(lambda: board.asked)
+            eventually(lambda: application.asked)
             refused = requests.get(server.url + "data/sites", timeout=5)
             assert refused.status_code == 503
             assert refused.headers["Retry-After"] == "5"
-            board.hold.set()
+            application.hold.set()
         assert answers[0].status_code == 200
         eventually(lambda: scrape(server, "data/sites") == 200)
 
 
 class TestStopping:
-    def test_finishes_what_is_under_way(self, serve: Serve, board: FakeBoard) -> None:
+    def test_finishes_what_is_under_way(self, serve: Serve, application: FakeApplication) -> None:
         server = serve()
-        board.hold.clear()
+        application.hold.clear()
         with in_background(server, "data/sites") as answers, connect(server) as idle:
-            eventually(lambda: board.asked)
+            eventually(lambda: application.asked)
             stopping = threading.Thread(target=server.stop)
             stopping.start()
             assert closed(idle)
-            board.hold.set()
+            application.hold.set()
             stopping.join()
         assert answers[0].status_code == 200
         with pytest.raises(ConnectionRefusedError):
             connect(server)
 
-    def test_does_not_wait_for_what_hangs(self, serve: Serve, board: FakeBoard) -> None:
+    def test_does_not_wait_for_what_hangs(self, serve: Serve, application: FakeApplication) -> None:
         server = serve()
-        board.hold.clear()
+        application.hold.clear()
         with connect(server) as client:
             client.sendall(SCRAPE.replace(b"metrics", b"data/sites"))
-            eventually(lambda: board.asked)
+            eventually(lambda: application.asked)
             server.stop(timedelta(seconds=0.1))
             assert closed(client)
-        board.hold.set()
+        application.hold.set()
 
     def test_twice_is_once(self, serve: Serve) -> None:
         server = serve()

@@ -15,13 +15,13 @@ import requests
 
 from exporter.domain.reports import Milestone
 from exporter.web import Funnel, Kpi, Page, Step, Unit, WebServer
-from tests.web.conftest import FakeBoard, Serve
+from tests.web.conftest import FakeApplication, Serve
 from tests.web.pages import NOW, a_kpi, a_page, an_import, some_days
 
 HOSTILE = "<script>alert('1')</script>\"&amp;"
 
 
-class Seen(HTMLParser):
+class DedupCache(HTMLParser):
     """What a page holds: its tags with attributes, and its text outside of `style`."""
 
     def __init__(self, source: str) -> None:
@@ -60,21 +60,21 @@ def server(serve: Serve) -> WebServer:
 
 
 @pytest.fixture
-def look(server: WebServer, board: FakeBoard) -> "Look":
-    return Look(server, board)
+def look(server: WebServer, application: FakeApplication) -> "Look":
+    return Look(server, application)
 
 
 class Look:
     """Has the server show a page."""
 
-    def __init__(self, server: WebServer, board: FakeBoard) -> None:
-        self._server, self._board = server, board
+    def __init__(self, server: WebServer, application: FakeApplication) -> None:
+        self._server, self._board = server, application
 
-    def at(self, page: Page) -> Seen:
+    def at(self, page: Page) -> DedupCache:
         self._board.shown = page
-        return Seen(requests.get(self._server.url, timeout=5).text)
+        return DedupCache(requests.get(self._server.url, timeout=5).text)
 
-    def at_kpi(self, kpi: Kpi) -> Seen:
+    def at_kpi(self, kpi: Kpi) -> DedupCache:
         return self.at(replace(a_page(), kpis=(kpi,), funnels=()))
 
 
@@ -283,10 +283,10 @@ def test_a_browser_shows_it_with_its_style(
 
 
 def test_nothing_is_wider_than_its_place(
-    server: WebServer, board: FakeBoard, chromium: Path, tmp_path: Path
+    server: WebServer, application: FakeApplication, chromium: Path, tmp_path: Path
 ) -> None:
     address = "http://kpiggybank.example.com/wsapi/interaction_data"
-    board.shown = replace(a_page(), imports=replace(an_import(), last_error=address))
+    application.shown = replace(a_page(), imports=replace(an_import(), last_error=address))
     page = escape(requests.get(server.url, timeout=5).text)
     frames = [f'<iframe width="{width}" srcdoc="{page}"></iframe>' for width in (320, 390, 760)]
     file = tmp_path / "frames.html"

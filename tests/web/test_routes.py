@@ -10,7 +10,7 @@ from structlog.typing import EventDict
 
 from exporter.ports import StoreError
 from exporter.web import WebServer
-from tests.web.conftest import FakeBoard, Serve
+from tests.web.conftest import FakeApplication, Serve
 
 
 @pytest.fixture
@@ -22,18 +22,18 @@ def ask(server: WebServer, path: str, method: str = "GET", **headers: str) -> re
     return requests.request(method, server.url + path.lstrip("/"), headers=headers, timeout=5)
 
 
-def test_metrics_are_the_boards_bytes(server: WebServer, board: FakeBoard) -> None:
+def test_metrics_are_the_boards_bytes(server: WebServer, application: FakeApplication) -> None:
     answer = ask(server, "/metrics", Accept="application/openmetrics-text")
     assert answer.status_code == 200
-    assert answer.content == board.text
+    assert answer.content == application.text
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.headers["Vary"] == "Accept, Accept-Encoding"
-    assert board.asked == [("metrics", "application/openmetrics-text", True, [])]
+    assert application.asked == [("metrics", "application/openmetrics-text", True, [])]
 
 
-def test_names_are_passed_on(server: WebServer, board: FakeBoard) -> None:
+def test_names_are_passed_on(server: WebServer, application: FakeApplication) -> None:
     ask(server, "/metrics?name[]=kpi_dialogs&name%5B%5D=kpi_new_users&name=no")
-    assert board.asked[0][3] == ["kpi_dialogs", "kpi_new_users"]
+    assert application.asked[0][3] == ["kpi_dialogs", "kpi_new_users"]
 
 
 @pytest.mark.parametrize(
@@ -53,25 +53,27 @@ def test_names_are_passed_on(server: WebServer, board: FakeBoard) -> None:
     ],
 )
 def test_gzip_is_sent_to_those_who_take_it(
-    server: WebServer, board: FakeBoard, accepted: str, *, compressed: bool
+    server: WebServer, application: FakeApplication, accepted: str, *, compressed: bool
 ) -> None:
     url = server.url + "metrics"
     with requests.get(url, headers={"Accept-Encoding": accepted}, stream=True, timeout=5) as answer:
         sent = answer.raw.read(decode_content=False)
     assert answer.headers.get("Content-Encoding") == ("gzip" if compressed else None)
-    assert (gzip.decompress(sent) if compressed else sent) == board.text
+    assert (gzip.decompress(sent) if compressed else sent) == application.text
 
 
 def test_health_says_so(server: WebServer) -> None:
     assert ask(server, "/-/healthy").status_code == 200
 
 
-def test_ready_tells_the_reason_until_it_is(server: WebServer, board: FakeBoard) -> None:
-    board.reason = "the first import is still running"
+def test_ready_tells_the_reason_until_it_is(
+    server: WebServer, application: FakeApplication
+) -> None:
+    application.reason = "the first import is still running"
     answer = ask(server, "/-/ready")
     assert answer.status_code == 503
     assert answer.text == "Not ready: the first import is still running"
-    board.reason = None
+    application.reason = None
     assert ask(server, "/-/ready").status_code == 200
 
 
@@ -111,19 +113,23 @@ def test_wrong_methods_are_told_the_right_ones(
 
 
 class TestReports:
-    def test_a_report_is_json(self, server: WebServer, board: FakeBoard) -> None:
-        board.answers["sites"] = {"Fünf": [{"category": "2013-02-21", "value": None}]}
+    def test_a_report_is_json(self, server: WebServer, application: FakeApplication) -> None:
+        application.answers["sites"] = {"Fünf": [{"category": "2013-02-21", "value": None}]}
         answer = ask(server, "/data/sites")
         assert answer.headers["Content-Type"] == "application/json"
-        assert answer.json() == board.answers["sites"]
+        assert answer.json() == application.answers["sites"]
 
-    def test_parameters_are_passed_on(self, server: WebServer, board: FakeBoard) -> None:
+    def test_parameters_are_passed_on(
+        self, server: WebServer, application: FakeApplication
+    ) -> None:
         ask(server, "/data/sites?start=1361404800&end=1361491199.5&segmentation=Screen%20size")
-        assert board.asked == [("sites", 1361404800.0, 1361491199.5, "Screen size")]
+        assert application.asked == [("sites", 1361404800.0, 1361491199.5, "Screen size")]
 
-    def test_empty_parameters_were_not_given(self, server: WebServer, board: FakeBoard) -> None:
+    def test_empty_parameters_were_not_given(
+        self, server: WebServer, application: FakeApplication
+    ) -> None:
         ask(server, "/data/sites?start=&end=&segmentation=")
-        assert board.asked == [("sites", None, None, None)]
+        assert application.asked == [("sites", None, None, None)]
 
     @pytest.mark.parametrize(
         "number",
@@ -131,12 +137,12 @@ class TestReports:
     )
     @pytest.mark.parametrize("parameter", ["start", "end"])
     def test_numbers_that_are_no_time_are_refused(
-        self, server: WebServer, board: FakeBoard, parameter: str, number: str
+        self, server: WebServer, application: FakeApplication, parameter: str, number: str
     ) -> None:
         answer = ask(server, f"/data/sites?{parameter}={number}")
         assert answer.status_code == 400
         assert answer.text == f"{parameter}: must be Unix seconds from 0 to 253402300799"
-        assert board.asked == []
+        assert application.asked == []
 
     def test_a_range_that_ends_on_an_earlier_day_is_refused(self, server: WebServer) -> None:
         answer = ask(server, "/data/sites?start=86400&end=86399")
@@ -154,9 +160,9 @@ class TestReports:
         assert (answer.status_code, answer.text) == (404, "Unknown report")
 
     def test_a_store_that_cannot_be_read_is_said_in_one_line_here_and_in_the_log(
-        self, server: WebServer, board: FakeBoard, logs: list[EventDict]
+        self, server: WebServer, application: FakeApplication, logs: list[EventDict]
     ) -> None:
-        board.broken = StoreError("kpi.db is away")
+        application.broken = StoreError("kpi.db is away")
         answer = ask(server, "/data/sites")
         assert (answer.status_code, answer.text) == (503, "The store cannot be read.")
         assert answer.headers["Retry-After"]
@@ -165,15 +171,17 @@ class TestReports:
                 "event": "report not read",
                 "log_level": "error",
                 "path": "/data/sites",
-                "problem": "kpi.db is away",
+                "error": "kpi.db is away",
             }
         ]
 
     def test_bytes_that_are_no_text_are_refused(self, server: WebServer) -> None:
         assert ask(server, "/data/sites?segmentation=%ff").status_code == 400
 
-    def test_nan_never_gets_into_json(self, server: WebServer, board: FakeBoard) -> None:
-        board.answers["sites"] = {"Total": [{"category": "2013-02-21", "value": math.nan}]}
+    def test_nan_never_gets_into_json(
+        self, server: WebServer, application: FakeApplication
+    ) -> None:
+        application.answers["sites"] = {"Total": [{"category": "2013-02-21", "value": math.nan}]}
         answer = ask(server, "/data/sites")
         assert answer.status_code == 500
         with pytest.raises(json.JSONDecodeError):
@@ -181,22 +189,24 @@ class TestReports:
 
 
 class TestReload:
-    def test_is_forbidden_unless_enabled(self, server: WebServer, board: FakeBoard) -> None:
+    def test_is_forbidden_unless_enabled(
+        self, server: WebServer, application: FakeApplication
+    ) -> None:
         answer = ask(server, "/-/reload", "POST")
         assert (answer.status_code, answer.text) == (403, "Lifecycle API is not enabled.")
-        assert board.asked == []
+        assert application.asked == []
 
-    def test_applies_the_configuration(self, serve: Serve, board: FakeBoard) -> None:
+    def test_applies_the_configuration(self, serve: Serve, application: FakeApplication) -> None:
         assert ask(serve(lifecycle=True), "/-/reload", "POST").status_code == 200
-        assert board.asked == [("reload",)]
+        assert application.asked == [("reload",)]
 
-    def test_ignores_a_body(self, serve: Serve, board: FakeBoard) -> None:
+    def test_ignores_a_body(self, serve: Serve, application: FakeApplication) -> None:
         url = serve(lifecycle=True).url + "-/reload"
         assert requests.post(url, data=b"now, please", timeout=5).ok
-        assert board.asked == [("reload",)]
+        assert application.asked == [("reload",)]
 
-    def test_tells_all_problems(self, serve: Serve, board: FakeBoard) -> None:
-        board.problems = ["windows[0]: too long", "flows: none"]
+    def test_tells_all_problems(self, serve: Serve, application: FakeApplication) -> None:
+        application.errors = ["windows[0]: too long", "flows: none"]
         answer = ask(serve(lifecycle=True), "/-/reload", "POST")
         assert answer.status_code == 500
         assert answer.text == "failed to reload config:\nwindows[0]: too long\nflows: none\n"
@@ -204,9 +214,9 @@ class TestReload:
 
 @pytest.mark.parametrize("path", ["/metrics", "/data/sites"])
 def test_a_fault_is_logged_once_and_not_shown(
-    server: WebServer, board: FakeBoard, path: str, logs: list[EventDict]
+    server: WebServer, application: FakeApplication, path: str, logs: list[EventDict]
 ) -> None:
-    board.broken = RuntimeError("the inner workings")
+    application.broken = RuntimeError("the inner workings")
     answer = ask(server, path)
     assert answer.status_code == 500
     assert answer.text == "Something went wrong in the exporter; its log says what."

@@ -190,8 +190,8 @@ class TestChanges:
         renewed = a_certificate("web", issuer=site.authority)
         renewed.write(site.directory, "web")
         eventually(lambda: site.serial(server) == renewed.certificate.serial_number)
-        told = [entry["problems"] for entry in refusals(logs)]
-        assert all(told.count(problems) == 1 for problems in told)
+        told = [entry["errors"] for entry in refusals(logs)]
+        assert all(told.count(errors) == 1 for errors in told)
 
     def test_a_file_that_is_gone_changes_nothing(self, site: Site, logs: list[EventDict]) -> None:
         server = site.start()
@@ -210,7 +210,7 @@ class TestChanges:
         server = site.start(USERS)
         site.file.write_text("")
         eventually(lambda: refusals(logs))
-        assert refusals(logs)[0]["problems"] == [
+        assert refusals(logs)[0]["errors"] == [
             "tls_server_config: TLS can only be turned on or off by a restart",
             "basic_auth_users: authentication can only be turned off by a restart",
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from exporter.web.config import load
+from exporter.web.web_config import load
 from tests.web.certificates import a_certificate
 
 GUIDE = Path(__file__).parents[2] / "docs/how-to/tls.md"

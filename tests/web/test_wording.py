@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from exporter.web import Unit
-from exporter.web.wording import age_words, bound_words, value_words, window_words
+from exporter.web.page.formatting import age_words, bound_words, value_words, window_words
 from tests.web.pages import NOW
 
 

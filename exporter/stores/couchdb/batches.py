@@ -15,11 +15,10 @@ from secrets import token_hex
 
 import msgspec
 
-from exporter.domain.counting import Counting
-from exporter.domain.interaction import Interaction, Stored
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.interaction import Interaction, StoredInteraction
 from exporter.domain.tally import Tally, merge
 from exporter.ports import StoreError
-from exporter.stores.couchdb.database import NEVER, Database, Found
 from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.documents import (
     STAMP_DIGITS,
@@ -29,9 +28,10 @@ from exporter.stores.couchdb.documents import (
     row_id,
     stored,
 )
-from exporter.stores.couchdb.generations import Generations, Register
+from exporter.stores.couchdb.generations import DefinitionsDocument, Generations
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month
+from exporter.stores.couchdb.server import NEVER, Database, Found
 from exporter.stores.couchdb.tiles import TileRow, encoded, slot_tiles
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
@@ -70,7 +70,7 @@ class Batch:
 
 
 def generations_of(batch: str) -> frozenset[int]:
-    """Say which generations a batch was to be counted under when it was opened."""
+    """Return which generations a batch was to be counted under when it was opened."""
     return frozenset(int(number) for number in batch.split(".")[1:] if number.isdecimal())
 
 
@@ -114,7 +114,7 @@ class Contribution:
     def _see(self, timestamps_ms: Iterable[int]) -> None:
         self._newest = max((*timestamps_ms, self._newest or 0), default=0) or None
 
-    def document(self, opened_ms: int, countings: Mapping[int, Counting]) -> BatchDocument:
+    def document(self, opened_ms: int, countings: Mapping[int, Evaluator]) -> BatchDocument:
         """Write what the batch adds."""
         return BatchDocument(
             opened=opened_ms,
@@ -122,51 +122,53 @@ class Contribution:
             newest=self._newest,
             tallies={
                 str(number): rows
-                for number, counting in countings.items()
-                if (rows := self._rows(counting))
+                for number, evaluator in countings.items()
+                if (rows := self._rows(evaluator))
             },
         )
 
-    def _rows(self, counting: Counting) -> list[TileRow]:
+    def _rows(self, evaluator: Evaluator) -> list[TileRow]:
         expected = self._expected
         counted = [change for change in self._changes if change.is_counted]
-        if expected is None or expected.counting.digest != counting.digest:
-            fresh = (Stored(row.id, row.timestamp_ms, row.raw) for row in self._fresh)
-            tally = counting.tally_stored(fresh)
+        if expected is None or expected.evaluator.digest != evaluator.digest:
+            fresh = (StoredInteraction(row.id, row.timestamp_ms, row.raw) for row in self._fresh)
+            tally = evaluator.tally_stored(fresh)
         elif len(self._fresh) < len(expected.interactions):
-            tally = counting.tally(self._fresh)
+            tally = evaluator.tally(self._fresh)
         elif not counted:
             return expected.rows
         else:
             tally = expected.tally
         total: Tally = {}
         merge(total, tally)
-        merge(total, tally_of(counted, counting))
-        return encoded(total, counting.layout)
+        merge(total, tally_of(counted, evaluator))
+        return encoded(total, evaluator.layout)
 
 
 class Expected:
     """The tally of interactions that a counting read, worked out while they are written."""
 
-    def __init__(self, counting: Counting, interactions: Sequence[Interaction]) -> None:
-        self.counting = counting
+    def __init__(self, evaluator: Evaluator, interactions: Sequence[Interaction]) -> None:
+        self.evaluator = evaluator
         self.interactions = interactions
-        self.tally = counting.tally(interactions)
-        self.rows = encoded(self.tally, counting.layout)
+        self.tally = evaluator.tally(interactions)
+        self.rows = encoded(self.tally, evaluator.layout)
 
 
-def tally_of(done: Sequence[Change], counting: Counting) -> Tally:
+def tally_of(done: Sequence[Change], evaluator: Evaluator) -> Tally:
     """Count what changes added, and take off what they replaced."""
     total: Tally = {}
-    merge(total, counting.tally_stored(s for c in done for s in stored(c.id, c.after)))
-    merge(total, counting.tally_stored(s for c in done for s in stored(c.id, c.before)), -1)
+    merge(total, evaluator.tally_stored(s for c in done for s in stored(c.id, c.after)))
+    merge(total, evaluator.tally_stored(s for c in done for s in stored(c.id, c.before)), -1)
     return total
 
 
 class Batches:
     """Opens, closes and recovers batches."""
 
-    def __init__(self, tallies: Database, months: Months, register: Register, views: Views) -> None:
+    def __init__(
+        self, tallies: Database, months: Months, register: DefinitionsDocument, views: Views
+    ) -> None:
         self._tallies = tallies
         self._months = months
         self._register = register
@@ -284,7 +286,7 @@ class Batches:
                 yield from [None] * len(portion)
 
     def uncertain(self, batches: Iterable[str]) -> set[str]:
-        """Say which of these batches are not counted for certain, or not under all generations."""
+        """Return which of these batches may not be counted under all generations."""
         wanted = sorted(set(batches))
         if self._register.last.pending is not None:
             return set(wanted)
@@ -317,7 +319,7 @@ class Batches:
         return marked
 
 
-def make_room(register: Register, tallies: Mapping[str, Sequence[TileRow]]) -> None:
+def make_room(register: DefinitionsDocument, tallies: Mapping[str, Sequence[TileRow]]) -> None:
     """Let readers know of slot tiles that were not used before."""
     used = max((slot_tiles(rows) for rows in tallies.values()), default=0)
     if used > register.last.slot_tiles:

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import msgspec
 
-from exporter.stores.couchdb.database import Database, ViewRow
+from exporter.stores.couchdb.server import Database, ViewRow
 from exporter.stores.couchdb.transport import Conflict, NotFound, Refused
 
 VIEWS = {"tallies": "_sum", "held": "_sum", "newest": None, "open": None, "rejected": None}
@@ -14,7 +14,7 @@ _FAMILY = "kpi-"
 
 
 def design() -> tuple[str, dict[str, object]]:
-    """Give the design document and its name, which changes whenever its content does."""
+    """Return the design document and its name, which changes whenever its content does."""
     views = {}
     for name, reduce in VIEWS.items():
         script = files("exporter.stores.couchdb").joinpath(f"{name}.js").read_text("utf-8")

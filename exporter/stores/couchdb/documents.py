@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.domain.interaction import Stored
+from exporter.domain.interaction import StoredInteraction
 from exporter.stores.couchdb.names import read, spelt
-from exporter.stores.meaning import same_meaning
+from exporter.stores.json_equal import same_meaning
 
 STAMP_DIGITS = 11  # of a batch's name: when it was opened, ms, hexadecimal
 _encode = msgspec.json.Encoder().encode
@@ -86,17 +86,17 @@ def encoded(entry: Entry, batch: str, *, rev: str = "", before: Sequence[Version
 
 
 def version(entry: Entry, batch: str) -> Version:
-    """Give the version that an entry becomes."""
+    """Return the version that an entry becomes."""
     return Version(batch=batch, at=entry.timestamp_ms, blob=msgspec.Raw(entry.raw))
 
 
 def row_id(id_: str, document: Document) -> str:
-    """Give the id of the row that a document holds."""
+    """Return the id of the row that a document holds."""
     return id_ if document.row is None else read(document.row)
 
 
 def changes(id_: str, document: Document, batch: str) -> Iterator[Change]:
-    """Say what a batch did to a row, as its document tells."""
+    """Return what a batch did to a row, as its document tells."""
     before: Version | None = None
     for version in document.versions():
         if version.batch == batch:
@@ -104,20 +104,20 @@ def changes(id_: str, document: Document, batch: str) -> Iterator[Change]:
         before = version
 
 
-def stored(id_: str, version: Version | None) -> list[Stored]:
-    """Give the interaction that a version is; nothing for an ignored row."""
+def stored(id_: str, version: Version | None) -> list[StoredInteraction]:
+    """Return the interaction that a version is; nothing for an ignored row."""
     if version is None or not version.raw:
         return []
-    return [Stored(id_, version.at or 0, version.raw, _opened_ms(version.batch))]
+    return [StoredInteraction(id_, version.at or 0, version.raw, _opened_ms(version.batch))]
 
 
 def _opened_ms(batch: str) -> int | None:
-    """Give the time at the front of a batch's name; None without a batch."""
+    """Return the time at the front of a batch's name; None without a batch."""
     return int(batch[:STAMP_DIGITS], 16) if batch else None
 
 
 def same_content(one: Version, other: Entry) -> bool:
-    """Say whether a row is held with this content already."""
+    """Return whether a row is held with this content already."""
     if one.at != other.timestamp_ms:
         return False
     if not (one.raw and other.raw):

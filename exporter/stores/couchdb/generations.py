@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
 from exporter.ports import StoreError
-from exporter.stores.couchdb.database import NEVER, Database
+from exporter.stores.couchdb.server import NEVER, Database
 from exporter.stores.couchdb.transport import Conflict
 
 DOCUMENT = "definitions"
@@ -29,7 +29,7 @@ class Generations(msgspec.Struct, frozen=True):
     """
 
     format: int
-    in_force: int
+    active: int
     generations: Mapping[str, Generation]
     pending: int | None = None
     slot_tiles: int = 1
@@ -37,35 +37,35 @@ class Generations(msgspec.Struct, frozen=True):
     @property
     def counted(self) -> tuple[int, ...]:
         """The generations to count under, the one in force first."""
-        return (self.in_force,) if self.pending is None else (self.in_force, self.pending)
+        return (self.active,) if self.pending is None else (self.active, self.pending)
 
     def of(self, number: int) -> Generation:
-        """Give a generation."""
+        """Return a generation."""
         return self.generations[str(number)]
 
 
-class Register:
+class DefinitionsDocument:
     """The document that says which generations there are, and the countings that they mean."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._countings: dict[str, Counting] = {}
+        self._countings: dict[str, Evaluator] = {}
         self._last: Generations | None = None
 
-    def know(self, *countings: Counting) -> None:
+    def know(self, *countings: Evaluator) -> None:
         """Remember countings, which are costly to make."""
-        self._countings |= {counting.digest: counting for counting in countings}
+        self._countings |= {evaluator.digest: evaluator for evaluator in countings}
 
-    def counting(self, generation: Generation) -> Counting:
-        """Give the counting of a generation, another exporter's too."""
+    def evaluator(self, generation: Generation) -> Evaluator:
+        """Return the counting of a generation, another exporter's too."""
         if generation.digest not in self._countings:
-            self.know(Counting(Definitions.from_json(generation.definitions.encode())))
+            self.know(Evaluator(Definitions.from_json(generation.definitions.encode())))
         return self._countings[generation.digest]
 
-    def countings(self, numbers: Iterable[int]) -> dict[int, Counting]:
-        """Give the countings of those generations that still matter."""
+    def countings(self, numbers: Iterable[int]) -> dict[int, Evaluator]:
+        """Return the countings of those generations that still matter."""
         known = self.last.generations
-        return {n: self.counting(known[str(n)]) for n in numbers if str(n) in known}
+        return {n: self.evaluator(known[str(n)]) for n in numbers if str(n) in known}
 
     @property
     def last(self) -> Generations:
@@ -92,10 +92,10 @@ class Register:
             raise StoreError(f"{self._database.url} has lost its document {DOCUMENT!r}")
         return found
 
-    def start(self, counting: Counting) -> Generations:
+    def start(self, evaluator: Evaluator) -> Generations:
         """Put the first definitions of a new store in force, unless some are already."""
         first = Generations(
-            format=FORMAT, in_force=1, generations={"1": _generation(counting.definitions)}
+            format=FORMAT, active=1, generations={"1": _generation(evaluator.definitions)}
         )
         try:
             self._database.put(DOCUMENT, first)
@@ -122,17 +122,17 @@ class Register:
         raise StoreError(f"{self._database.url}: too many exporters change {DOCUMENT!r} at once")
 
 
-def with_pending(state: Generations, counting: Counting) -> Generations:
+def with_pending(state: Generations, evaluator: Evaluator) -> Generations:
     """Add a pending generation, in place of another one that was not finished."""
-    if state.pending is not None and state.of(state.pending).digest == counting.digest:
+    if state.pending is not None and state.of(state.pending).digest == evaluator.digest:
         return state
     number = max(map(int, state.generations)) + 1
     return msgspec.structs.replace(
         state,
         pending=number,
         generations={
-            str(state.in_force): state.of(state.in_force),
-            str(number): _generation(counting.definitions),
+            str(state.active): state.of(state.active),
+            str(number): _generation(evaluator.definitions),
         },
     )
 
@@ -142,7 +142,7 @@ def switched(state: Generations, number: int) -> Generations:
     if state.pending != number:
         return state
     return msgspec.structs.replace(
-        state, in_force=number, pending=None, generations={str(number): state.of(number)}
+        state, active=number, pending=None, generations={str(number): state.of(number)}
     )
 
 

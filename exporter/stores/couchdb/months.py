@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from exporter.domain.interaction import Hour
 from exporter.ports import StoreError
-from exporter.stores.couchdb.database import NEVER, Database, Server
 from exporter.stores.couchdb.names import UNDATED, Month, end_of, start_of
+from exporter.stores.couchdb.server import NEVER, Database, Server
 from exporter.stores.couchdb.transport import Conflict
 
 DOCUMENT = "months"
@@ -42,7 +42,7 @@ class Months:
         self._usable: set[Month] = set()
 
     def database(self, month: Month) -> Database:
-        """Give a month's database, whether it is there or not."""
+        """Return a month's database, whether it is there or not."""
         return self._server.database(f"{self._prefix}-{month}")
 
     def records(self) -> Mapping[Month, Record]:
@@ -50,7 +50,7 @@ class Months:
         return dict(sorted(self._document().months.items()))
 
     def dropped(self) -> tuple[int, int]:
-        """Say how many interactions were dropped, here and where the content was copied from."""
+        """Return how many interactions were dropped, here and where the content was copied from."""
         document = self._document()
         here = sum(record.dropped for record in document.months.values())
         return here, document.dropped_elsewhere
@@ -114,7 +114,7 @@ class Months:
         return max(interactions - before, 0)
 
     def drop_elsewhere(self, interactions: int) -> None:
-        """Say how many interactions were dropped where the content was copied from."""
+        """Return how many interactions were dropped where the content was copied from."""
         self._change(lambda it: replace(it, dropped_elsewhere=interactions))
 
     def _change(self, change: Callable[[_Document], _Document]) -> None:

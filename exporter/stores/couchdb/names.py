@@ -48,12 +48,12 @@ def _month_of_day(day: int) -> Month:
 
 
 def start_of(month: Month) -> Hour:
-    """Give the first hour of a month."""
+    """Return the first hour of a month."""
     return int(_first_day(month).timestamp()) * 1000 // MS_PER_HOUR
 
 
 def end_of(month: Month) -> Hour:
-    """Give the first hour after a month."""
+    """Return the first hour after a month."""
     first = _first_day(month)
     after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return int(after.timestamp()) * 1000 // MS_PER_HOUR
@@ -64,7 +64,7 @@ def _first_day(month: Month) -> datetime:
 
 
 def document_id(id_: str) -> str:
-    """Give the id of a row's document: the row's own, unless CouchDB would refuse it.
+    """Return the id of a row's document: the row's own, unless CouchDB would refuse it.
 
     Then it is `~` and a digest, and the document holds the row's own id, `spelt`.
     """

@@ -9,10 +9,10 @@ import zstandard
 
 from exporter.domain.interaction import Reason, Rejected
 from exporter.ports import RejectedRow
-from exporter.stores.couchdb.database import Database, Found
 from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import document_id, read, spelt
+from exporter.stores.couchdb.server import Database, Found
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
 KEPT = 10_000
@@ -100,7 +100,7 @@ class Rejections:
         return rows
 
     def _ids(self) -> Collection[str]:
-        """Give the document ids of all rejected rows; read again when there are more or less."""
+        """Return the document ids of all rejected rows; read again when there are more or less."""
         if not self._tallies.identifiers(PREFIX, limit=1):  # as a rule, and cheaper than a view
             return ()
         rows = self._views.rows("held", startkey=["rejected"], endkey=["rejected", {}])
@@ -110,7 +110,7 @@ class Rejections:
         return self._known
 
     def _held(self, ids: Collection[str]) -> set[str]:
-        """Say which of these ids are interactions or ignored rows, in whatever month."""
+        """Return which of these ids are interactions or ignored rows, in whatever month."""
         wanted = list(ids)
         held: set[str] = set()
         for month in self._months.held() if wanted else ():
@@ -120,7 +120,7 @@ class Rejections:
                     there = self._months.database(month).having([document_id(i) for i in portion])
                 except NotFound:
                     break
-                held |= {id_ for id_, is_there in zip(portion, there, strict=True) if is_there}
+                held |= {id_ for id_, exists in zip(portion, there, strict=True) if exists}
         return held
 
     def _let_go_of_old(self) -> None:

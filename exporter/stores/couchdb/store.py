@@ -12,27 +12,40 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from exporter.domain.counting import Counting
-from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, Reason, Stored
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, Reason, StoredInteraction
 from exporter.domain.tally import Tally, merge
 from exporter.domain.windows import ms_of
-from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreError, Sum
-from exporter.stores.couchdb.addition import Addition, parts_of, sum_of
+from exporter.ports import (
+    AddResult,
+    Batch,
+    PeriodCounts,
+    Recount,
+    RejectedRow,
+    StoreError,
+    StoreStats,
+)
+from exporter.stores.couchdb.batch_writer import BatchWriter, parts_of, sum_of
 from exporter.stores.couchdb.batches import Batches
-from exporter.stores.couchdb.database import NEVER, Found, Server, pages
+from exporter.stores.couchdb.cleanup import Cleanup
+from exporter.stores.couchdb.dedup_cache import DedupCache
 from exporter.stores.couchdb.design import Views, design
 from exporter.stores.couchdb.documents import Document, row_id, stored
-from exporter.stores.couchdb.generations import Generations, Register, switched, with_pending
+from exporter.stores.couchdb.generations import (
+    DefinitionsDocument,
+    Generations,
+    switched,
+    with_pending,
+)
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_prefix, end_of, start_of
-from exporter.stores.couchdb.reading import Reading
-from exporter.stores.couchdb.recounting import Recounting
+from exporter.stores.couchdb.rebuild import Rebuild
 from exporter.stores.couchdb.rejections import Rejections
-from exporter.stores.couchdb.seen import Seen
-from exporter.stores.couchdb.sorting import by_timestamp
+from exporter.stores.couchdb.server import NEVER, Found, Server, pages
+from exporter.stores.couchdb.sort_on_disk import by_timestamp
+from exporter.stores.couchdb.tally_reader import KpiValue
 from exporter.stores.couchdb.tiles import to_tally
 from exporter.stores.couchdb.transport import TIMEOUT_SECONDS, Conflict, NotFound, Transport
-from exporter.stores.couchdb.upkeep import Upkeep
 
 WRITERS = 2  # bulk writes under way at once; CouchDB gets no faster with more
 SCANNED = 2_000  # documents read at a time when a month is gone through
@@ -64,11 +77,11 @@ class _Parts:
     """What works once the databases and views are known to be there."""
 
     views: Views
-    register: Register
+    register: DefinitionsDocument
     months: Months
     batches: Batches
     rejections: Rejections
-    upkeep: Upkeep
+    upkeep: Cleanup
 
 
 class CouchdbStore:
@@ -100,10 +113,10 @@ class CouchdbStore:
         self._writing = threading.RLock()
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="couchdb")
         self._made: _Parts | None = None
-        self._in_force: Counting | None = None
-        self._pending: Counting | None = None
-        self._recounting: Recounting | None = None
-        self._seen = Seen()
+        self._in_force: Evaluator | None = None
+        self._pending: Evaluator | None = None
+        self._recounting: Rebuild | None = None
+        self._seen = DedupCache()
         self._note_revs: dict[str, str] = {}
         self._unfinished: list[str] = []
         self._recovered_ms: int | None = None
@@ -119,7 +132,7 @@ class CouchdbStore:
                     self._tallies.create(shards=1)
                 views = Views(self._tallies)
                 views.deploy()
-                register = Register(self._tallies)
+                register = DefinitionsDocument(self._tallies)
                 months = Months(self._server, self._prefix, self._tallies)
                 self._made = _Parts(
                     views=views,
@@ -127,39 +140,39 @@ class CouchdbStore:
                     months=months,
                     batches=Batches(self._tallies, months, register, views),
                     rejections=Rejections(self._tallies, months, views),
-                    upkeep=Upkeep(self._tallies, register, views),
+                    upkeep=Cleanup(self._tallies, register, views),
                 )
             return self._made
 
     @property
-    def _counting(self) -> Counting:
+    def _counting(self) -> Evaluator:
         if self._in_force is None:
             raise StoreError("count_under comes before anything is added or read")
         return self._in_force
 
     @property
-    def _recounted_under(self) -> Counting:
+    def _recounted_under(self) -> Evaluator:
         if self._pending is None:
             raise StoreError("there are no definitions to recount under")
         return self._pending
 
     # Definitions
 
-    def definitions_in_force(self) -> bytes | None:
+    def active_definitions(self) -> bytes | None:
         """See `Store`."""
         state = self._parts.register.found()
-        return None if state is None else state.of(state.in_force).definitions.encode()
+        return None if state is None else state.of(state.active).definitions.encode()
 
-    def count_under(self, in_force: Counting, pending: Counting | None = None) -> None:
+    def use_definitions(self, active: Evaluator, pending: Evaluator | None = None) -> None:
         """See `Store`. Batches that a killed exporter left are counted here."""
         parts = self._parts
         with self._writing:
-            parts.register.know(*filter(None, (in_force, pending)))
-            state = parts.register.found() or parts.register.start(in_force)
-            self._require(state, in_force)
+            parts.register.know(*filter(None, (active, pending)))
+            state = parts.register.found() or parts.register.start(active)
+            self._require(state, active)
             if pending is not None:
                 parts.register.change(lambda state: with_pending(state, pending))
-            self._in_force, self._pending = in_force, pending
+            self._in_force, self._pending = active, pending
             self._recounting = None
             parts.batches.recover(None)
 
@@ -169,8 +182,8 @@ class CouchdbStore:
         with self._writing:
             pending = self._recounted_under
             state = parts.register.read()
-            total = self.holdings().interactions
-            if state.of(state.in_force).digest == pending.digest:  # another exporter was quicker
+            total = self.stats().interactions
+            if state.of(state.active).digest == pending.digest:  # another exporter was quicker
                 return Recount(total, total, finished=True)
             if state.pending is None or state.of(state.pending).digest != pending.digest:
                 raise StoreError(
@@ -178,7 +191,7 @@ class CouchdbStore:
                     " definitions; give all exporters of one store the same"
                 )
             if self._recounting is None or self._recounting.number != state.pending:
-                self._recounting = Recounting(
+                self._recounting = Rebuild(
                     state.pending,
                     pending,
                     tallies=self._tallies,
@@ -188,7 +201,7 @@ class CouchdbStore:
                 )
             return self._recounting.step(total)
 
-    def put_in_force(self) -> None:
+    def activate(self) -> None:
         """See `Store`."""
         parts = self._parts
         with self._writing:
@@ -201,8 +214,8 @@ class CouchdbStore:
             self._in_force, self._pending = pending, None
             self._recounting = None
 
-    def _require(self, state: Generations, counting: Counting) -> None:
-        if state.of(state.in_force).digest != counting.digest:
+    def _require(self, state: Generations, evaluator: Evaluator) -> None:
+        if state.of(state.active).digest != evaluator.digest:
             raise StoreError(
                 f"another exporter has changed the definitions in {self._tallies.url}; give all"
                 " exporters of one store the same, and restart or reload this one"
@@ -210,7 +223,7 @@ class CouchdbStore:
 
     # Writing
 
-    def add(self, batch: Batch, now: datetime) -> Added:
+    def add(self, batch: Batch, now: datetime) -> AddResult:
         """See `Store`."""
         parts = self._parts
         now_ms = ms_of(now)
@@ -218,13 +231,13 @@ class CouchdbStore:
             self._recover(parts, now_ms)
             return sum_of([self._add(parts, part, now_ms) for part in parts_of(batch)])
 
-    def _add(self, parts: _Parts, batch: Batch, now_ms: int) -> Added:
-        addition = Addition(
+    def _add(self, parts: _Parts, batch: Batch, now_ms: int) -> AddResult:
+        addition = BatchWriter(
             batches=parts.batches,
             months=parts.months,
             rejections=parts.rejections,
             writers=self._writers,
-            counting=self._counting,
+            evaluator=self._counting,
             seen=self._seen,
         )
         try:
@@ -254,7 +267,7 @@ class CouchdbStore:
             for start, end in _runs(hours):
                 for portion in reading.by_hour(start, end, None):
                     merge(difference, to_tally(portion), -1)
-            parts.upkeep.correct(state.in_force, self._counting, difference)
+            parts.upkeep.correct(state.active, self._counting, difference)
 
     def drop_before(self, cutoff: Hour) -> int:
         """See `Store`: whole months; and tallies that count nothing any more."""
@@ -293,7 +306,7 @@ class CouchdbStore:
 
     def total(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
+    ) -> Iterator[PeriodCounts]:
         """See `Store`."""
         state = self._state_to_read()
         sums = self._reading(state).total(start, end, segmentations)
@@ -302,7 +315,7 @@ class CouchdbStore:
 
     def by_day(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
+    ) -> Iterator[PeriodCounts]:
         """See `Store`."""
         state = self._state_to_read()
         for first, last in self._parts.months.spans(start, end):
@@ -312,7 +325,7 @@ class CouchdbStore:
 
     def by_hour(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
+    ) -> Iterator[PeriodCounts]:
         """See `Store`."""
         state = self._state_to_read()
         for first, last in self._parts.months.spans(start, end):
@@ -321,27 +334,27 @@ class CouchdbStore:
                 yield from portion
 
     def _state_to_read(self) -> Generations:
-        counting = self._counting
+        evaluator = self._counting
         state = self._parts.register.read()
-        self._require(state, counting)
+        self._require(state, evaluator)
         return state
 
     def _still(self, state: Generations) -> None:
         """Raise `StoreError` if the generation that was read may have been on its way out."""
-        if self._parts.register.read().in_force != state.in_force:
+        if self._parts.register.read().active != state.active:
             self._require(self._parts.register.read(), self._counting)
             raise StoreError(f"the definitions in {self._tallies.url} changed while it was read")
 
-    def _reading(self, state: Generations) -> Reading:
-        return Reading(
+    def _reading(self, state: Generations) -> KpiValue:
+        return KpiValue(
             self._tallies,
             self._parts.views,
-            number=state.in_force,
+            number=state.active,
             layout=self._counting.layout,
             slot_tiles=state.slot_tiles,
         )
 
-    def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
+    def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
         """See `Store`: a month is read whole, whatever part of it is asked for."""
         for month in self._parts.months.held():
             if (
@@ -351,7 +364,9 @@ class CouchdbStore:
             ):
                 yield from by_timestamp(self._scanned(month, start_ms, end_ms))
 
-    def _scanned(self, month: Month, start_ms: int, end_ms: int) -> Iterator[list[Stored]]:
+    def _scanned(
+        self, month: Month, start_ms: int, end_ms: int
+    ) -> Iterator[list[StoredInteraction]]:
         for page in self._pages(month):
             yield [
                 interaction
@@ -372,13 +387,13 @@ class CouchdbStore:
                     if found.document.batch and not found.document.raw:
                         yield Ignored(row_id(found.id, found.document), found.document.at)
 
-    def holdings(self) -> Holdings:
+    def stats(self) -> StoreStats:
         """See `Store`."""
         parts = self._parts
         held = self._held()
         dropped, dropped_elsewhere = parts.months.dropped()
         newest = parts.views.rows("newest", descending=True, limit=1)
-        return Holdings(
+        return StoreStats(
             interactions=held.interactions - dropped,
             ignored=held.ignored,
             dropped=dropped + dropped_elsewhere,
@@ -437,7 +452,7 @@ class CouchdbStore:
 
 
 def _runs(hours: Collection[Hour]) -> Iterator[tuple[Hour, Hour]]:
-    """Give hours as ranges of consecutive ones."""
+    """Return hours as ranges of consecutive ones."""
     start = end = None
     for hour in sorted(set(hours)):
         if end is None or hour != end:

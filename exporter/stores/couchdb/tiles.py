@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from exporter.domain.interaction import HOURS_PER_DAY, Hour
 from exporter.domain.layout import Layout
 from exporter.domain.tally import Counts, Key, Tally, add
-from exporter.ports import Sum
+from exporter.ports import PeriodCounts
 
 ROWS = 15
 SLOTS = 32
@@ -35,7 +35,7 @@ class Tile(NamedTuple):
 
 def encoded(tally: Tally, layout: Layout) -> list[TileRow]:
     """Write a tally as rows of tiles."""
-    places = {place: n for n, place in enumerate(layout.rows)}
+    places = {place: n for n, place in enumerate(layout.segments)}
     tiles: dict[tuple[Hour, int, int], dict[int, int]] = {}
     for key, counts in tally.items():
         row_tile, row = divmod(places[key.segmentation, key.segment], ROWS)
@@ -63,7 +63,7 @@ def _written(numbers: dict[int, int], *, sparse: bool) -> Numbers:
 
 
 def slot_tiles(rows: Iterable[TileRow]) -> int:
-    """Say how many slot tiles these rows use; `MOST_TILES` + 1 with an overflow."""
+    """Return how many slot tiles these rows use; `MOST_TILES` + 1 with an overflow."""
     return max((MOST_TILES if row[2] == OVERFLOW else row[2] for row in rows), default=0) + 1
 
 
@@ -73,7 +73,7 @@ def tiles_of(
     """List the tiles in which the counts of these segmentations lie."""
     rows = {
         n // ROWS
-        for n, (segmentation, _) in enumerate(layout.rows)
+        for n, (segmentation, _) in enumerate(layout.segments)
         if segmentations is None or segmentation in segmentations
     }
     slots = [*range(min(slot_tiles_used, MOST_TILES))]
@@ -82,11 +82,11 @@ def tiles_of(
     return [Tile(row, slot) for row in sorted(rows) for slot in slots]
 
 
-class Unpacked:
+class TileSums:
     """Counts by period and row of the layout, collected from tiles."""
 
     def __init__(self, layout: Layout, segmentations: Collection[str] | None) -> None:
-        self._rows = layout.rows
+        self._rows = layout.segments
         self._wanted = [
             segmentations is None or segmentation in segmentations for segmentation, _ in self._rows
         ]
@@ -107,19 +107,19 @@ class Unpacked:
         if self._wanted[row]:
             add(self._periods.setdefault(start, {}).setdefault(row, {}), {slot: n})
 
-    def sums(self) -> Iterator[Sum]:
-        """Give what was taken in, by period, ascending."""
+    def sums(self) -> Iterator[PeriodCounts]:
+        """Return what was taken in, by period, ascending."""
         for start, rows in sorted(self._periods.items()):
             for row, counts in sorted(rows.items()):
                 if counts:
-                    yield Sum(start, *self._rows[row], counts)
+                    yield PeriodCounts(start, *self._rows[row], counts)
 
 
 def day_of(hour: Hour) -> int:
-    """Give the day of an hour, as it stands in the keys of the view."""
+    """Return the day of an hour, as it stands in the keys of the view."""
     return hour // HOURS_PER_DAY
 
 
-def to_tally(sums: Iterable[Sum]) -> Tally:
+def to_tally(sums: Iterable[PeriodCounts]) -> Tally:
     """Turn sums by hour into a tally."""
     return {Key(row.start, row.segmentation, row.segment): row.counts for row in sums}

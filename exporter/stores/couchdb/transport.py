@@ -114,19 +114,19 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
                 timeout=(min(CONNECT_SECONDS, self._timeout_seconds), self._timeout_seconds),
                 allow_redirects=False,
             )
-        except requests.exceptions.SSLError as problem:
+        except requests.exceptions.SSLError as error:
             raise StoreError(
-                f"CouchDB at {server} has no certificate to trust ({_innermost(problem)});"
+                f"CouchDB at {server} has no certificate to trust ({_innermost(error)});"
                 " name its authority in store.ca_file"
-            ) from problem
-        except requests.exceptions.Timeout as problem:
+            ) from error
+        except requests.exceptions.Timeout as error:
             raise StoreError(
                 f"CouchDB at {server} did not answer {method} {_path(url)} in time"
-            ) from problem
-        except (requests.RequestException, OSError) as problem:
+            ) from error
+        except (requests.RequestException, OSError) as error:
             raise StoreError(
-                f"CouchDB at {server} cannot be reached: {_innermost(problem)}"
-            ) from problem
+                f"CouchDB at {server} cannot be reached: {_innermost(error)}"
+            ) from error
         if answer.status_code < HTTPStatus.MULTIPLE_CHOICES and (
             _is_json(answer) or method == "HEAD"
         ):
@@ -217,9 +217,9 @@ def _path(url: str) -> str:
     return "/" + url.split("/", 3)[-1].partition("?")[0]
 
 
-def _innermost(problem: BaseException) -> str:
-    """Give the cause beneath the wrappers, without addresses of objects."""
-    inner: Any = problem
+def _innermost(error: BaseException) -> str:
+    """Return the cause beneath the wrappers, without addresses of objects."""
+    inner: Any = error
     while True:
         reason = getattr(inner, "reason", None)
         nested = next((a for a in getattr(inner, "args", ()) if isinstance(a, BaseException)), None)

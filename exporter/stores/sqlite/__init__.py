@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file, one writer, interactions and tallies in one transaction."""
 
-from exporter.stores.sqlite.damage import set_aside
+from exporter.stores.sqlite.quarantine import quarantine
 from exporter.stores.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore", "set_aside"]
+__all__ = ["SqliteStore", "quarantine"]

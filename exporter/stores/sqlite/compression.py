@@ -44,7 +44,7 @@ class Compression:
         return Frames(b"".join(frames), list(map(len, frames)))
 
     def _compressor(self) -> zstandard.ZstdCompressor:
-        """Give one that no other thread has: a dictionary may be shared, this may not."""
+        """Return one that no other thread has: a dictionary may be shared, this may not."""
         return zstandard.ZstdCompressor(level=LEVEL, dict_data=self._dictionary)
 
 
@@ -70,7 +70,7 @@ def train(samples: Sequence[bytes]) -> bytes | None:
 
 
 def decompressor(db: sqlite3.Connection) -> Callable[[bytes], bytes]:
-    """Give a function that decompresses, for one thread. It raises `ValueError`."""
+    """Return a function that decompresses, for one thread. It raises `ValueError`."""
     plain = zstandard.ZstdDecompressor()
     by_id = {}
     for (content,) in db.execute("select content from dictionaries"):
@@ -81,7 +81,7 @@ def decompressor(db: sqlite3.Connection) -> Callable[[bytes], bytes]:
         try:
             used = zstandard.get_frame_parameters(body).dict_id
             return by_id.get(used, plain).decompress(body)
-        except zstandard.ZstdError as problem:
-            raise ValueError(str(problem)) from problem
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from error
 
     return decompress

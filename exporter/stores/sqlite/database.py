@@ -69,8 +69,8 @@ class Database:
         for _ in range(int(BUSY_TIMEOUT_SECONDS / _LOOK_SECONDS)):
             try:
                 self._writer.execute("pragma journal_mode = wal")
-            except sqlite3.OperationalError as problem:
-                if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                     raise
                 sleep(_LOOK_SECONDS)
             else:
@@ -78,7 +78,7 @@ class Database:
         self._writer.execute("pragma journal_mode = wal")
 
     def _version(self) -> int:
-        """Say which schema the file has, 0 if it is new. Raises `StoreError` for any but ours."""
+        """Return the schema of the file, 0 if it is new. Raises `StoreError` for any but ours."""
         application, version, tables = self._writer.execute(
             "select application_id, user_version, (select count(*) from sqlite_schema)"
             " from pragma_application_id, pragma_user_version"
@@ -98,15 +98,15 @@ class Database:
     def _explained(self, done: str) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as problem:
-            code = getattr(problem, "sqlite_errorname", type(problem).__name__)
-            text = f"{self._path} cannot be {done}: {problem} ({code})"
-            raise (StoreDamagedError if is_damage(problem) else StoreError)(text) from problem
-        except ValueError as problem:
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorname", type(error).__name__)
+            text = f"{self._path} cannot be {done}: {error} ({code})"
+            raise (StoreDamagedError if is_damage(error) else StoreError)(text) from error
+        except ValueError as error:
             raise StoreDamagedError(
-                f"{self._path} cannot be {done}: what it holds is damaged ({problem});"
+                f"{self._path} cannot be {done}: what it holds is damaged ({error});"
                 " restore it from a backup"
-            ) from problem
+            ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -142,9 +142,9 @@ class Database:
             self._writer.close()
 
 
-def is_damage(problem: sqlite3.Error) -> bool:
+def is_damage(error: sqlite3.Error) -> bool:
     """Whether SQLite found that a file is not as it wrote it."""
-    return getattr(problem, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -169,7 +169,7 @@ def remember(db: sqlite3.Connection, name: str, value: str) -> None:
 
 
 def holding(db: sqlite3.Connection, name: str) -> int:
-    """Say how many of something are held."""
+    """Return how many of something are held."""
     row = db.execute("select n from holdings where name = ?", (name,)).fetchone()
     return 0 if row is None else int(row[0])
 

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from exporter.domain.interaction import Stored
+from exporter.domain.interaction import StoredInteraction
 from exporter.stores.sqlite.compression import decompressor
 from exporter.stores.sqlite.database import hold
 
@@ -30,7 +30,7 @@ _FOUND_BY = (
 )
 
 
-def find(db: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Stored]:
+def find(db: sqlite3.Connection, ids: Iterable[str]) -> dict[str, StoredInteraction]:
     """Find the interactions that have these ids."""
     rows = db.execute(
         f"with pairs as ({_PAIRS.format('id')})"
@@ -40,7 +40,7 @@ def find(db: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Stored]:
     if not rows:
         return {}
     decompress = decompressor(db)
-    return {id_: Stored(id_, at, decompress(body)) for id_, at, body in rows}
+    return {id_: StoredInteraction(id_, at, decompress(body)) for id_, at, body in rows}
 
 
 def keep(db: sqlite3.Connection, placed: Iterable[tuple[str, int]]) -> None:

@@ -6,22 +6,30 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from exporter.domain.counting import Counting
+from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import (
     HOURS_PER_DAY,
     MS_PER_HOUR,
     Hour,
     Ignored,
     Reason,
-    Stored,
+    StoredInteraction,
 )
 from exporter.domain.tally import Tally
-from exporter.ports import Added, Batch, Holdings, Recount, RejectedRow, StoreError, Sum
+from exporter.ports import (
+    AddResult,
+    Batch,
+    PeriodCounts,
+    Recount,
+    RejectedRow,
+    StoreError,
+    StoreStats,
+)
 from exporter.stores.sqlite import tallies
-from exporter.stores.sqlite.addition import (
+from exporter.stores.sqlite.batch_writer import (
     NOTHING_RECOUNTED,
     RECOUNTED,
-    Addition,
+    BatchWriter,
     recounted_until,
 )
 from exporter.stores.sqlite.compression import (
@@ -50,31 +58,31 @@ class SqliteStore:
         self._file = Database(path)
         with self._file.reading() as db:
             self._compression = Compression(newest_dictionary(db))
-        self._in_force: Counting | None = None
-        self._pending: Counting | None = None
+        self._in_force: Evaluator | None = None
+        self._pending: Evaluator | None = None
 
     @property
-    def _counting(self) -> Counting:
+    def _counting(self) -> Evaluator:
         if self._in_force is None:
             raise StoreError("count_under comes before anything is added or read")
         return self._in_force
 
-    def definitions_in_force(self) -> bytes | None:
+    def active_definitions(self) -> bytes | None:
         """See `Store`."""
         text = self.note(_DEFINITIONS)
         return None if text is None else text.encode()
 
-    def count_under(self, in_force: Counting, pending: Counting | None = None) -> None:
+    def use_definitions(self, active: Evaluator, pending: Evaluator | None = None) -> None:
         """See `Store`."""
         with self._file.transaction() as db:
             if note(db, _DEFINITIONS) is None:
-                remember(db, _DEFINITIONS, in_force.definitions.to_json().decode())
+                remember(db, _DEFINITIONS, active.definitions.to_json().decode())
             if pending is not None and note(db, _RECOUNT) != pending.digest:
                 remember(db, _RECOUNT, pending.digest)
                 remember(db, RECOUNTED, NOTHING_RECOUNTED)
                 hold(db, RECOUNTED, -holding(db, RECOUNTED))
                 db.execute("delete from tallies where definitions = ?", (pending.digest,))
-        self._in_force, self._pending = in_force, pending
+        self._in_force, self._pending = active, pending
 
     def recount(self) -> Recount:
         """See `Store`."""
@@ -94,7 +102,7 @@ class SqliteStore:
                 finished=finished,
             )
 
-    def put_in_force(self) -> None:
+    def activate(self) -> None:
         """See `Store`."""
         pending = self._pending
         if pending is None:
@@ -105,15 +113,15 @@ class SqliteStore:
             db.execute("delete from notes where name in (?, ?)", (_RECOUNT, RECOUNTED))
         self._in_force, self._pending = pending, None
 
-    def add(self, batch: Batch, now: datetime) -> Added:
+    def add(self, batch: Batch, now: datetime) -> AddResult:
         """See `Store`."""
         if not self._compression.trained:
             self._train(batch)
         with self._file.transaction() as db:
-            return Addition(
+            return BatchWriter(
                 db=db,
                 compression=self._compression,
-                in_force=self._counting,
+                active=self._counting,
                 pending=self._pending,
                 now_ms=int(now.timestamp() * 1000),
             ).add(batch)
@@ -175,14 +183,14 @@ class SqliteStore:
 
     def total(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
+    ) -> Iterator[PeriodCounts]:
         """See `Store`."""
         with self._file.reading() as db:
             yield from tallies.total(db, self._counting.digest, start, end, segmentations)
 
     def by_day(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
+    ) -> Iterator[PeriodCounts]:
         """See `Store`."""
         digest = self._counting.digest
         with self._file.reading() as db:
@@ -190,13 +198,13 @@ class SqliteStore:
 
     def by_hour(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
-    ) -> Iterator[Sum]:
+    ) -> Iterator[PeriodCounts]:
         """See `Store`."""
         digest = self._counting.digest
         with self._file.reading() as db:
             yield from tallies.sums(db, digest, tallies.HOUR, start, end, segmentations)
 
-    def interactions(self, start_ms: int, end_ms: int) -> Iterator[Stored]:
+    def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
         """See `Store`: a portion at a time, so that no reading lasts long."""
         after = (start_ms, "")
         while True:
@@ -208,7 +216,9 @@ class SqliteStore:
             after = (portion[-1].timestamp_ms, portion[-1].id)
 
     @staticmethod
-    def _stored_after(db: sqlite3.Connection, after: tuple[int, str], end_ms: int) -> list[Stored]:
+    def _stored_after(
+        db: sqlite3.Connection, after: tuple[int, str], end_ms: int
+    ) -> list[StoredInteraction]:
         rows = db.execute(
             "select id, timestamp, body, arrived from interactions"
             " where (timestamp, id) > (?, ?) and timestamp < ? order by timestamp, id limit ?",
@@ -216,7 +226,7 @@ class SqliteStore:
         )
         decompress = decompressor(db)
         return [
-            Stored(id_, timestamp, decompress(body), arrived)
+            StoredInteraction(id_, timestamp, decompress(body), arrived)
             for id_, timestamp, body, arrived in rows
         ]
 
@@ -234,12 +244,12 @@ class SqliteStore:
                 return
             after = portion[-1][0]
 
-    def holdings(self) -> Holdings:
+    def stats(self) -> StoreStats:
         """See `Store`."""
         with self._file.reading() as db:
             held = dict(db.execute("select name, n from holdings").fetchall())
             (newest,) = db.execute("select max(timestamp) from interactions").fetchone()
-        return Holdings(
+        return StoreStats(
             interactions=held.get("interactions", 0),
             ignored=held.get("ignored", 0),
             dropped=held.get("dropped", 0) + held.get("dropped elsewhere", 0),

@@ -8,7 +8,7 @@ import msgspec
 
 from exporter.domain.interaction import HOURS_PER_DAY, Hour
 from exporter.domain.tally import Counts, Key, Tally, add, merge
-from exporter.ports import Sum
+from exporter.ports import PeriodCounts
 
 HOUR, DAY = 1, HOURS_PER_DAY  # how long a row's period is
 
@@ -46,7 +46,7 @@ def sums(
     start: Hour,
     end: Hour,
     segmentations: Collection[str] | None = None,
-) -> Iterator[Sum]:
+) -> Iterator[PeriodCounts]:
     """Read the rows of periods of one length that begin in a range, ascending."""
     rows = db.execute(
         "select start, segmentation, counts from tallies"
@@ -57,7 +57,7 @@ def sums(
     for first, segmentation, counts in rows:
         if segmentations is None or segmentation in segmentations:
             for segment, numbers in _decode(counts).items():
-                yield Sum(first, segmentation, segment, numbers)
+                yield PeriodCounts(first, segmentation, segment, numbers)
 
 
 def total(
@@ -66,7 +66,7 @@ def total(
     start: Hour,
     end: Hour,
     segmentations: Collection[str] | None = None,
-) -> Iterator[Sum]:
+) -> Iterator[PeriodCounts]:
     """Add up a range: whole days from the days' rows, the rest from the hours'."""
     first_day = -(-start // DAY) * DAY
     last_day = end - end % DAY
@@ -80,7 +80,7 @@ def total(
         for row in sums(db, digest, length, first, last, segmentations):
             add(totals.setdefault((row.segmentation, row.segment), {}), row.counts)
     for (segmentation, segment), counts in totals.items():
-        yield Sum(start, segmentation, segment, counts)
+        yield PeriodCounts(start, segmentation, segment, counts)
 
 
 def replace_hours(
@@ -100,5 +100,5 @@ def replace_hours(
         add_tally(db, digest, _as_tally(sums(db, digest, HOUR, day, day + DAY)), (DAY,))
 
 
-def _as_tally(rows: Iterator[Sum]) -> Tally:
+def _as_tally(rows: Iterator[PeriodCounts]) -> Tally:
     return {Key(row.start, row.segmentation, row.segment): row.counts for row in rows}

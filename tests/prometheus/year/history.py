@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.daemon import write_config
+from tests.exporter_process import write_config
 from tests.processes import answers, running, unused_port
 from tests.prometheus.rulebook import rules_of
 from tests.prometheus.year.incidents import END, FIRST, TROUBLES

@@ -1,0 +1,144 @@
+"""A configuration in words: what `kpi-exporter check` prints."""
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from exporter.config.definitions import NEVER
+from exporter.config.errors import listed
+from exporter.config.scalars import in_words
+from exporter.config.values import Configuration, DataServer, StoreSettings
+from exporter.domain.definitions import Definitions, Flow, Outcomes, Rule, Segmentation
+
+_WIDTH = 100
+_COLUMN = 14  # where the values begin
+
+
+def describe(configuration: Configuration) -> str:
+    """Return what a configuration means, without its secrets, in lines that fit a page."""
+    definitions = configuration.definitions
+    lines = [
+        *_entry("source", _source(configuration.data_server)),
+        *_entry("store", _store(configuration.store)),
+        *_entry(
+            "import",
+            f"every {in_words(configuration.import_.every)},"
+            f" at first from {in_words(configuration.import_.history)} back",
+        ),
+        *_entry("retention", in_words(configuration.retention)),
+        *_entry("windows", ", ".join(window.name for window in configuration.windows)),
+        *_entry("web", configuration.listen),
+        *_entry(
+            "series",
+            f"{sum(configuration.series.values())} of at most {configuration.series_limit}",
+        ),
+        *_entry("definitions", definitions.digest),
+        *_definitions(definitions),
+        *_headed(
+            "milestones",
+            [
+                line
+                for milestone in sorted(configuration.milestones, key=lambda one: one.date)
+                for line in _entry(milestone.date.isoformat(), milestone.name, indent=2)
+            ],
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _source(server: DataServer) -> str:
+    sent = f", with {listed(list(server.headers), 'and')}" if server.headers else ""
+    return f"{server.url}, each request at most {in_words(server.timeout)}{sent}"
+
+
+def _store(store: StoreSettings) -> str:
+    parts = [store.url]
+    if store.username is not None:
+        parts.append(f"as {store.username}")
+    if store.password is not None:
+        parts.append(f"password {store.password}")
+    if store.ca_file is not None:
+        parts.append(f"certificates from {store.ca_file}")
+    return ", ".join(parts)
+
+
+def _definitions(definitions: Definitions) -> Iterator[str]:
+    yield from _headed("flows", [line for flow in definitions.flows for line in _flow(flow)])
+    yield from _headed("outcomes", list(_outcomes(definitions.outcomes)))
+    yield from _headed(
+        "segmentations",
+        [line for one in definitions.segmentations for line in _segmentation(one)],
+    )
+    yield from _headed("sites", [f"  {', else '.join(definitions.sites_fields)}"])
+
+
+def _flow(flow: Flow) -> Iterator[str]:
+    yield f"  {flow.name}: {_rule(flow.rule)}"
+    again = flow.continuation
+    if again is not None:
+        yield from _wrapped(
+            f"or continued: {_rule(again.rule)}; if {_rule(again.when)},"
+            f" it reaches {listed([repr(step) for step in again.reaches], 'and')}",
+            indent=4,
+        )
+    widest = max(len(step.name) for step in flow.steps)
+    for step in flow.steps:
+        yield from _entry(step.name, _rule(step.rule), indent=4, column=widest + 6)
+
+
+def _outcomes(outcomes: Outcomes) -> Iterator[str]:
+    shown, engaged = outcomes.shown, outcomes.engaged
+    yield from _entry("shown", f"{shown.step!r} of {shown.flow}", indent=2)
+    yield from _entry("bounce", f"unless {engaged.step!r} of {engaged.flow}", indent=2)
+    yield from _entry("fail", f"else, unless {_rule(outcomes.signed_in)}", indent=2)
+    yield from _entry("fallback", f"else, {_rule(outcomes.fallback)}", indent=2)
+    yield from _entry("idp", f"else, {_rule(outcomes.idp)}", indent=2)
+    yield from _entry("assertion", "else", indent=2)
+
+
+def _segmentation(segmentation: Segmentation) -> Iterator[str]:
+    decided = [f"{segment} in {flow}" for flow, segment in segmentation.in_flow]
+    decided.append(" or ".join(segmentation.fields))
+    yield f"  {segmentation.name}: {', else '.join(decided)}"
+    yield from _wrapped(", ".join(segmentation.all_segments), indent=4)
+
+
+def _rule(rule: Rule) -> str:
+    if rule == NEVER:
+        return "never"
+    parts = []
+    if rule.requires:
+        parts.append(listed(rule.requires, "and"))
+    if rule.any_of:
+        parts.append(f"any of {listed(rule.any_of)}")
+    if rule.contains is not None:
+        parts.append(f"an event with {rule.contains!r} in its name")
+    if rule.field is not None:
+        parts.append(f"{rule.field} is {_value(rule.equals)}")
+    if rule.flow is not None:
+        parts.append(f"in {rule.flow}" if rule.step is None else f"{rule.step!r} of {rule.flow}")
+    if rule.excludes:
+        parts.append(f"without {listed(rule.excludes)}")
+    return ", ".join(parts) or "every interaction"
+
+
+def _value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _headed(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield ""
+        yield title
+        yield from lines
+
+
+def _entry(name: str, text: str, *, indent: int = 0, column: int = _COLUMN) -> Iterator[str]:
+    first, *rest = wrap(text, _WIDTH - column, break_on_hyphens=False, break_long_words=False)
+    yield f"{' ' * indent}{name}".ljust(column) + first
+    for line in rest:
+        yield " " * column + line
+
+
+def _wrapped(text: str, *, indent: int) -> Iterator[str]:
+    for line in wrap(text, _WIDTH - indent, break_on_hyphens=False, break_long_words=False):
+        yield " " * indent + line

@@ -1,0 +1,83 @@
+"""`copy`: everything from one store to another."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+
+import structlog
+
+from exporter.clock import now
+from exporter.commands.common import CommandError, load_configuration
+from exporter.commands.progress import track
+from exporter.config import StoreSettings, store_at
+from exporter.maintenance.copy import copy
+from exporter.maintenance.recover import Salvaged, salvage
+from exporter.ports import Store, StoreDamagedError, StoreError
+from exporter.wiring import exists, open_store
+
+TEXT = "move everything from one store to another; stopped, it goes on where it was"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="URL",
+        help="the store to copy, as in store.url; its user and password may stand in it, or in"
+        " the configuration whose store it is",
+    )
+    parser.add_argument(
+        "--to", dest="target", required=True, metavar="URL", help="the store to copy to, likewise"
+    )
+    parser.add_argument(
+        "--damaged",
+        action="store_true",
+        help="of a damaged store: add the interactions that can be read and are not there yet",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    source, target = _settings(options, options.source), _settings(options, options.target)
+    if source.url == target.url:
+        raise CommandError(f"--from and --to are the same store, {source.url}")
+    if not exists(source):
+        raise CommandError(f"--from {source.url} is not there")
+    try:
+        with closing(open_store(source)) as held, closing(open_store(target)) as filled:
+            if options.damaged:
+                _salvage(held, filled)
+                return
+            total = held.stats().interactions
+            steps = (copied.done for copied in copy(held, filled, now()))
+            done = track(steps, "interactions copied", total)
+    except StoreDamagedError as error:
+        hint = "" if options.damaged else "; --damaged copies what can be read"
+        raise CommandError(f"{error}{hint}") from error
+    except StoreError as error:
+        raise CommandError(str(error)) from error
+    structlog.get_logger().info("copied", interactions=done)
+
+
+def _salvage(damaged: Store, target: Store) -> None:
+    last = Salvaged(0, 0)
+
+    def added() -> Iterator[int]:
+        nonlocal last
+        for last in salvage(damaged, target, now()):
+            yield last.added
+
+    track(added(), "interactions added", None)
+    structlog.get_logger().info("salvaged", interactions=last.added, lost_hours=last.lost_hours)
+
+
+def _settings(options: argparse.Namespace, url: str) -> StoreSettings:
+    """Read an address; the configuration's store brings its own credentials along."""
+    settings = store_at(url)
+    if settings.username is None and options.config_file.exists():
+        configured = load_configuration(options).store
+        if configured.url == settings.url:
+            return configured
+    return settings

@@ -1,0 +1,141 @@
+"""`import`: one import and exit."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from exporter.clock import now
+from exporter.commands.common import (
+    CommandError,
+    UsageError,
+    instant,
+    load_configuration,
+    open_store_with_definitions,
+)
+from exporter.config import Configuration
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.ingest.importer import Importer
+from exporter.ingest.importer import Progress as Portion
+from exporter.ingest.reconciler import Reconciler
+from exporter.ports import Source, SourceError, Store, StoreError
+from exporter.wiring import open_source
+
+TEXT = "import once and exit"
+SAY_EVERY = timedelta(seconds=10)
+RESULTS = ("imported", "duplicate", "ignored", "rejected")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument(
+        "--since",
+        type=instant,
+        metavar="TIME",
+        help="from this ISO date or timestamp on (default: where the last import ended, at first"
+        " import.history back)",
+    )
+    parser.add_argument(
+        "--until",
+        type=instant,
+        metavar="TIME",
+        help="until this ISO date or timestamp; what is of that very instant may come, too",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    if options.since and options.until and options.since >= options.until:
+        raise UsageError(f"--since {options.since} is not before --until {options.until}")
+    configuration = load_configuration(options)
+    began = now()
+    counts = dict.fromkeys(RESULTS, 0)
+    show = _Shown(counts)
+    try:
+        with (
+            closing(open_source(configuration.data_server)) as source,
+            open_store_with_definitions(configuration, made=True) as (store, evaluator),
+            show,
+        ):
+            for portion in _portions(source, store, evaluator, configuration, options, began):
+                for result in RESULTS:
+                    counts[result] += getattr(portion.added, result)
+                show.portion(portion)
+    except (SourceError, StoreError) as error:
+        raise CommandError(str(error)) from error
+    seconds = round((now() - began).total_seconds(), 3)
+    structlog.get_logger().info("import finished", seconds=seconds, **counts)
+
+
+def _portions(
+    source: Source,
+    store: Store,
+    evaluator: Evaluator,
+    configuration: Configuration,
+    options: argparse.Namespace,
+    began: datetime,
+) -> Iterator[Portion]:
+    """Import a range if one is given; else what is new and what came late, as the daemon does."""
+    settings = configuration.import_
+    importer = Importer(source, store, history=settings.history)
+    if options.since or options.until:
+        return importer.run(evaluator, began, since=options.since, until=options.until)
+    reconciler = Reconciler(
+        importer,
+        source,
+        store,
+        history=settings.history,
+        retention=configuration.retention,
+        sweeps=settings.sweeps,
+    )
+    return reconciler.import_all(evaluator, began)
+
+
+class _Shown:
+    """A bar with rate and time left on a terminal, log lines elsewhere."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+        self._log = structlog.get_logger()
+        self._said: datetime | None = None
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[rows]:,} rows"),
+                TextColumn("{task.fields[rate]:,.0f}/s"),
+                TimeRemainingColumn(),
+                console=console,
+            )
+            self._task = self._bar.add_task("import", total=None, rows=0, rate=0.0)
+
+    def __enter__(self) -> None:
+        if self._bar is not None:
+            self._bar.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def portion(self, portion: Portion) -> None:
+        rows = sum(self._counts.values())
+        if self._bar is not None:
+            elapsed = self._bar.tasks[self._task].elapsed or 0
+            self._bar.update(
+                self._task,
+                total=1.0,
+                completed=portion.done,
+                rows=rows,
+                rate=rows / elapsed if elapsed else 0.0,
+            )
+            return
+        at = now()
+        if self._said is None or at - self._said >= SAY_EVERY:
+            self._said = at
+            self._log.info("importing", rows=rows, done=f"{portion.done:.0%}")

@@ -1,0 +1,127 @@
+"""The command line: arguments and exit codes."""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from exporter import __version__, logs
+from exporter.commands import (
+    backfill,
+    check,
+    copy,
+    demo,
+    explain,
+    import_,
+    rejected,
+    report,
+    serve,
+    verify,
+)
+from exporter.commands.common import CommandError, UsageError
+from exporter.config import ConfigurationError
+
+DONE, FAILED, MISUSED = 0, 1, 2  # 2 is argparse's as well
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # adapters translate what befalls other files
+DEFAULT_CONFIG = Path("kpi-exporter.yml")
+
+COMMANDS: Mapping[str, ModuleType] = {
+    "serve": serve,
+    "demo": demo,
+    "check": check,
+    "import": import_,
+    "report": report,
+    "backfill": backfill,
+    "rejected": rejected,
+    "explain": explain,
+    "verify": verify,
+    "copy": copy,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code."""
+    options = command_line().parse_args(arguments)
+    logs.set_up(options.log_level, options.log_format)
+    try:
+        code = int(options.run(options) or DONE)
+        if sys.stdout is not None:  # it was closed before we began
+            sys.stdout.flush()
+    except ConfigurationError as error:
+        _say(str(error))  # each line names the file and the place in it
+    except CommandError as error:
+        _say(f"kpi-exporter {options.command}: {error}")
+        return MISUSED if isinstance(error, UsageError) else FAILED
+    except BrokenPipeError:  # the reader of a pipe left: nothing more to say to it
+        _leave_output()
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _say(f"kpi-exporter {options.command}: standard output cannot be written: {error.strerror}")
+        _leave_output()
+    except KeyboardInterrupt:
+        _say(f"kpi-exporter {options.command}: interrupted; what was stored stays")
+    else:
+        return code
+    return FAILED
+
+
+def _leave_output() -> None:
+    """Have what is still to be written go nowhere, rather than fail once more at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def command_line() -> argparse.ArgumentParser:
+    """Return which commands there are and what they take; the reference is made of this."""
+    parser = argparse.ArgumentParser(
+        prog="kpi-exporter",
+        description="Sign-in interaction data as KPIs for Prometheus.",
+        allow_abbrev=False,
+    )
+    _add_version(parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=module.TEXT, description=module.TEXT, allow_abbrev=False
+        )
+        _add_common(command)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"kpi-exporter {__version__}")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    _add_version(parser)
+    parser.add_argument(
+        "--config.file",
+        dest="config_file",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help="the configuration (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log.level",
+        dest="log_level",
+        choices=logs.LEVELS,
+        default="info",
+        help="the least that is logged (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log.format",
+        dest="log_format",
+        choices=logs.FORMATS,
+        default="logfmt",
+        help="how a log line is written (default: %(default)s)",
+    )

@@ -1,0 +1,103 @@
+"""ErrorList of a configuration: collected, each with its path, no secret in any of them."""
+
+import re
+from collections.abc import Sequence
+from typing import TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and positions from the top of the document."""
+
+_PLAIN_KEY = re.compile(r"[\w-]+")
+_SHOWN = 60  # characters of a wrong value that a message quotes
+
+
+class ErrorList:
+    """What is wrong, told in the order of the document."""
+
+    def __init__(self) -> None:
+        self._places: dict[Path, int] = {}
+        self._found: dict[tuple[Path, str], None] = {}
+        self._unknown: set[Path] = set()
+
+    def add(self, path: Path, text: str) -> None:
+        """Report a problem; what follows from a value that could not be had is none."""
+        if path not in self._unknown:
+            self._found[path, text] = None
+
+    def add_unknown(self, path: Path, text: str) -> None:
+        """Report that a value could not be had, so that nothing else can be said of it."""
+        self.add(path, text)
+        self._unknown.add(path)
+
+    def pass_by(self, path: Path) -> None:
+        """Note that this comes next in the document."""
+        self._places[path] = len(self._places)
+
+    def copy(self) -> "ErrorList":
+        """What is known by now."""
+        other = ErrorList()
+        other._found |= self._found
+        other._unknown |= self._unknown
+        return other
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def touch(self, *path: str | int) -> bool:
+        """Return whether a problem lies at the path, above it or below it."""
+        return any(found[: len(path)] == path[: len(found)] for found, _ in self._found)
+
+    def texts(self) -> tuple[str, ...]:
+        """Write each as `path: text`."""
+        return tuple(
+            f"{written(path)}: {text}" if path else text
+            for path, text in sorted(self._found, key=lambda found: self._place(found[0]))
+        )
+
+    def _place(self, path: Path) -> int:
+        while path and path not in self._places:
+            path = path[:-1]
+        return self._places.get(path, 0)
+
+
+def written(path: Path) -> str:
+    """Write a path as people would: `flows.new_user.steps[2]`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _PLAIN_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{_cut(part)!r}]"
+    return text
+
+
+def kind(value: object) -> str:
+    """Return what a value is, without it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "keys with values"
+    return "a list" if isinstance(value, list) else "a text"
+
+
+def shown(value: object) -> str:
+    """Quote a text in a message, short and without a password in it; name other kinds."""
+    if not isinstance(value, str):
+        return kind(value)
+    return repr(_cut(masked(str(value))))
+
+
+def masked(text: str) -> str:
+    """Hide the user and password of an address, well-formed or not."""
+    return re.sub(r"^([A-Za-z][\w+.-]*://)?.*@", r"\1***@", text, flags=re.DOTALL)
+
+
+def listed(words: Sequence[str], last: str = "or") -> str:
+    """Join words as a sentence does."""
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

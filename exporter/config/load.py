@@ -1,0 +1,174 @@
+"""YAML -> `Configuration`, or every problem at once."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+
+from exporter.config import credentials
+from exporter.config.definitions import definitions
+from exporter.config.document import parse
+from exporter.config.environment import expand
+from exporter.config.errors import ErrorList
+from exporter.config.scalars import in_words
+from exporter.config.schema import File, ImportSection, PackageSection
+from exporter.config.shape import shape
+from exporter.config.values import Configuration, ConfigurationError, ImportSettings, StoreSettings
+from exporter.domain.reports import Milestone
+from exporter.ingest.sweeps import Sweeps, Tier
+
+_MOST_BYTES = 1_000_000
+_CONTRIBUTORS = 5  # that a message on too many series names
+
+
+def load(source: str | Path, environ: Mapping[str, str]) -> Configuration:
+    """Read a configuration: its text, or the file at a path.
+
+    Relative paths of secrets and certificates in a file start at its directory, in a text at
+    the working directory. Raises `ConfigurationError` with everything that is wrong.
+    """
+    errors = ErrorList()
+    file = source if isinstance(source, Path) else None
+    text = source if isinstance(source, str) else _read(source, errors)
+    configuration = text is not None and _configuration(
+        text, environ, file.parent if file else Path(), errors
+    )
+    if not configuration:
+        raise ConfigurationError(errors.texts(), file)
+    return configuration
+
+
+def store_at(url: str) -> StoreSettings:
+    """Read the address of a store, as `store.url` of a configuration would be.
+
+    Raises `ConfigurationError`.
+    """
+    errors = ErrorList()
+    section = shape({"store": {"url": url}}, errors).store
+    settings = credentials.store(section, Path(), errors)
+    if errors:
+        raise ConfigurationError(errors.texts())
+    return settings
+
+
+def _read(file: Path, errors: ErrorList) -> str | None:
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(_MOST_BYTES + 1)
+    except OSError as error:
+        errors.add((), f"expected a file to read, found: {error.strerror}")
+        return None
+    except ValueError:
+        errors.add((), "expected the name of a file, found one that no file can have")
+        return None
+    if len(raw) > _MOST_BYTES:
+        errors.add((), f"expected a configuration, found more than {_MOST_BYTES} bytes")
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        errors.add((), f"expected UTF-8, found a byte in line {line} that is none")
+        return None
+
+
+def _configuration(
+    text: str, environ: Mapping[str, str], directory: Path, errors: ErrorList
+) -> Configuration | None:
+    document = parse(text, errors)
+    if document is None:
+        return None
+    values = {key: expand(value, environ, errors, (key,)) for key, value in document.items()}
+    file = shape(values, errors)
+    if file.data_server.url is None and not errors.touch("data_server", "url"):
+        errors.add(("data_server", "url"), "expected the address of KPIggybank, found no such key")
+    source = credentials.data_server(file.data_server, directory, errors)
+    store = credentials.store(file.store, directory, errors)
+    _check_lengths(file, errors)
+    _check_milestones(file, errors)
+    defined = definitions(file, _persona(), errors)
+    milestones = tuple(Milestone(name=m.name, date=m.date) for m in file.milestones)
+    windows = tuple(file.windows)
+    if errors:
+        return None
+    configuration = Configuration(
+        data_server=source,
+        store=store,
+        import_=_import_settings(file.import_),
+        retention=file.retention,
+        windows=windows,
+        series_limit=file.series_limit,
+        definitions=defined,
+        milestones=milestones,
+        listen=file.web.listen,
+    )
+    _check_series(configuration, errors)
+    return None if errors else configuration
+
+
+def _import_settings(section: ImportSection) -> ImportSettings:
+    return ImportSettings(
+        every=section.every,
+        history=section.history,
+        sweeps=Sweeps(
+            after=tuple(section.sweep_after),
+            uncounted=tuple(
+                Tier(every=tier.every, up_to=tier.up_to or timedelta.max)
+                for tier in section.sweep_uncounted
+            ),
+            rows=section.sweep_rows,
+        ),
+    )
+
+
+def _check_lengths(file: File, errors: ErrorList) -> None:
+    """Check the lengths of time against each other."""
+    history, retention, windows = file.import_.history, file.retention, file.windows
+    most = f"expected at most the retention ({in_words(retention)})"
+    if errors.touch("retention"):
+        return
+    if history > retention and not errors.touch("import", "history"):
+        errors.add(("import", "history"), f"{most}, found {in_words(history)}")
+    if errors.touch("windows"):
+        return
+    names: dict[int, str] = {}
+    for n, window in enumerate(windows):
+        if timedelta(hours=window.hours) > retention:
+            errors.add(("windows", n), f"{most}, found {window.name}")
+        if window.hours in names:
+            errors.add(
+                ("windows", n),
+                f"expected each window once, found {window.name} beside {names[window.hours]}",
+            )
+        names[window.hours] = window.name
+
+
+def _check_milestones(file: File, errors: ErrorList) -> None:
+    seen: set[str] = set()
+    for n, milestone in enumerate(file.milestones):
+        if milestone.name in seen:
+            errors.add(
+                ("milestones", n, "name"),
+                f"expected each name once, found {milestone.name!r} again",
+            )
+        seen.add(milestone.name)
+
+
+def _check_series(configuration: Configuration, errors: ErrorList) -> None:
+    counts = configuration.series
+    total = sum(counts.values())
+    if total > configuration.series_limit:
+        largest = sorted(counts, key=lambda name: -counts[name])[:_CONTRIBUTORS]
+        rest = total - sum(counts[name] for name in largest)
+        parts = " + ".join(f"{counts[name]} {name}" for name in largest)
+        errors.add(
+            ("series_limit",),
+            f"expected at most {configuration.series_limit} series, found {total}"
+            f" = {parts} + {rest} others; fewer windows, segments or steps make fewer",
+        )
+
+
+def _persona() -> PackageSection:
+    """Read the definitions that come with the package."""
+    text = resources.files("exporter").joinpath("persona.yaml").read_text(encoding="utf-8")
+    return PackageSection.model_validate(parse(text, ErrorList()))

@@ -1,0 +1,1 @@
+"""The long-running process: schedule, jobs, signals, and what the web reads."""

@@ -1,0 +1,96 @@
+"""The running exporter: configuration becomes parts, signals end them."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from exporter.clock import now
+from exporter.config import Configuration
+from exporter.daemon.jobs import Jobs
+from exporter.daemon.schedule import Schedule
+from exporter.daemon.service import Service
+from exporter.ports import StoreDamagedError
+from exporter.web.server import WebServer
+from exporter.wiring import open_store, replace_damaged_store
+
+SWITCH_SECONDS = 0.0005  # so that a scrape does not wait behind an import's threads
+STOP_WEB = timedelta(seconds=3)  # how long answers under way are waited for
+STOP_SECONDS = 5.0  # and after that a running import
+RECOUNT_EVERY = timedelta(seconds=10)  # how soon changed definitions are noticed
+DROP_EVERY = timedelta(days=1)
+
+
+def serve(
+    configuration: Configuration,
+    *,
+    config_file: Path | None,
+    listen: str | None,
+    web_config: Path | None,
+    lifecycle: bool,
+    on_listening: Callable[[str], None] = lambda _: None,
+    schedule: Schedule | None = None,
+) -> int:
+    """Run the daemon until SIGTERM or SIGINT. Raises `StoreError`, `WebConfigError`, `ListenError`.
+
+    `on_listening` is called with the URL once it is listened on. `schedule` replaces the real
+    clock and its schedule.
+    """
+    log = structlog.get_logger()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    schedule = schedule or Schedule(now)
+    clock = schedule.now
+    work = _work_on(configuration, clock)
+
+    def apply(wanted: Configuration) -> None:
+        work.use(wanted)
+        schedule.every(wanted.import_.every, "import", work.import_now, first=clock())
+
+    desk = Service(work, config_file=config_file, now=clock, apply=apply)
+    signal.signal(
+        signal.SIGHUP, lambda *_: threading.Thread(target=desk.reload, daemon=True).start()
+    )
+    server = WebServer(
+        desk,
+        listen=listen or configuration.listen,
+        config_file=web_config,
+        lifecycle=lifecycle,
+    )
+    server.start()
+    log.info("listening", address=server.address)
+    on_listening(server.url)
+    schedule.every(configuration.import_.every, "import", work.import_now, first=clock())
+    schedule.every(RECOUNT_EVERY, "recount", work.recount, first=clock())
+    schedule.every(DROP_EVERY, "retention", work.drop_old, first=clock())
+    schedule.hourly("snapshot", work.take_snapshot)
+    gc.freeze()  # what stays for good is not looked through again: 33 ms, in which nothing answers
+    schedule.start()
+    stopping.wait()
+    log.info("stopping")
+    work.stop()
+    schedule.stop()
+    server.stop(STOP_WEB)
+    if not work.close(STOP_SECONDS):
+        log.info("running import abandoned; what it stored is safe")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # a thread that waits for the source would keep the process
+    return 0
+
+
+def _work_on(configuration: Configuration, clock: Callable[[], datetime]) -> Jobs:
+    """Open the store and show what it holds; a damaged one makes way for another."""
+    try:
+        return Jobs(configuration, open_store(configuration.store), now=clock)
+    except StoreDamagedError as error:
+        structlog.get_logger().error("store failed", error=str(error))
+        return Jobs(configuration, replace_damaged_store(configuration.store), now=clock)

@@ -1,0 +1,119 @@
+"""The desk: what the web asks for, answered from the work's last results."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import structlog
+
+from exporter.config import Configuration, ConfigurationError, load
+from exporter.daemon.jobs import Jobs
+from exporter.domain.reports import milestones, segmentations
+from exporter.maintenance.reports import FIRST_DAY, LAST_DAY, read_report
+from exporter.web.application import Response
+from exporter.web.page.landing import front_page
+from exporter.web.page.model import Page
+
+
+class Service:
+    """The web's `Application`. `apply` goes on with a configuration that was read anew."""
+
+    def __init__(
+        self,
+        work: Jobs,
+        *,
+        config_file: Path | None,
+        now: Callable[[], datetime],
+        apply: Callable[[Configuration], None],
+    ) -> None:
+        self._work = work
+        self._config_file = config_file
+        self._now = now
+        self._apply = apply
+        self._reloading = threading.Lock()
+        self._log = structlog.get_logger()
+        work.recorder.reloaded(now(), successful=True)
+
+    def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:
+        """See `Application`."""
+        scrape = self._work.exposition.scrape(accept=accept, compress=gzip, names=names)
+        return Response(
+            content_type=scrape.content_type, encoding=scrape.encoding, content=scrape.content
+        )
+
+    def unready(self) -> str | None:
+        """See `Application`."""
+        if self._work.exposition.snapshot is not None:
+            return None
+        error = self._work.error or "the first import is not finished"
+        return f"no KPIs yet: {error}"
+
+    def report(
+        self, name: str, *, start: float | None, end: float | None, segmentation: str | None
+    ) -> object:
+        """See `Application`."""
+        with self._work.reading() as (store, evaluator):
+            if name == "segmentations":
+                return segmentations(evaluator.definitions)
+            if name == "milestones":
+                return milestones(self._work.configuration.milestones)
+            return read_report(
+                store,
+                evaluator,
+                name,
+                first=_day(start),
+                last=_day(end),
+                segmentation=segmentation,
+            )
+
+    def page(self) -> Page:
+        """See `Application`."""
+        return front_page(
+            at=self._now(),
+            snapshot=self._work.exposition.snapshot,
+            unready=self.unready(),
+            status=self._work.recorder.status,
+            milestones=self._work.configuration.milestones,
+            digest=self._work.digest,
+        )
+
+    def reload(self) -> Sequence[str]:
+        """See `Application`: validate everything first, then apply it as a whole."""
+        with self._reloading:
+            errors = self._reload()
+            self._work.recorder.reloaded(self._now(), successful=not errors)
+        if errors:
+            self._log.error(
+                "configuration not reloaded", file=str(self._config_file), errors=list(errors)
+            )
+        else:
+            self._log.info("configuration reloaded")
+        return errors
+
+    def _reload(self) -> Sequence[str]:
+        if self._config_file is None:
+            return ("there is no configuration file to read again",)
+        try:
+            wanted = load(self._config_file, os.environ)
+        except ConfigurationError as error:
+            return error.errors
+        current = self._work.configuration
+        fixed = (
+            ("store", wanted.store, current.store),
+            ("web.listen", wanted.listen, current.listen),
+        )
+        errors = [f"{name}: a change needs a restart" for name, a, b in fixed if a != b]
+        if not errors:
+            self._apply(wanted)
+        return errors
+
+
+def _day(seconds: float | None) -> date | None:
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC).date()
+    except (OverflowError, OSError, ValueError):
+        return LAST_DAY if seconds > 0 else FIRST_DAY

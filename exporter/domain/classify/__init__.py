@@ -1,0 +1,1 @@
+"""Definitions applied to a blob."""

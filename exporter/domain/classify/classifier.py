@@ -1,0 +1,364 @@
+"""From a row to facts: the definitions, compiled once, applied to each blob.
+
+Where this is written: `docs/reference/definitions.md`, "From a blob to facts".
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
+
+from exporter.domain.classify.decoder import Decoder, Getter, Unreadable, number, shown
+from exporter.domain.definitions import OTHER, Definitions, Flow, Rule, Scalar, Segmentation
+from exporter.domain.interaction import (
+    MS_PER_HOUR,
+    Facts,
+    Ignored,
+    Interaction,
+    Reason,
+    Rejected,
+    Row,
+)
+from exporter.domain.layout import Layout
+from exporter.domain.outcome import Outcome, outcome
+
+OLDEST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01
+MOST_SITES = 1_000_000  # a larger number of sites is no usable value
+_REMEMBERED = 10_000  # values from outside that a cache may hold, so that memory is bounded
+
+Classification: TypeAlias = Interaction | Ignored | Rejected
+
+
+class _Test(NamedTuple):
+    """A rule as bit masks over the events seen, with what it says of fields and flows."""
+
+    requires: int
+    any_of: int
+    contains: int
+    excludes: int
+    rule: Rule
+
+
+class _FieldTest(NamedTuple):
+    """Whether a field has exactly a value; 1 and true, equal in Python, are two questions."""
+
+    field: str
+    equals: Scalar | None
+    kind: type
+
+    def answer(self, value: object) -> bool:
+        return value == self.equals and isinstance(value, bool) == (self.kind is bool)
+
+
+def _field_test(rule: Rule) -> _FieldTest:
+    return _FieldTest(rule.field or "", rule.equals, type(rule.equals))
+
+
+def _exactly(rule: Rule) -> tuple[Rule, type]:
+    return rule, type(rule.equals)
+
+
+class _EventPattern(NamedTuple):
+    """What an interaction's events come to, whatever its segments: most are alike.
+
+    `in_flow`: in which segmentations (by place) the flows decide on the row.
+    """
+
+    slots: tuple[int, ...]
+    in_flow: tuple[tuple[int, int], ...]
+
+
+class Classifier:
+    """Reads rows under one set of definitions: `read` says what a row is.
+
+    Only the fields that count are decoded; blobs of
+    unexpected types take a slower way to the same answer.
+    """
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.definitions = definitions
+        self.layout = Layout.of(definitions)
+        self._events = _EventMask()
+        ways = definitions.outcomes
+        everywhere = chain(
+            (ways.signed_in, ways.fallback, ways.idp), *map(_rules_of, definitions.flows)
+        )
+        rules = {_exactly(rule): rule for rule in everywhere}
+        self._tests = {_exactly(rule): self._compile(rule) for rule in rules.values()}
+        self._asked = tuple(
+            {_field_test(rule) for rule in rules.values() if rule.field is not None}
+        )
+        self._flows = {flow.name: flow for flow in definitions.flows}
+        self._shape = lru_cache(_REMEMBERED)(self._work_out_shape)
+        blobs = Decoder(
+            values={
+                *definitions.sites_fields,
+                *(path for s in definitions.segmentations for path in s.fields),
+            },
+            fields={"timestamp", *(question.field for question in self._asked)},
+        )
+        self._decode = blobs.decode
+        self._timestamp = blobs.getter("timestamp")
+        self._sites = tuple(map(blobs.value_getter, definitions.sites_fields))
+        self._site_counts = _SiteCounts()
+        self._answers = tuple((blobs.getter(asked.field), asked) for asked in self._asked)
+        self._segments = tuple(
+            (
+                _Segments(segmentation, self.layout),
+                _first_of([blobs.value_getter(path) for path in segmentation.fields]),
+            )
+            for segmentation in definitions.segmentations
+        )
+        self._in_flow = tuple(
+            (place, flow, self.layout.segments.index((segmentation.name, segment)))
+            for place, segmentation in enumerate(definitions.segmentations, start=1)
+            for flow, segment in reversed(segmentation.in_flow)  # so that the first one stays
+        )
+
+    def read(self, row: Row, newest_ms: int) -> Classification:
+        """Return what a row is: an interaction with its facts, ignored, or rejected and why.
+
+        `newest_ms` is the latest timestamp that is believed: one day ahead of the clock.
+        """
+        try:
+            return self._read(row, newest_ms)
+        except Unreadable as error:
+            return Rejected(row.id, row.raw, error.reason, error.detail)
+
+    def _read(self, row: Row, newest_ms: int) -> Interaction | Ignored:
+        blob = self._decode(row.raw)
+        events = blob.event_stream
+        if not events:
+            return Ignored(row.id, _timestamp_ms_if_usable(self._timestamp(blob), newest_ms))
+        timestamp_ms = _timestamp_ms(self._timestamp(blob), newest_ms)
+        seen = 0
+        bits = self._events
+        for event in events:
+            seen |= bits[event.name]
+        answers = tuple([asked.answer(get(blob)) for get, asked in self._answers])
+        slots, in_flow = self._shape(seen, answers)
+        rows = [0, *[segments[get(blob)] for segments, get in self._segments]]
+        for place, row_ in in_flow:
+            rows[place] = row_
+        sites = 0
+        for get in self._sites:
+            sites = self._site_counts[get(blob)]
+            if sites:
+                break
+        facts = Facts(timestamp_ms // MS_PER_HOUR, tuple(rows), slots, sites)
+        return Interaction(row.id, timestamp_ms, row.raw, facts)
+
+    def _compile(self, rule: Rule) -> _Test:
+        return _Test(
+            requires=self._events.of(rule.requires),
+            any_of=self._events.of(rule.any_of),
+            contains=0 if rule.contains is None else self._events.containing(rule.contains),
+            excludes=self._events.of(rule.excludes),
+            rule=rule,
+        )
+
+    def _work_out_shape(self, seen: int, answers: tuple[bool, ...]) -> _EventPattern:
+        """Find the steps reached and the outcome, by the definitions, for these events."""
+        reading = _RuleEvaluation(
+            seen=seen,
+            fields=dict(zip(self._asked, answers, strict=True)),
+            tests=self._tests,
+            flows=self._flows,
+        )
+        steps = {name: reading.steps(name) for name in self._flows}
+        ways = self.definitions.outcomes
+        signed_in = reading.holds(ways.signed_in)
+        ended = outcome(
+            shown=ways.shown.step in steps[ways.shown.flow],
+            engaged=ways.engaged.step in steps[ways.engaged.flow],
+            signed_in=signed_in,
+            fallback=reading.holds(ways.fallback),
+            idp=reading.holds(ways.idp),
+        )
+        slots = [self.layout.attempts]
+        if ended is not None:
+            slots.append(self.layout.outcomes[ended])
+        if ended is Outcome.BOUNCE and signed_in:
+            slots.append(self.layout.bounces_signed_in)
+        for name, found in steps.items():
+            slots += (slot for step, slot in self.layout.steps[name].items() if step in found)
+        in_flow = tuple((place, row) for place, flow, row in self._in_flow if steps[flow])
+        return _EventPattern(tuple(slots), in_flow)
+
+
+class _RuleEvaluation:
+    """One interaction's events and fields, held against the rules."""
+
+    def __init__(
+        self,
+        *,
+        seen: int,
+        fields: Mapping[_FieldTest, bool],
+        tests: Mapping[tuple[Rule, type], _Test],
+        flows: Mapping[str, Flow],
+    ) -> None:
+        self._seen = seen
+        self._fields = fields
+        self._tests = tests
+        self._flows = flows
+        self._steps: dict[str, frozenset[str]] = {}
+
+    def holds(self, rule: Rule) -> bool:
+        """Return whether every part of a rule holds."""
+        test, seen = self._tests[_exactly(rule)], self._seen
+        return (
+            seen & test.requires == test.requires
+            and not seen & test.excludes
+            and (not test.any_of or bool(seen & test.any_of))
+            and (not test.contains or bool(seen & test.contains))
+            and (rule.field is None or self._fields[_field_test(rule)])
+            and (rule.flow is None or self._belongs(rule.flow, rule.step))
+        )
+
+    def _belongs(self, flow: str, step: str | None) -> bool:
+        steps = self.steps(flow)
+        return bool(steps) if step is None else step in steps
+
+    def steps(self, name: str) -> frozenset[str]:
+        """Return which steps of a flow are reached."""
+        if name not in self._steps:
+            self._steps[name] = _steps(self._flows[name], self.holds)
+        return self._steps[name]
+
+
+def _steps(flow: Flow, holds: Callable[[Rule], bool]) -> frozenset[str]:
+    """Return which steps of a flow an interaction reached."""
+    again = flow.continuation
+    if again is not None and holds(again.rule):
+        return frozenset(again.reaches) if holds(again.when) else frozenset()
+    if not holds(flow.rule):
+        return frozenset()
+    return frozenset(step.name for step in flow.steps if holds(step.rule))
+
+
+def _rules_of(flow: Flow) -> Iterable[Rule]:
+    yield flow.rule
+    yield from (step.rule for step in flow.steps)
+    if flow.continuation is not None:
+        yield flow.continuation.rule
+        yield flow.continuation.when
+
+
+class _EventMask(dict[str, int]):
+    """Event name -> the bits of what the rules ask that this event answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._named: dict[str, int] = {}
+        self._contained: dict[str, int] = {}
+
+    def _bit(self, table: dict[str, int], text: str) -> int:
+        return table.setdefault(text, 1 << (len(self._named) + len(self._contained)))
+
+    def of(self, names: Iterable[str]) -> int:
+        """Return the bits of these event names."""
+        return sum({self._bit(self._named, name) for name in names})
+
+    def containing(self, text: str) -> int:
+        """Return the bit of events whose name contains the text."""
+        return self._bit(self._contained, text)
+
+    def __missing__(self, name: str) -> int:
+        bits = self._named.get(name, 0)
+        for text, bit in self._contained.items():
+            if text in name:
+                bits |= bit
+        if len(self) < _REMEMBERED:
+            self[name] = bits
+        return bits
+
+
+class _BoundedCache(dict[Any, int]):
+    """A function of a value from outside whose answers are kept, up to a limit."""
+
+    def answer(self, value: Any) -> int:
+        raise NotImplementedError
+
+    def __missing__(self, value: Any) -> int:
+        answer = self.answer(value)
+        if len(self) < _REMEMBERED:
+            self[value] = answer
+        return answer
+
+
+class _Segments(_BoundedCache):
+    """A segmentation: a blob's value -> the row of its segment in the layout."""
+
+    def __init__(self, segmentation: Segmentation, layout: Layout) -> None:
+        super().__init__()
+        self._rows = {
+            name: layout.segments.index((segmentation.name, name))
+            for name in segmentation.all_segments
+        }
+        self._aliases = dict(segmentation.aliases)
+        self._ranges = segmentation.ranges
+
+    def answer(self, value: Any) -> int:
+        return self._rows.get(self._segment(value), self._rows[OTHER])
+
+    def _segment(self, value: str | float | None) -> str:
+        if value is None:
+            return OTHER
+        n = number(value) if self._ranges else None
+        if n is not None:
+            value = n
+            for span in self._ranges:
+                if (span.at_least is None or n >= span.at_least) and (
+                    span.at_most is None or n <= span.at_most
+                ):
+                    return span.segment
+        text = _text(value)
+        return self._aliases.get(text, text)
+
+
+def _text(value: str | float) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _first_of(getters: Sequence[Getter]) -> Getter:
+    """Return the way to the first field that has a value."""
+    if len(getters) == 1:
+        return getters[0]
+    return lambda blob: next((v for v in (get(blob) for get in getters) if v is not None), None)
+
+
+class _SiteCounts(_BoundedCache):
+    """A number of sites; what is no whole number from 1 to `MOST_SITES` is 0."""
+
+    def answer(self, value: Any) -> int:
+        n = number(value)
+        return int(n) if n is not None and 0 < n <= MOST_SITES and n == int(n) else 0
+
+
+def _timestamp_ms(value: object, newest_ms: int) -> int:
+    if value is None:
+        raise Unreadable(Reason.NO_TIMESTAMP, "timestamp is missing")
+    n = number(value)
+    if n is None:
+        raise Unreadable(
+            Reason.TIMESTAMP_NOT_A_NUMBER,
+            f"timestamp should be milliseconds since 1970, not {shown(value)}",
+        )
+    if OLDEST_TIMESTAMP_MS <= n <= newest_ms:
+        return int(n)
+    if OLDEST_TIMESTAMP_MS <= n * 1000 <= newest_ms:
+        raise Unreadable(
+            Reason.TIMESTAMP_IN_SECONDS,
+            f"timestamp {shown(value)} looks like seconds; milliseconds are expected",
+        )
+    raise Unreadable(
+        Reason.TIMESTAMP_OUT_OF_RANGE,
+        f"timestamp {shown(value)} is not between 2000-01-01 and one day ahead of the clock",
+    )
+
+
+def _timestamp_ms_if_usable(value: object, newest_ms: int) -> int | None:
+    try:
+        return _timestamp_ms(value, newest_ms)
+    except Unreadable:
+        return None

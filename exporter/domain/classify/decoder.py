@@ -1,0 +1,176 @@
+"""Blobs: the JSON of one interaction, of which only the fields that count are decoded.
+
+The fields become a struct type, so that msgspec skips the rest; a blob whose fields have
+other types than expected takes a slower way, on which those fields count as missing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import msgspec
+
+from exporter.domain.interaction import Reason
+
+_NUMBER = re.compile(r"\s*[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?\s*")
+_WHOLE = re.compile(r"\s*[+-]?\d{1,30}\s*")
+_SHOWN = 60  # characters of a wrong value that a message quotes
+
+Getter: TypeAlias = Callable[[Any], Any]
+_Value: TypeAlias = str | int | float | None
+_NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+class Unreadable(Exception):
+    """The blob cannot be read; the row is to be rejected with this reason."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Event(msgspec.Struct, array_like=True, gc=False):
+    """An event's name; what follows it (times, repeat counts) is skipped."""
+
+    name: str
+
+
+class Decoder:
+    """Decodes the event stream and some fields of blobs, named by paths (`user_agent.os`).
+
+    `values` are fields that hold a string or a number, anything else counts as missing there;
+    `fields` may hold what they like.
+    """
+
+    def __init__(self, *, values: Iterable[str], fields: Iterable[str]) -> None:
+        self._root = _Branch()
+        self._fields = frozenset(fields)
+        for paths, kind in ((self._fields, Any), (values, _Value)):
+            for path in paths:
+                self._root.grow(path.split("."), kind)
+        self._type = self._root.struct(event_stream=(list[Event] | None, None))
+        self._decode = msgspec.json.Decoder(self._type).decode
+
+    def decode(self, raw: bytes) -> Any:
+        """Decode a blob; `.event_stream` is a list of `Event`, None or empty.
+
+        Raises `Unreadable` for what is no JSON object or has an event stream of another kind.
+        """
+        try:
+            return self._decode(raw)
+        except msgspec.ValidationError:
+            return self._decode_tolerantly(raw)
+        except _NOT_JSON as error:
+            raise Unreadable(Reason.NOT_JSON, f"not readable as JSON: {error}") from error
+
+    def _decode_tolerantly(self, raw: bytes) -> Any:
+        try:
+            blob = msgspec.json.decode(raw)
+        except _NOT_JSON as error:
+            raise Unreadable(Reason.NOT_JSON, f"not readable as JSON: {error}") from error
+        if not isinstance(blob, dict):
+            raise Unreadable(
+                Reason.NOT_AN_OBJECT, f"a blob should be a JSON object, not {shown(blob)}"
+            )
+        stream = blob.get("event_stream")
+        if stream is not None and not isinstance(stream, list):
+            raise Unreadable(
+                Reason.EVENT_STREAM, f"event_stream should be a list, not {shown(stream)}"
+            )
+        for n, event in enumerate(stream or ()):
+            if not (isinstance(event, list) and event and isinstance(event[0], str)):
+                raise Unreadable(
+                    Reason.EVENT_STREAM,
+                    f"event_stream[{n}] should be a list that starts with a string,"
+                    f" not {shown(event)}",
+                )
+        events = [Event(event[0]) for event in stream or ()]
+        return self._root.fill(self._type, blob, event_stream=events)
+
+    def getter(self, path: str) -> Getter:
+        """Return the way to a field of a decoded blob; None where it is missing."""
+        return attrgetter(self._root.attribute(path.split(".")))
+
+    def value_getter(self, path: str) -> Getter:
+        """Return the way to a field that has a string or a number; None where it has neither."""
+        get = self.getter(path)
+        if path not in self._fields:
+            return get
+
+        def value(blob: Any) -> Any:
+            found = get(blob)
+            return found if _is_value(found) else None
+
+        return value
+
+
+class _Branch:
+    """Some fields of an object, as a struct type that leaves the others out."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Any] = {}  # a type, or a branch
+
+    def grow(self, names: Sequence[str], kind: Any) -> None:
+        name, *rest = names
+        if rest:
+            inner = self._kinds.setdefault(name, _Branch())
+            if isinstance(inner, _Branch):
+                inner.grow(rest, kind)
+        else:
+            self._kinds.setdefault(name, kind)
+
+    def attribute(self, names: Sequence[str]) -> str:
+        name, *rest = names
+        own = f"f{list(self._kinds).index(name)}"
+        return f"{own}.{self._kinds[name].attribute(rest)}" if rest else own
+
+    def struct(self, **more: tuple[Any, Any]) -> type[msgspec.Struct]:
+        fields: list[tuple[str, Any, Any]] = [(name, *of) for name, of in more.items()]
+        keys = {name: name for name in more}
+        self._types: dict[str, Any] = {}
+        for n, (name, kind) in enumerate(self._kinds.items()):
+            keys[f"f{n}"] = name
+            if isinstance(kind, _Branch):
+                self._types[name] = inner = kind.struct()
+                fields.append((f"f{n}", inner, inner()))
+            else:
+                fields.append((f"f{n}", kind, None))
+        return msgspec.defstruct("Fields", fields, rename=keys, frozen=True, gc=False)
+
+    def fill(self, struct: Any, blob: Mapping[str, Any], **more: object) -> Any:
+        """Make the struct of a blob some of whose fields are of the wrong type."""
+        values: dict[str, Any] = dict(more)
+        for n, (name, kind) in enumerate(self._kinds.items()):
+            value = blob.get(name)
+            if isinstance(kind, _Branch):
+                inner = value if isinstance(value, dict) else {}
+                values[f"f{n}"] = kind.fill(self._types[name], inner)
+            elif kind is Any or _is_value(value):
+                values[f"f{n}"] = value
+        return struct(**values)
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def number(value: object) -> float | int | None:
+    """Read a number, or a string that holds one, as some clients send it; else None."""
+    if type(value) is int:  # as nearly always
+        return value
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        if _WHOLE.fullmatch(value):
+            return int(value)
+        value = float(value) if _NUMBER.fullmatch(value) else None
+    return value if isinstance(value, int | float) and isfinite(value) else None
+
+
+def shown(value: object) -> str:
+    """Quote a value from outside in a message, not at length."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

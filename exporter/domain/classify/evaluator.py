@@ -1,0 +1,43 @@
+"""Counting: one set of definitions at work, from rows to tallies."""
+
+from collections.abc import Iterable, Sequence
+
+from exporter.domain.classify.classifier import Classification, Classifier
+from exporter.domain.definitions import Definitions
+from exporter.domain.interaction import Interaction, Row, StoredInteraction
+from exporter.domain.layout import Layout
+from exporter.domain.tally import Tally, tally
+
+_ANY_TIME_MS = 1 << 62  # what was stored was believed once
+
+
+class Evaluator:
+    """Reads rows and counts interactions under one set of definitions.
+
+    `digest` names the definitions; a store keeps tallies under different digests apart.
+    What it remembers only saves work, so several threads may use it at once.
+    """
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.definitions = definitions
+        self.digest: str = definitions.digest
+        self._reader = Classifier(definitions)
+        self.layout: Layout = self._reader.layout
+
+    def read(self, rows: Iterable[Row], newest_ms: int) -> list[Classification]:
+        """Return what each row is; `newest_ms` is the latest timestamp that is believed."""
+        read = self._reader.read
+        return [read(row, newest_ms) for row in rows]
+
+    def tally(self, interactions: Sequence[Interaction]) -> Tally:
+        """Count interactions that this counting read."""
+        return tally(self.layout, (interaction.facts for interaction in interactions))
+
+    def reread(self, stored: Iterable[StoredInteraction]) -> list[Interaction]:
+        """Read interactions as they lie in a store, whatever they were first read under."""
+        verdicts = self.read((Row(s.id, s.raw) for s in stored), _ANY_TIME_MS)
+        return [verdict for verdict in verdicts if isinstance(verdict, Interaction)]
+
+    def tally_stored(self, stored: Iterable[StoredInteraction]) -> Tally:
+        """Count interactions as they lie in a store."""
+        return self.tally(self.reread(stored))

@@ -1,0 +1,40 @@
+"""The retrial: rejected rows are read again, under today's definitions and by today's clock."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.interaction import Ignored, Interaction, Row
+from exporter.domain.windows import ms_of
+from exporter.ingest.importer import AHEAD
+from exporter.ports import Batch, RejectedRow, Store
+
+_PORTION = 1_000  # rows stored at a time
+
+
+class Retried(NamedTuple):
+    """What became of rows: `rejected` are those that still cannot be read, or be held."""
+
+    imported: int
+    ignored: int
+    rejected: int
+
+
+def retry(
+    store: Store, evaluator: Evaluator, rows: Sequence[RejectedRow], now: datetime
+) -> Retried:
+    """Add what can be read now; the rest stays rejected as it is. Raises `StoreError`."""
+    newest_ms = ms_of(now + AHEAD)
+    imported = ignored = 0
+    for start in range(0, len(rows), _PORTION):
+        portion = [Row(row.id, row.raw) for row in rows[start : start + _PORTION]]
+        verdicts = evaluator.read(portion, newest_ms)
+        batch = Batch(
+            interactions=[v for v in verdicts if isinstance(v, Interaction)],
+            ignored=[v for v in verdicts if isinstance(v, Ignored)],
+        )
+        added = store.add(batch, now)
+        imported += added.imported
+        ignored += added.ignored
+    return Retried(imported, ignored, len(rows) - imported - ignored)

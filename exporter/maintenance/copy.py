@@ -1,0 +1,110 @@
+"""Copying: everything that one store holds into another, of whatever technology.
+
+It may be stopped and begun again at any time: how far it came is remembered in the target, and
+what is there already is a duplicate. A source that goes on importing meanwhile is copied whole
+by copying it once more.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.definitions import Definitions
+from exporter.domain.interaction import Rejected, StoredInteraction
+from exporter.domain.windows import EPOCH
+from exporter.ports import Batch, Store, StoreError
+
+PORTION = 5_000
+ALL_REJECTED = 1_000_000  # more than a store keeps
+_NEVER_MS = 1 << 62
+COPIED = "copied"  # the note of when: nothing is known of arrivals before
+_UNFINISHED = "unfinished copy"
+T = TypeVar("T")
+
+
+class Copied(NamedTuple):
+    """How far a copy has come, in interactions."""
+
+    done: int
+    total: int
+
+
+class _Place(msgspec.Struct):
+    """What a copy that was stopped had behind it: all interactions before a timestamp (ms).
+
+    `done`: how many those are; `at`: how many of that very timestamp were copied as well.
+    """
+
+    before_ms: int = 0
+    done: int = 0
+    at: int = 0
+
+    def after(self, portion: Sequence[StoredInteraction]) -> "_Place":
+        """Return the place after one more portion."""
+        last_ms = portion[-1].timestamp_ms
+        at = sum(row.timestamp_ms == last_ms for row in portion)
+        if last_ms == self.before_ms:
+            return _Place(before_ms=last_ms, done=self.done, at=self.at + at)
+        before = self.done + self.at + len(portion) - at
+        return _Place(before_ms=last_ms, done=before, at=at)
+
+
+def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
+    """Copy a store; yields after each portion. Raises `StoreError`; what was copied stays.
+
+    A new target takes the source's definitions; any other counts under its own.
+    """
+    evaluator = _counting(source, target)
+    held = source.stats()
+    place = msgspec.json.decode(target.note(_UNFINISHED) or "{}", type=_Place)
+    place.at = 0  # these come once more
+    done = place.done
+    for portion in _portions(source.interactions(place.before_ms, _NEVER_MS)):
+        target.add(Batch(interactions=evaluator.reread(portion)), now)
+        place = place.after(portion)
+        target.remember(_UNFINISHED, msgspec.json.encode(place).decode())
+        done += len(portion)
+        yield Copied(done, max(done, held.interactions))
+    for ignored in _portions(source.ignored()):
+        target.add(Batch(ignored=ignored), now)
+        yield Copied(done, done)
+    for rejected in _rejected(source):
+        target.add(*rejected)
+    target.dropped_elsewhere(held.dropped)
+    for name, value in source.notes().items():
+        if target.note(name) is None:
+            target.remember(name, value)
+    target.remember(COPIED, now.isoformat())
+    target.remember(_UNFINISHED, msgspec.json.encode(_Place()).decode())
+
+
+def _counting(source: Store, target: Store) -> Evaluator:
+    """Open both; give the counting of what is written."""
+    definitions = source.active_definitions()
+    if definitions is None:
+        raise StoreError("the store to copy from is empty")
+    of_source = Evaluator(Definitions.from_json(definitions))
+    source.use_definitions(of_source)
+    of_target = target.active_definitions()
+    evaluator = of_source if of_target is None else Evaluator(Definitions.from_json(of_target))
+    target.use_definitions(evaluator)
+    return evaluator
+
+
+def _rejected(source: Store) -> Iterator[tuple[Batch, datetime]]:
+    """Return the rejected rows, the oldest first, with the time of their refusal."""
+    rows = source.rejected(ALL_REJECTED)[::-1]
+    for refused_ms, together in groupby(rows, attrgetter("refused_ms")):
+        rejected = [Rejected(row.id, row.raw, row.reason, row.detail) for row in together]
+        yield Batch(rejected=rejected), EPOCH + timedelta(milliseconds=refused_ms)
+
+
+def _portions(rows: Iterable[T]) -> Iterator[Sequence[T]]:
+    remaining = iter(rows)
+    while portion := list(islice(remaining, PORTION)):
+        yield portion

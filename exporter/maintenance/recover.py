@@ -1,0 +1,71 @@
+"""Salvage: what can be read of a damaged store, added to a store that works.
+
+What that one holds already stays as it is: it may have been imported since, and be newer.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.definitions import Definitions
+from exporter.domain.interaction import MS_PER_HOUR, Hour, StoredInteraction
+from exporter.domain.windows import hour_of
+from exporter.ports import Batch, Store, StoreDamagedError, StoreError
+
+FIRST: Hour = OLDEST_TIMESTAMP_MS // MS_PER_HOUR
+PORTION = 5_000
+
+
+class Salvaged(NamedTuple):
+    """How far it has come: interactions added, and hours of which some could not be read."""
+
+    added: int
+    lost_hours: int
+
+
+def salvage(damaged: Store, target: Store, now: datetime) -> Iterator[Salvaged]:
+    """Add the interactions that can be read, under the target's definitions.
+
+    Yields after each portion and each hour that is lost. Raises `StoreError` for the target.
+    """
+    definitions = target.active_definitions()
+    if definitions is None:
+        raise StoreError("the store to add to is new; let serve or import fill it first")
+    evaluator = Evaluator(Definitions.from_json(definitions))
+    target.use_definitions(evaluator)
+    added = lost_hours = 0
+    for portion in _readable(damaged, hour_of(now) + 1):
+        if portion:
+            new = _not_held(portion, target)
+            added += target.add(Batch(interactions=evaluator.reread(new)), now).imported
+        else:
+            lost_hours += 1
+        yield Salvaged(added, lost_hours)
+
+
+def _readable(damaged: Store, end: Hour) -> Iterator[Sequence[StoredInteraction]]:
+    """Return portions, some rows twice; an empty one for an hour that could not be read whole.
+
+    What is read at once grows as long as that works, and is halved where it does not.
+    """
+    at, hours = FIRST, end - FIRST
+    while at < end:
+        rows = damaged.interactions(at * MS_PER_HOUR, (at + hours) * MS_PER_HOUR)
+        try:
+            while portion := list(islice(rows, PORTION)):
+                yield portion
+        except StoreDamagedError:
+            if hours > 1:
+                hours //= 2
+                continue
+            yield ()
+        at, hours = at + hours, hours * 2
+
+
+def _not_held(portion: Sequence[StoredInteraction], target: Store) -> list[StoredInteraction]:
+    held = target.interactions(portion[0].timestamp_ms, portion[-1].timestamp_ms + 1)
+    ids = {row.id for row in held}
+    return [row for row in portion if row.id not in ids]

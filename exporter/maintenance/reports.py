@@ -1,0 +1,54 @@
+"""Reports, read from a store."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.definitions import TOTAL
+from exporter.domain.interaction import MS_PER_HOUR
+from exporter.domain.reports import (
+    DATA_REPORTS,
+    InvalidSegmentation,
+    UnknownReport,
+    report,
+    segmented,
+)
+from exporter.domain.tally import Counts
+from exporter.domain.windows import day_of, first_hour_of
+from exporter.ports import Store
+
+FIRST_DAY = day_of(OLDEST_TIMESTAMP_MS // MS_PER_HOUR)
+LAST_DAY = date(2999, 12, 31)
+
+
+def read_report(
+    store: Store,
+    evaluator: Evaluator,
+    name: str,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    segmentation: str | None = None,
+) -> Mapping[str, Any]:
+    """Make one of the reports on data, both days included; segments come as they are configured.
+
+    Raises `UnknownReport`, `InvalidSegmentation`, `StoreError`.
+    """
+    if name not in DATA_REPORTS:
+        raise UnknownReport(name)
+    by = evaluator.definitions.segmentation(segmentation) if segmentation else None
+    if segmentation and (by is None or not segmented(name)):
+        raise InvalidSegmentation(segmentation)
+    start = first_hour_of(max(first or FIRST_DAY, FIRST_DAY))
+    end = first_hour_of(min(last or LAST_DAY, LAST_DAY) + timedelta(days=1))
+    days: dict[date, dict[str, Counts]] = {}
+    if start < end:
+        for row in store.by_day(start, end, (segmentation or "",)):
+            empty: dict[str, Counts] = {} if segmentation else {TOTAL: {}}
+            days.setdefault(day_of(row.start), empty)[row.segment] = row.counts
+    content = report(name, days, evaluator.definitions, evaluator.layout, by_segment=by is not None)
+    if by is None:
+        return content
+    return {segment: content[segment] for segment in by.all_segments if segment in content}

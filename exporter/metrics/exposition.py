@@ -1,0 +1,256 @@
+"""Exposition: a snapshot and the exporter's own state as Prometheus reads them."""
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from math import nan
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import exposition as text_format
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from exporter import __version__
+from exporter.domain.kpis import KPIS
+from exporter.domain.lateness import BOUNDS_SECONDS
+from exporter.domain.reports import Milestone
+from exporter.domain.windows import hour_of, start_of
+from exporter.metrics import families
+from exporter.metrics.families import Family
+from exporter.metrics.gzip_member import GzipPrefix
+from exporter.metrics.snapshot import Snapshot
+from exporter.metrics.status import Histogram, Status
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_EOF = b"# EOF\n"
+
+
+def kpi_metrics(snapshot: Snapshot) -> Iterator[Metric]:
+    """Render every KPI family of a snapshot."""
+    for family in families.TOTALS:
+        metric = _gauge(family)
+        for window, rows in snapshot.windows.items():
+            for labels, number in KPIS[family.kpi].compute(rows[snapshot.layout.segments[0]]):
+                metric.add_metric((window, *labels), number.value)
+        yield metric
+    for family in families.SEGMENTS:
+        metric = _gauge(family)
+        compute = KPIS[family.kpi].compute
+        for window, rows in snapshot.windows.items():
+            for row in snapshot.layout.segments[1:]:
+                for labels, number in compute(rows[row]):
+                    metric.add_metric((window, *row, *labels), number.value)
+        yield metric
+
+
+def milestone_metrics(milestones: Sequence[Milestone]) -> Iterator[Metric]:
+    """Render the milestones."""
+    metric = _gauge(families.MILESTONE)
+    for mark in milestones:
+        at = datetime.fromisoformat(f"{mark.date.isoformat()}T00:00:00+00:00")
+        metric.add_metric((mark.name,), at.timestamp())
+    yield metric
+
+
+def operation_metrics(state: Status, snapshot: Snapshot | None, digest: str) -> Iterator[Metric]:
+    """Render the exporter's own state."""
+    held = state.stats
+    newest = None if held is None or held.newest_ms is None else held.newest_ms / 1000
+    yield _single(families.SOURCE_UP, _or_nan(state.source_up))
+    yield _single(families.STORE_UP, _or_nan(state.store_up))
+    yield _single(families.SOURCE_INTERACTIONS, state.source_interactions)
+    yield _single(families.STORE_INTERACTIONS, nan if held is None else held.interactions)
+    yield _single(families.NEWEST_INTERACTION, nan if newest is None else newest)
+    yield _single(families.SNAPSHOT_TIME, _seconds(None if snapshot is None else snapshot.taken))
+    yield _counter(families.IMPORT_RUNS, state.runs.items())
+    yield _counter(families.IMPORT_INTERACTIONS, state.interactions.items())
+    yield _counter(families.IMPORT_LATE, [((), state.late)])
+    yield _histogram(families.IMPORT_DURATION, state.durations)
+    yield _single(families.IMPORT_LAST_SUCCESS, _seconds(state.last_success))
+    yield _single(families.IMPORT_LAST_ATTEMPT, _seconds(state.last_attempt))
+    lateness = state.lateness
+    yield _histogram(
+        families.LATENESS,
+        Histogram(bounds=BOUNDS_SECONDS, counts=lateness.counts, sum=lateness.seconds),
+    )
+    completeness = _gauge(families.COMPLETENESS)
+    if snapshot is not None:
+        into_hour = snapshot.taken - start_of(hour_of(snapshot.taken))
+        for window in snapshot.spans:
+            completeness.add_metric(
+                (window.name,),
+                lateness.expected_completeness(window.hours, into_hour.total_seconds()),
+            )
+    yield completeness
+    yield _single(families.MISSING, state.missing)
+    yield _single(families.UNREACHABLE, state.unreachable)
+    rejected = _gauge(families.REJECTED)
+    for reason, n in state.rejected.items():
+        rejected.add_metric((reason,), n)
+    yield rejected
+    share = 1.0 if state.recount is None else state.recount.done / max(state.recount.total, 1)
+    yield _single(families.RECOUNT, share)
+    yield _single(families.RELOAD_SUCCESSFUL, float(state.reload_successful))
+    yield _single(families.RELOAD_TIME, _seconds(state.reload_success))
+    build = _gauge(families.BUILD_INFO)
+    build.add_metric((__version__, platform.python_version(), digest), 1)
+    yield build
+
+
+def _gauge(family: Family) -> GaugeMetricFamily:
+    return GaugeMetricFamily(family.name, family.text, labels=family.labels)
+
+
+def _single(family: Family, value: float) -> Metric:
+    metric = _gauge(family)
+    metric.add_metric((), value)
+    return metric
+
+
+def _counter(family: Family, values: Iterable[tuple[str | tuple[str, ...], int]]) -> Metric:
+    metric = CounterMetricFamily(
+        family.name.removesuffix("_total"), family.text, labels=family.labels
+    )
+    for label, n in values:
+        metric.add_metric((label,) if isinstance(label, str) else label, n)
+    return metric
+
+
+def _histogram(family: Family, histogram: Histogram) -> Metric:
+    metric = HistogramMetricFamily(family.name, family.text, labels=family.labels)
+    below = 0
+    buckets = []
+    for bound, n in zip((*histogram.bounds, float("inf")), histogram.counts, strict=True):
+        below += n
+        buckets.append((_bound(bound), below))
+    metric.add_metric((), buckets, histogram.sum)
+    return metric
+
+
+def _bound(bound: float) -> str:
+    return "+Inf" if bound == float("inf") else repr(float(bound))
+
+
+def _or_nan(value: float | None) -> float:
+    return nan if value is None else float(value)
+
+
+def _seconds(when: datetime | None) -> float:
+    return nan if when is None else when.timestamp()
+
+
+class _Rendered(Collector):
+    """What one call renders: fresh metrics at each scrape."""
+
+    def __init__(self, metrics: Callable[[], Iterable[Metric]]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._metrics()
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrape:
+    """An answer to a scrape."""
+
+    content_type: str
+    encoding: str
+    content: bytes
+
+
+class Exposition:
+    """Holds the last snapshot ready to be scraped, rendered and compressed once.
+
+    Once for both formats: they write gauges alike, and a snapshot is nothing else. One thread
+    publishes; any number may scrape at once. A scrape renders only the exporter's own state.
+    """
+
+    def __init__(self, status: Callable[[], Status], digest: Callable[[], str]) -> None:
+        self._operations = status
+        self._digest = digest
+        self._published: tuple[Snapshot | None, GzipPrefix, tuple[Milestone, ...]]
+        self._published = (None, GzipPrefix(b""), ())
+        self._process = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
+        GCCollector(registry=self._process)
+
+    def _own(self, snapshot: Snapshot | None) -> Iterator[Metric]:
+        """Return the exporter's own state, under the definitions of the snapshot beside it."""
+        digest = self._digest() if snapshot is None else snapshot.definitions.digest
+        yield from operation_metrics(self._operations(), snapshot, digest)
+        yield from self._process.collect()
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot that is exposed; None before the first."""
+        return self._published[0]
+
+    def publish(self, snapshot: Snapshot, milestones: Sequence[Milestone]) -> None:
+        """Expose a snapshot instead of the one before: one switch."""
+        marks = tuple(milestones)
+        registry = _registry(lambda: (*kpi_metrics(snapshot), *milestone_metrics(marks)))
+        self._published = (snapshot, GzipPrefix(_render(registry, TEXT)), marks)
+
+    def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Scrape:
+        """Answer a scrape: in the format by `accept`, of all families or those in `names`."""
+        name = OPENMETRICS if _prefers_openmetrics(accept) else TEXT
+        snapshot, part, marks = self._published
+        end = _EOF if name == OPENMETRICS else b""
+        if names:
+            shown = () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
+            metrics = tuple(_only(names, (*shown, *self._own(snapshot))))
+            part = GzipPrefix(b"")
+        else:
+            metrics = tuple(self._own(snapshot))
+        rest = _render(_registry(lambda: metrics), name) + end
+        content = part.finish_with(rest) if compress else part.plain + rest
+        return Scrape(content_type=name, encoding="gzip" if compress else "", content=content)
+
+
+def _prefers_openmetrics(accept: str) -> bool:
+    """Return whether a client with this `Accept` would rather have OpenMetrics (RFC 9110, 12.5.1).
+
+    Prometheus puts the formats of its `scrape_protocols` in order by their weights.
+    """
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((p[2:].strip() for p in parameters if p.startswith("q=")), "1")
+        with suppress(ValueError):
+            weights[kind] = max(float(weight), weights.get(kind, 0))
+    openmetrics = weights.get("application/openmetrics-text", 0)
+    return openmetrics > 0 and openmetrics >= weights.get("text/plain", 0)
+
+
+def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Rendered(metrics))
+    return registry
+
+
+def _only(names: Sequence[str], metrics: Iterable[Metric]) -> Iterator[Metric]:
+    """Leave only the families, or the series of families, of these names."""
+    for metric in metrics:
+        if metric.name not in names:
+            metric.samples = [sample for sample in metric.samples if sample.name in names]
+        if metric.samples:
+            yield metric
+
+
+def _render(registry: Collector, name: str) -> bytes:
+    render = openmetrics.generate_latest if name == OPENMETRICS else text_format.generate_latest
+    content: bytes = render(registry)
+    return content.removesuffix(_EOF)

@@ -1,0 +1,59 @@
+"""How many series a configuration exposes: families times labels, counted before any is made."""
+
+from collections.abc import Mapping, Sequence
+
+from exporter.domain.definitions import Definitions
+from exporter.domain.kpis import KPIS, NO_COUNTS, KpiInput
+from exporter.domain.layout import Layout
+from exporter.domain.reports import Milestone
+from exporter.domain.windows import Window
+from exporter.metrics.families import (
+    IMPORT_DURATION,
+    IMPORT_INTERACTIONS,
+    IMPORT_RUNS,
+    LATENESS,
+    MILESTONE,
+    OPERATIONS,
+    REJECTED,
+    SEGMENTS,
+    TOTALS,
+)
+from exporter.metrics.status import Status
+
+_SUM_AND_COUNT = 2  # of a histogram, beside its buckets
+_PROCESS = 16  # process_* and python_*: what the client library finds on Linux
+
+
+def series_by_family(
+    definitions: Definitions, windows: Sequence[Window], milestones: Sequence[Milestone]
+) -> Mapping[str, int]:
+    """Return how many series each family will have; those about the process count as one family."""
+    return {
+        **_kpis(definitions, windows),
+        **_status(windows),
+        MILESTONE.name: len(milestones),
+        "process_* and python_*": _PROCESS,
+    }
+
+
+def _kpis(definitions: Definitions, windows: Sequence[Window]) -> dict[str, int]:
+    layout = Layout.of(definitions)
+    nothing = KpiInput(NO_COUNTS, layout, definitions)
+    segments = len(layout.segments) - 1
+    found = {}
+    for family in (*TOTALS, *SEGMENTS):
+        combinations = sum(1 for _ in KPIS[family.kpi].compute(nothing))
+        rows = segments if family.segmented else 1
+        found[family.name] = len(windows) * rows * combinations
+    return found
+
+
+def _status(windows: Sequence[Window]) -> dict[str, int]:
+    state = Status()
+    found = {family.name: len(windows) if "window" in family.labels else 1 for family in OPERATIONS}
+    found[IMPORT_RUNS.name] = len(state.runs)
+    found[IMPORT_INTERACTIONS.name] = len(state.interactions)
+    found[REJECTED.name] = len(state.rejected)
+    found[IMPORT_DURATION.name] = len(state.durations.counts) + _SUM_AND_COUNT
+    found[LATENESS.name] = len(state.lateness.counts) + _SUM_AND_COUNT
+    return found

@@ -1,0 +1,164 @@
+"""Operations: what the exporter knows of its own work, for `/metrics` and the page."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from math import nan
+
+from exporter.domain.interaction import Reason
+from exporter.domain.lateness import Lateness
+from exporter.ports import AddResult, Balance, Recount, StoreStats
+
+DURATION_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Observations by bucket (not cumulative; the last is for all beyond) and their sum."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float = 0.0
+
+    def observe(self, value: float, n: int = 1) -> "Histogram":
+        """Count `n` observations of the same value."""
+        place = next((i for i, bound in enumerate(self.bounds) if value <= bound), -1)
+        counts = list(self.counts)
+        counts[place] += n
+        return replace(self, counts=tuple(counts), sum=self.sum + value * n)
+
+
+def _empty(bounds: tuple[float, ...]) -> Histogram:
+    return Histogram(bounds=bounds, counts=(0,) * (len(bounds) + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of the exporter's work at one instant. Counters since the process began."""
+
+    source_up: bool | None = None
+    store_up: bool | None = None
+    source_interactions: float = nan
+    stats: StoreStats | None = None
+    missing: float = nan
+    unreachable: int = 0
+    lateness: Lateness = field(default_factory=Lateness)
+    running: bool = False
+    runs: Mapping[str, int] = field(default_factory=lambda: {"success": 0, "failure": 0})
+    interactions: Mapping[str, int] = field(
+        default_factory=lambda: {"imported": 0, "duplicate": 0, "ignored": 0, "rejected": 0}
+    )
+    late: int = 0
+    durations: Histogram = field(default_factory=lambda: _empty(DURATION_BUCKETS_SECONDS))
+    last_attempt: datetime | None = None
+    last_success: datetime | None = None
+    last_error: str = ""
+    recount: Recount | None = None
+    reload_successful: bool = True
+    reload_success: datetime | None = None
+
+    @property
+    def rejected(self) -> Mapping[Reason, int]:
+        """Rejected rows that are kept aside, by reason; every reason is there."""
+        held = {} if self.stats is None else self.stats.rejected
+        return {reason: held.get(reason, 0) for reason in Reason}
+
+
+class StatusRecorder:
+    """Keeps `Status` up to date: what happened goes in, the state at this instant comes out.
+
+    For several threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = Status()
+        self._refused: frozenset[str] = frozenset()  # the uses of the store that failed last time
+
+    @property
+    def status(self) -> Status:
+        """The state now; it does not change afterwards."""
+        return self._now
+
+    def _change(self, **changes: object) -> None:
+        with self._lock:
+            self._now = replace(self._now, **changes)  # type: ignore[arg-type]
+
+    def import_began(self, at: datetime) -> None:
+        """An import begins."""
+        self._change(running=True, last_attempt=at)
+
+    def stored(self, added: AddResult, late: int) -> None:
+        """A batch was stored; `late` of it behind the newest hour already complete."""
+        with self._lock:
+            before = self._now
+            self._now = replace(
+                before,
+                interactions={
+                    result: n + int(getattr(added, result))
+                    for result, n in before.interactions.items()
+                },
+                late=before.late + late,
+                source_up=True,
+            )
+
+    def import_ended(self, at: datetime, took: timedelta, error: str = "") -> None:
+        """An import ended; `error` says why it failed, empty if it did not."""
+        with self._lock:
+            before = self._now
+            result = "failure" if error else "success"
+            self._now = replace(
+                before,
+                running=False,
+                runs={**before.runs, result: before.runs[result] + 1},
+                durations=before.durations.observe(took.total_seconds()),
+                last_success=before.last_success if error else at,
+                last_error=error,
+            )
+
+    def import_abandoned(self) -> None:
+        """The running import was told to stop; it neither succeeded nor failed."""
+        self._change(running=False)
+
+    def source_used(self, *, worked: bool) -> None:
+        """The source answered, or did not."""
+        self._change(source_up=worked)
+
+    def store_used(self, use: str, *, worked: bool) -> None:
+        """The store did what was asked, or did not; it is up when no use of it failed last time.
+
+        A disk that is full can be read, which must not hide that nothing can be written.
+        """
+        with self._lock:
+            self._refused = self._refused - {use} if worked else self._refused | {use}
+            self._now = replace(self._now, store_up=not self._refused)
+
+    def counted(self, balance: Balance, stats: StoreStats) -> None:
+        """Both sides were counted."""
+        source, missing = balance.source, balance.missing
+        self._change(
+            source_interactions=nan if source is None else source,
+            missing=nan if missing is None else missing,
+            unreachable=balance.unreachable,
+            stats=stats,
+        )
+
+    def came(self, lateness: Lateness) -> None:
+        """More is known of how late interactions are."""
+        self._change(lateness=lateness)
+
+    def held(self, stats: StoreStats) -> None:
+        """The store was counted."""
+        self._change(stats=stats)
+
+    def recounted(self, state: Recount) -> None:
+        """A recount under new definitions went on; finished, there is none any more."""
+        self._change(recount=None if state.finished else state)
+
+    def reloaded(self, at: datetime, *, successful: bool) -> None:
+        """The configuration was read anew."""
+        if successful:
+            self._change(reload_successful=True, reload_success=at)
+        else:
+            self._change(reload_successful=False)

@@ -1,0 +1,261 @@
+"""One batch of rows on its way into CouchDB: every answer accounted for, what is new counted."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.interaction import Interaction, Reason, Rejected
+from exporter.ports import AddResult, StoreError
+from exporter.ports import Batch as Rows
+from exporter.stores.couchdb.batches import Batch, Batches, Contribution, Expected
+from exporter.stores.couchdb.bulk import CHUNK_DOCUMENTS, Answers, by_month, chunks, post
+from exporter.stores.couchdb.dedup_cache import DedupCache
+from exporter.stores.couchdb.documents import (
+    Change,
+    Document,
+    Entry,
+    changes,
+    encoded,
+    same_content,
+    version,
+)
+from exporter.stores.couchdb.months import Months
+from exporter.stores.couchdb.names import Month, document_id
+from exporter.stores.couchdb.rejections import Rejections
+from exporter.stores.couchdb.server import Database, Found
+from exporter.stores.couchdb.transport import NotFound
+
+TRIES = 10
+MOST_ROWS = 10_000  # so that a batch's document stays under the 8 MB that CouchDB takes
+
+
+def parts_of(rows: Rows) -> Iterator[Rows]:
+    """Cut rows into batches of a size whose tallies fit into a document."""
+    for start in range(0, max(len(rows.interactions), len(rows.ignored), 1), MOST_ROWS):
+        yield Rows(
+            interactions=rows.interactions[start : start + MOST_ROWS],
+            ignored=rows.ignored[start : start + MOST_ROWS],
+            rejected=() if start else rows.rejected,
+        )
+
+
+def sum_of(added: Sequence[AddResult]) -> AddResult:
+    """Return what became of the rows of several batches."""
+    return AddResult(
+        imported=sum(each.imported for each in added),
+        duplicate=sum(each.duplicate for each in added),
+        ignored=sum(each.ignored for each in added),
+        rejected=sum(each.rejected for each in added),
+        replaced=sum(each.replaced for each in added),
+        timestamps_ms=[timestamp_ms for each in added for timestamp_ms in each.timestamps_ms],
+    )
+
+
+class BatchWriter:
+    """Adds rows, as one batch, and as others what they replace.
+
+    If it raises, the batches `opened` are to be recovered.
+    """
+
+    def __init__(
+        self,
+        *,
+        batches: Batches,
+        months: Months,
+        rejections: Rejections,
+        writers: Executor,
+        evaluator: Evaluator,
+        seen: DedupCache,
+    ) -> None:
+        self._batches = batches
+        self._months = months
+        self._rejections = rejections
+        self._writers = writers
+        self._counting = evaluator
+        self._seen = seen
+        self.opened: list[Batch] = []
+        self._contribution = Contribution()
+        self._interactions: Mapping[str, Interaction] = {}
+        self._new_ms: list[int] = []
+        self._now_ms = 0
+        self._imported = 0
+        self._replaced = 0
+        self._refused: list[Rejected] = []
+
+    def run(self, rows: Rows, now_ms: int) -> AddResult:
+        """Write the rows and count them."""
+        held = self._seen.holds
+        latest = {row.id: row for row in rows.interactions}
+        self._interactions = {i: row for i, row in latest.items() if not held(i, row.raw)}
+        ignored = {r.id: r for r in rows.ignored if r.id not in latest and not held(r.id, b"")}
+        entries = by_month(
+            [
+                *(
+                    Entry(row.id, document_id(row.id), row.timestamp_ms, row.raw)
+                    for row in self._interactions.values()
+                ),
+                *(
+                    Entry(row.id, document_id(row.id), row.timestamp_ms, b"")
+                    for row in ignored.values()
+                ),
+            ]
+        )
+        if entries:
+            self._write(entries, now_ms)
+        refused = {row.id for row in self._refused}
+        self._rejections.add([*self._refused, *rows.rejected], now_ms)
+        self._rejections.forget((self._interactions.keys() | ignored.keys()) - refused)
+        if self.opened:
+            self._batches.close(self.opened[0], self._contribution)
+        self._seen.see((row.id, row.raw) for row in latest.values() if row.id not in refused)
+        self._seen.see((id_, b"") for id_ in ignored if id_ not in refused)
+        refused &= latest.keys()
+        return AddResult(
+            imported=self._imported,
+            duplicate=len(rows.interactions) - self._imported - len(refused),
+            ignored=len(rows.ignored),
+            rejected=len(rows.rejected) + len(refused),
+            replaced=self._replaced,
+            timestamps_ms=self._new_ms,
+        )
+
+    def _write(self, entries: Mapping[Month, list[Entry]], now_ms: int) -> None:
+        self._months.use(entries.keys())
+        ids = {month: [e.document_id for e in of] for month, of in entries.items()}
+        self._now_ms = now_ms
+        self.opened.append(self._batches.open(ids, now_ms))
+        sent = [
+            (month, self._writers.submit(self._send, month, chunk))
+            for month, of_month in entries.items()
+            for chunk in chunks(of_month)
+        ]
+        try:
+            expected = Expected(self._counting, list(self._interactions.values()))
+            answers = [(month, future.result()) for month, future in sent]
+        finally:
+            _let_end([future for _, future in sent])
+        for month, answer in answers:
+            self._take(month, answer)
+            for start in range(0, len(answer.in_conflict), CHUNK_DOCUMENTS):
+                self._settle(month, answer.in_conflict[start : start + CHUNK_DOCUMENTS])
+        self._contribution.expect(expected)
+
+    def _send(self, month: Month, entries: Sequence[Entry]) -> Answers:
+        """Write rows as new ones."""
+        bodies = [encoded(entry, self._id) for entry in entries]
+        try:
+            return post(self._months.database(month), entries, bodies)
+        except NotFound:  # the month was dropped a moment ago
+            self._months.forget(month)
+            self._months.use([month])
+            return post(self._months.database(month), entries, bodies)
+
+    # Rows whose id is held already
+
+    def _settle(self, month: Month, entries: Sequence[Entry]) -> None:
+        """Tell duplicates from changed rows, and replace what is held of these."""
+        database = self._months.database(month)
+        waiting = list(entries)
+        for _ in range(TRIES):
+            found = database.fetch([entry.document_id for entry in waiting], Document)
+            gone: list[Entry] = []
+            changed: list[tuple[Entry, Found[Document]]] = []
+            for entry, held in zip(waiting, found, strict=True):
+                if held is None:
+                    gone.append(entry)
+                elif held.document.batch == self._id:
+                    self._take_own(self._contribution, month, entry, held.document)
+                elif not same_content(held.document, entry):
+                    changed.append((entry, held))
+            waiting = self._replace(month, database, changed)
+            if gone:
+                answer = self._send(month, gone)
+                self._take(month, answer)
+                waiting += answer.in_conflict
+            if not waiting:
+                return
+        raise StoreError(f"{database.url}: rows are changed by too many exporters at once")
+
+    def _replace(
+        self, month: Month, database: Database, changed: Sequence[tuple[Entry, Found[Document]]]
+    ) -> list[Entry]:
+        """Replace documents, as a batch; give the entries for which someone else was quicker.
+
+        What is replaced stays in the document, with all before it that an open batch, or a
+        recount, has still to be counted by.
+        """
+        if not changed:
+            return []
+        revisions = {held.id: held.rev for _, held in changed}
+        batch = self._batches.open({month: list(revisions)}, self._now_ms, {month: revisions})
+        self.opened.append(batch)
+        uncertain = self._batches.uncertain(held.document.batch for _, held in changed)
+        bodies = []
+        for entry, held in changed:
+            history = held.document.versions()
+            if held.document.batch not in uncertain:
+                history = history[-1:]
+            bodies.append(encoded(entry, batch.id, rev=held.rev, before=history))
+        answer = post(database, [entry for entry, _ in changed], bodies)
+        self._refuse(answer.refused)
+        contribution = Contribution()
+        replaced = {entry.id: held.document for entry, held in changed}
+        for entry in answer.stored:
+            change = Change(entry.id, replaced[entry.id], version(entry, batch.id))
+            self._take_change(contribution, month, change)
+        again = []
+        documents = [entry.document_id for entry in answer.in_conflict]
+        found = database.fetch(documents, Document) if documents else []
+        for entry, held_now in zip(answer.in_conflict, found, strict=True):
+            if held_now is not None and held_now.document.batch == batch.id:
+                self._take_own(contribution, month, entry, held_now.document)
+            else:
+                again.append(entry)
+        self._batches.close(batch, contribution)
+        return again
+
+    # What became of the rows
+
+    def _take(self, month: Month, answer: Answers) -> None:
+        fresh = [self._interactions[entry.id] for entry in answer.stored if entry.raw]
+        self._contribution.take_fresh(month, fresh)
+        self._imported += len(fresh)
+        self._new_ms += [row.timestamp_ms for row in fresh]
+        for entry in answer.stored:
+            if not entry.raw:
+                change = Change(entry.id, None, version(entry, self._id))
+                self._take_change(self._contribution, month, change)
+        self._refuse(answer.refused)
+
+    def _take_own(
+        self, contribution: Contribution, month: Month, entry: Entry, document: Document
+    ) -> None:
+        """Count a row whose answer left open who wrote it: this batch did."""
+        for change in changes(entry.id, document, document.batch):
+            self._take_change(contribution, month, change)
+
+    def _take_change(self, contribution: Contribution, month: Month, change: Change) -> None:
+        contribution.take(month, change)
+        if not change.after.raw:
+            return
+        self._imported += 1
+        if change.before is not None and change.before.raw:
+            self._replaced += 1
+        else:
+            self._new_ms.append(change.after.at or 0)
+
+    def _refuse(self, refused: Iterable[tuple[Entry, str]]) -> None:
+        for entry, why in refused:
+            detail = f"CouchDB does not take it: {why}"
+            self._refused.append(Rejected(entry.id, entry.raw, Reason.STORE, detail))
+
+    @property
+    def _id(self) -> str:
+        return self.opened[0].id
+
+
+def _let_end(sent: Sequence[Future[Answers]]) -> None:
+    """After a failure: send no more, and leave nothing under way."""
+    for future in sent:
+        future.cancel()
+    wait(sent)

@@ -1,0 +1,180 @@
+"""A recount: everything that is held, counted under a pending generation.
+
+It goes through the months in the order of ids and counts what no batch counts under that
+generation itself. What it found so far is written now and then, with the place it came to, in
+one document; so it resumes there, and two exporters that recount at once do not count twice.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.tally import Tally, merge
+from exporter.ports import Recount
+from exporter.stores.couchdb.batches import Batches, generations_of, make_room, tally_of
+from exporter.stores.couchdb.documents import Change, Document, row_id
+from exporter.stores.couchdb.generations import DefinitionsDocument
+from exporter.stores.couchdb.months import Months
+from exporter.stores.couchdb.names import Month
+from exporter.stores.couchdb.server import Database
+from exporter.stores.couchdb.tiles import TileRow, encoded
+from exporter.stores.couchdb.transport import Conflict, NotFound
+
+PORTION = 5_000  # rows read at a time
+WRITTEN_AFTER = 200_000  # rows; what a kill may cost
+MOST_KEYS = 20_000  # keys of a tally that fit into a document
+
+
+class Place(msgspec.Struct, omit_defaults=True):
+    """How far a recount has come, with what was found since the place before.
+
+    `own`: batches that count under the generation themselves though their id does not say so.
+    """
+
+    number: int
+    month: Month = ""
+    after: str = ""
+    done: int = 0
+    finished: bool = False
+    own: list[str] = []
+    tallies: dict[str, list[TileRow]] = {}
+
+
+class Rebuild:
+    """The recount of one generation."""
+
+    def __init__(
+        self,
+        number: int,
+        evaluator: Evaluator,
+        *,
+        tallies: Database,
+        months: Months,
+        batches: Batches,
+        register: DefinitionsDocument,
+    ) -> None:
+        self.number = number
+        self._counting = evaluator
+        self._tallies = tallies
+        self._months = months
+        self._batches = batches
+        self._register = register
+        self._place: Place | None = None
+        self._found: Tally = {}
+        self._since = 0
+
+    def step(self, total: int) -> Recount:
+        """Count a portion; `total` is how many interactions there are."""
+        place = self._place or self._begin()
+        if place.finished:
+            return Recount(place.done, max(total, place.done), finished=True)
+        months = [month for month in self._months.held() if month >= place.month]
+        if not months:
+            return self._write(place, total, finished=True)
+        if months[0] != place.month:
+            place.month, place.after = months[0], ""
+        rows = self._read(place)
+        merge(self._found, tally_of(rows.changes, self._counting))
+        place.done += rows.interactions
+        self._since += rows.read
+        if rows.read:
+            place.after = rows.last
+        elif len(months) > 1:
+            place.month, place.after = months[1], ""
+        else:
+            return self._write(place, total, finished=True)
+        if self._since >= WRITTEN_AFTER or len(self._found) >= MOST_KEYS:
+            return self._write(place, total, finished=False)
+        self._place = place
+        return Recount(place.done, max(total, place.done), finished=False)
+
+    def _begin(self) -> Place:
+        """Take up the recount where any exporter left it, or begin it."""
+        written = self._tallies.identifiers(self._prefix)
+        if written:
+            last = self._tallies.get(written[-1], Place)
+            first = self._tallies.get(written[0], Place)
+            if last is not None and first is not None:
+                place = last.document
+                return Place(
+                    number=place.number,
+                    month=place.month,
+                    after=place.after,
+                    done=place.done,
+                    finished=place.finished,
+                    own=first.document.own,
+                )
+        start = Place(number=0, own=self._batches.count_also(self.number))
+        try:
+            self._tallies.put(self._id(0), start)
+        except Conflict:
+            return self._begin()
+        return start
+
+    def _write(self, place: Place, total: int, *, finished: bool) -> Recount:
+        rows = encoded(self._found, self._counting.layout)
+        following = Place(
+            number=place.number + 1,
+            month=place.month,
+            after=place.after,
+            done=place.done,
+            finished=finished,
+            tallies={str(self.number): rows} if rows else {},
+        )
+        make_room(self._register, following.tallies)
+        try:
+            self._tallies.put(self._id(following.number), following)
+        except Conflict:  # another exporter has come further
+            self._place = None
+        else:
+            self._place = Place(
+                number=following.number,
+                month=place.month,
+                after=place.after,
+                done=place.done,
+                finished=finished,
+                own=place.own,
+            )
+        self._found, self._since = {}, 0
+        came_to = self._place or self._begin()
+        self._place = came_to
+        return Recount(came_to.done, max(total, came_to.done), finished=came_to.finished)
+
+    def _read(self, place: Place) -> "_Portion":
+        database = self._months.database(place.month)
+        try:
+            page = database.page(place.after, PORTION, Document)
+        except NotFound:  # dropped meanwhile
+            return _Portion()
+        portion = _Portion(read=len(page), last=page[-1].id if page else "")
+        for found in page:
+            document = found.document
+            if document.raw:
+                portion.interactions += 1
+            portion.changes += self._due(row_id(found.id, document), document, place.own)
+        return portion
+
+    def _due(self, row: str, document: Document, own: Collection[str]) -> Sequence[Change]:
+        """Return the changes of a row that no batch counts under this generation itself."""
+        due = []
+        before = None
+        for version in document.versions():
+            if self.number not in generations_of(version.batch) and version.batch not in own:
+                due.append(Change(row, before, version))
+            before = version
+        return due
+
+    @property
+    def _prefix(self) -> str:
+        return f"recount:{self.number:06}:"
+
+    def _id(self, number: int) -> str:
+        return f"{self._prefix}{number:08}"
+
+
+class _Portion(msgspec.Struct):
+    read: int = 0
+    last: str = ""
+    interactions: int = 0
+    changes: list[Change] = []

@@ -1,0 +1,313 @@
+"""One CouchDB server and its databases: typed requests, every answer accounted for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+import couchdb
+import msgspec
+
+from exporter.ports import StoreError
+from exporter.stores.couchdb.transport import Answer, Exists, NotFound, Refused, Transport
+
+T = TypeVar("T")
+BUILD_TRIES = 3  # a query that waits longer than 60 s for its index ends in an error
+
+
+class Written(NamedTuple):
+    """What became of one document of a bulk write: stored, in conflict, or refused and why.
+
+    What only a part of a cluster took is in conflict as well: another part may have taken
+    someone else's document of that id, and who won is to be asked.
+    """
+
+    conflict: bool
+    refused: str | None
+
+
+class Found(NamedTuple, Generic[T]):
+    """A document found; `rev` is its revision."""
+
+    id: str
+    rev: str
+    document: T
+
+
+class ViewRow(msgspec.Struct):
+    """A row of a view."""
+
+    value: Any
+    key: Any = None
+    id: str | None = None
+
+
+class _Info(msgspec.Struct):
+    db_name: str
+
+
+class _Result(msgspec.Struct):
+    id: str
+    accepted: bool = False
+    error: str | None = None
+    reason: str | None = None
+
+
+class _Revision(msgspec.Struct):
+    rev: str
+    deleted: bool = False
+
+
+class _Row(msgspec.Struct):
+    id: str | None = None
+    value: _Revision | None = None
+    doc: msgspec.Raw = msgspec.Raw()
+    error: str | None = None
+
+
+class _Rows(msgspec.Struct):
+    rows: list[_Row]
+
+
+class _ViewRows(msgspec.Struct):
+    rows: list[ViewRow]
+
+
+class _Stored(msgspec.Struct):
+    rev: str
+
+
+class _Revised(msgspec.Struct):
+    rev: str = msgspec.field(name="_rev")
+
+
+# For a document that was never stored.
+NEVER = ""
+
+
+class Server:
+    """A CouchDB server, by its address (`couchdb://`, `couchdbs://`) and user."""
+
+    def __init__(
+        self, url: str, transport: Transport, *, username: str | None, password: str | None
+    ) -> None:
+        parts = urlsplit(url)
+        secure = parts.scheme == "couchdbs"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        port = parts.port or (6984 if secure else 5984)
+        self.url = f"{'https' if secure else 'http'}://{host}:{port}"
+        self.user = username or None
+        self._transport = transport
+        self._server = couchdb.Server(self.url, session=transport)
+        if username:
+            self._server.resource.credentials = (username, password or "")
+
+    def database(self, name: str) -> "Database":
+        """Return a database, whether it is there or not."""
+        return Database(couchdb.Database(self._server.resource(name), name), self, name)
+
+    def healthy(self) -> None:
+        """Raise `StoreError` unless the server says that it is up."""
+        try:
+            self._server.resource.get("_up")
+        except NotFound:  # pouchdb-server has none
+            self._server.resource.get()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._transport.close()
+
+
+class Database:
+    """One database."""
+
+    def __init__(self, database: couchdb.Database, server: Server, name: str) -> None:
+        self._database = database
+        self._server = server
+        self.name = name
+        self.url = f"{server.url}/{name}"
+
+    @property
+    def _resource(self) -> Any:
+        return self._database.resource
+
+    def create(self, *, shards: int | None = None) -> None:
+        """Create the database unless it is there; `shards` is CouchDB's q."""
+        try:
+            self._resource.put(**({} if shards is None else {"q": shards}))
+        except Exists:
+            return
+        except Refused as error:
+            if error.status not in (401, 403) or not error.reason.startswith("You are not"):
+                raise
+            query = "" if shards is None else f"?q={shards}"
+            raise StoreError(
+                f"the database {self.name} is missing, and user {self._server.user} may not"
+                f" create it; let an administrator do so (curl -X PUT '{self.url}{query}') and"
+                f" make {self._server.user} an administrator of it (in its _security)"
+            ) from error
+
+    def exists(self) -> bool:
+        """Return whether the database is there."""
+        try:
+            _decoded(_body(self._resource.get()), _Info)
+        except NotFound:
+            return False
+        return True
+
+    def drop(self) -> None:
+        """Delete the database if it is there."""
+        try:
+            self._resource.delete()
+        except NotFound:
+            return
+
+    def get(self, id_: str, kind: type[T]) -> Found[T] | None:
+        """Read a document; None if there is none."""
+        try:
+            content = _body(self._resource.get(_path(id_)))
+        except NotFound as error:
+            if error.reason == "no_db_file" or "Database does not exist" in error.reason:
+                raise
+            return None
+        return Found(id_, _decoded(content, _Revised).rev, _decoded(content, kind))
+
+    def put(self, id_: str, document: object, rev: str = NEVER) -> str:
+        """Write a document whose revision is known, and give the new one. Raises `Conflict`."""
+        revision = {"rev": rev} if rev else {}
+        content = msgspec.json.encode(document)
+        answer = self._resource.put(_path(id_), body=content, **revision)
+        stored: _Stored = _decoded(_body(answer), _Stored)
+        return stored.rev
+
+    def delete(self, id_: str, rev: str) -> None:
+        """Delete a document whose revision is known. Raises `Conflict`."""
+        self._resource.delete(_path(id_), rev=rev)
+
+    def write(self, ids: Sequence[str], documents: Iterable[bytes]) -> list[Written]:
+        """Write documents (JSON with their `_id`) in one request; say what became of each."""
+        body = b'{"docs":[' + b",".join(documents) + b"]}"
+        results = _decoded(_body(self._resource.post("_bulk_docs", body=body)), list[_Result])
+        # By id: servers of CouchDB's kind do not all answer in the order of the request.
+        by_id = {result.id: result for result in results}
+        if len(results) != len(ids) or by_id.keys() != set(ids):
+            raise StoreError(
+                f"CouchDB at {self.url} answered for {len(results)} of {len(ids)} documents, or"
+                " for others; what it stored is found at the next import"
+            )
+        return [self._written(by_id[id_]) for id_ in ids]
+
+    def _written(self, result: _Result) -> Written:
+        if result.error is None:
+            return Written(conflict=result.accepted, refused=None)
+        if result.error == "conflict":
+            return Written(conflict=True, refused=None)
+        if result.error in {"forbidden", "unauthorized", "doc_validation", "bad_request"}:
+            return Written(conflict=False, refused=f"{result.error}: {result.reason}")
+        raise StoreError(
+            f"CouchDB at {self.url} could not write a document ({result.error}: {result.reason})"
+        )
+
+    def fetch(self, ids: Sequence[str], kind: type[T]) -> list[Found[T] | None]:
+        """Read documents by their ids, in this order; None where there is none."""
+        body = msgspec.json.encode({"keys": ids})
+        content = _body(self._resource.post("_all_docs", body=body, include_docs=True))
+        rows = _decoded(content, _Rows).rows
+        if len(rows) != len(ids):
+            raise StoreError(f"CouchDB at {self.url} answered for {len(rows)} of {len(ids)} ids")
+        return [_found(row, kind) for row in rows]
+
+    def having(self, ids: Sequence[str]) -> list[bool]:
+        """Return which of these ids are there."""
+        content = _body(self._resource.post("_all_docs", body=msgspec.json.encode({"keys": ids})))
+        rows = _decoded(content, _Rows).rows
+        return [row.value is not None and not row.value.deleted for row in rows]
+
+    def identifiers(self, prefix: str, *, limit: int | None = None) -> list[str]:
+        """List the ids that start with these letters."""
+        content = _body(
+            self._resource.get(
+                "_all_docs",
+                startkey=msgspec.json.encode(prefix).decode(),
+                endkey=msgspec.json.encode(prefix + "\ufff0").decode(),
+                limit=limit,
+            )
+        )
+        return [row.id for row in _decoded(content, _Rows).rows if row.id is not None]
+
+    def page(self, after: str, limit: int, kind: type[T]) -> list[Found[T]]:
+        """Read the documents after an id, in the order of their ids; at most so many."""
+        content = _body(
+            self._resource.get(
+                "_all_docs",
+                include_docs=True,
+                limit=limit + 1,
+                **({"startkey": msgspec.json.encode(after).decode()} if after else {}),
+            )
+        )
+        rows = [row for row in _decoded(content, _Rows).rows if row.id != after]
+        return [found for row in rows[:limit] if (found := _found(row, kind)) is not None]
+
+    def view(self, design: str, name: str, **options: object) -> list[ViewRow]:
+        """Query a view; options that are keys are encoded here.
+
+        Raises `StoreError` for an error inside a good answer too.
+        """
+        plain = {
+            option: msgspec.json.encode(value).decode() if option in _KEYS else value
+            for option, value in options.items()
+        }
+        path = ["_design", design, "_view", name]
+        for tried in range(1, BUILD_TRIES + 1):
+            try:
+                content = _body(self._resource.get(path, **plain))
+                break
+            except Refused as error:
+                if error.error != "timeout" or tried == BUILD_TRIES:
+                    raise
+        rows: list[ViewRow] = _decoded(content, _ViewRows).rows
+        for row in rows:
+            if isinstance(row.value, dict) and "error" in row.value:
+                raise StoreError(
+                    f"CouchDB at {self.url} cannot add up its view {name}"
+                    f" ({row.value.get('error')}: {row.value.get('reason')})"
+                )
+        return rows
+
+    def clean_up_views(self) -> None:
+        """Let CouchDB remove the index files of views that are gone."""
+        self._resource.post("_view_cleanup", body=b"{}")
+
+
+_KEYS = frozenset({"startkey", "endkey", "key"})
+
+
+def pages(database: Database, size: int, kind: type[T]) -> Iterator[list[Found[T]]]:
+    """Read a whole database, in portions, in the order of the ids."""
+    after = ""
+    while portion := database.page(after, size, kind):
+        yield portion
+        after = portion[-1].id
+
+
+def _path(id_: str) -> list[str]:
+    for reserved in ("_design/", "_local/"):
+        if id_.startswith(reserved):
+            return [reserved[:-1], id_[len(reserved) :]]
+    return [id_]
+
+
+def _body(answer: Answer) -> bytes:
+    return answer[2].getvalue()
+
+
+def _decoded(content: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"CouchDB gave an answer that cannot be read: {error}") from error
+
+
+def _found(row: _Row, kind: type[T]) -> Found[T] | None:
+    if row.id is None or row.value is None or row.value.deleted or bytes(row.doc) in (b"", b"null"):
+        return None
+    return Found(row.id, row.value.rev, _decoded(bytes(row.doc), kind))

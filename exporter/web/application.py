@@ -1,0 +1,58 @@
+"""What the HTTP side asks of the application, and the values it is given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter.web.page.model import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An answer's body as it goes over the wire.
+
+    `content_type` is the header's value; `encoding` is `gzip` or empty.
+    """
+
+    content_type: str
+    encoding: str
+    content: bytes
+
+
+class Application(Protocol):
+    """Where the answers stand ready to be read.
+
+    `metrics`, `unready` and `page` are called on the event loop: they return what is there
+    and never wait. `report` and `reload` run in a thread of their own and may take their
+    time. All may be called at once.
+    """
+
+    def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:
+        """Return the last snapshot in the best format for the header `accept`.
+
+        `gzip` says whether the client takes gzip; `names` holds the families or series names
+        to confine the answer to, all of them where it is empty.
+        """
+        ...
+
+    def unready(self) -> str | None:
+        """Say why there is nothing to show yet; None once a first snapshot exists."""
+        ...
+
+    def report(
+        self, name: str, *, start: float | None, end: float | None, segmentation: str | None
+    ) -> object:
+        """Return a report, ready for JSON: no NaN, an undefined ratio is None.
+
+        `start` and `end` are Unix seconds, both days included. Raises `UnknownReport` and
+        `InvalidSegmentation` (`exporter.domain.reports`), and `StoreError` (`exporter.ports`).
+        """
+        ...
+
+    def page(self) -> Page:
+        """Return what the page for people shows."""
+        ...
+
+    def reload(self) -> Sequence[str]:
+        """Read the configuration anew and apply it whole; the problems, if it was refused."""
+        ...

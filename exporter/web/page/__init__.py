@@ -1,0 +1,1 @@
+"""The page at `/`: values, charts, words, HTML."""

@@ -1,0 +1,190 @@
+"""The file of `--web.config.file`: its form, and what is made of it. See docs/how-to/tls.md."""
+
+import re
+import ssl
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import bcrypt
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from exporter.web.tls import ClientAuth, Tls, Version
+
+_BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$(?P<salt>[./A-Za-z0-9]{22})[./A-Za-z0-9]{31}")
+_COSTS = range(4, 16)  # 15 is a matter of seconds, and each step doubles it
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
+
+# Those that Prometheus lets through, and the values of those that have few.
+_HEADERS: Mapping[str, tuple[str, ...]] = {
+    "Content-Security-Policy": (),
+    "Strict-Transport-Security": (),
+    "X-Content-Type-Options": ("nosniff",),
+    "X-Frame-Options": ("deny", "sameorigin"),
+    "X-XSS-Protection": (),
+}
+
+
+class WebConfigError(Exception):
+    """The file cannot be used; `errors` say what is wrong and where, without a secret."""
+
+    def __init__(self, file: Path, errors: Sequence[str]) -> None:
+        super().__init__("\n".join(f"{file}: {error}" for error in errors))
+        self.errors = tuple(errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebConfig:
+    """How to serve: over TLS or not, to whom, and with which headers besides its own.
+
+    `users` maps names to bcrypt hashes; where it is empty, everybody is served. `files` are
+    those that `tls` was made of.
+    """
+
+    tls: ssl.SSLContext | None = None
+    users: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+def load(file: Path) -> WebConfig:
+    """Read the file and the certificates that it names, or raise `WebConfigError`."""
+    try:
+        document = yaml.load(file.read_bytes(), Loader=_Loader)  # noqa: S506 -- it is a safe one
+        form = _File.model_validate({} if document is None else document)
+    except OSError as error:
+        raise WebConfigError(file, [f"cannot be read: {error.strerror}"]) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise WebConfigError(file, [_place(error)]) from None
+    except ValidationError as invalid:
+        raise WebConfigError(
+            file, [_words(error) for error in invalid.errors(include_url=False)]
+        ) from None
+    section = form.tls_server_config
+    tls = None if section is None else section.beside(file)
+    errors: list[str] = []
+    context = None if tls is None else tls.context(errors)
+    if errors:
+        raise WebConfigError(file, [f"tls_server_config.{error}" for error in errors])
+    return WebConfig(
+        tls=context,
+        users=form.basic_auth_users,
+        headers=form.http_server_config.headers,
+        files=() if tls is None else tls.files,
+    )
+
+
+def _user(name: str) -> str:
+    if ":" in name:
+        raise ValueError("expected a name without a colon, which would end it when sent")
+    return name
+
+
+def _hash(text: str) -> str:
+    parts = _BCRYPT.fullmatch(text)
+    if parts is None:
+        raise ValueError("expected a bcrypt hash, as `htpasswd -nB` makes them")
+    if int(parts["cost"]) not in _COSTS:
+        raise ValueError(
+            f"expected a cost from {_COSTS[0]} to {_COSTS[-1]}, found {int(parts['cost'])}"
+        )
+    try:
+        bcrypt.hashpw(b"", f"$2b$04${parts['salt']}".encode())
+    except ValueError:
+        raise ValueError("expected a bcrypt hash, found one with a salt that is none") from None
+    return text
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if name not in _HEADERS:
+            raise ValueError(f"{name}: expected one of {', '.join(_HEADERS)}")
+        if _HEADERS[name] and value not in _HEADERS[name]:
+            raise ValueError(f"{name}: expected {' or '.join(_HEADERS[name])}")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"{name}: expected one line of ASCII")
+    return headers
+
+
+_Text: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    """A mapping in the file; keys that it does not have are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class _TlsSection(_Section):
+    cert_file: _Text
+    key_file: _Text
+    client_ca_file: _Text = ""
+    client_auth_type: ClientAuth = ClientAuth.NONE
+    min_version: Version = "TLS12"
+
+    def beside(self, file: Path) -> Tls:
+        """Take relative paths from where the file stands."""
+        return Tls(
+            cert_file=file.parent / self.cert_file,
+            key_file=file.parent / self.key_file,
+            client_ca_file=file.parent / self.client_ca_file if self.client_ca_file else None,
+            client_auth=self.client_auth_type,
+            min_version=self.min_version,
+        )
+
+
+class _HttpSection(_Section):
+    headers: Annotated[dict[str, str], AfterValidator(_headers)] = {}
+
+
+class _File(_Section):
+    tls_server_config: _TlsSection | None = None
+    basic_auth_users: dict[
+        Annotated[str, AfterValidator(_user)], Annotated[str, AfterValidator(_hash)]
+    ] = {}
+    http_server_config: _HttpSection = _HttpSection()
+
+
+class _Loader(yaml.BaseLoader):
+    """Takes every scalar for the text that it is, and no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- PyYAML's
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, "expected a key once, found it again", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _place(error: yaml.YAMLError | RecursionError) -> str:
+    """Return where YAML ends, without quoting what may be a secret."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        found = re.sub(r"'[^']{3,}'", "'...'", error.problem or "")
+        return f"line {mark.line + 1}, column {mark.column + 1}: {found}"
+    return "expected YAML in UTF-8"
+
+
+def _words(error: ErrorDetails) -> str:
+    path = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    match error["type"]:
+        case "extra_forbidden":
+            words = "unknown key"
+        case "missing":
+            words = "expected a value, found no such key"
+        case "enum" | "literal_error":
+            words = f"expected {error['ctx']['expected']}"
+        case "model_type" | "dict_type" | "model_attributes_type":
+            words = "expected keys with values"
+        case "value_error":
+            words = str(error["ctx"]["error"])
+        case _:
+            words = "expected a text"
+    return f"{path}: {words}" if path else words

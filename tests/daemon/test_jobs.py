@@ -1,0 +1,110 @@
+"""The daemon's work, when the store does not do what is asked."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.config import load
+from exporter.daemon.jobs import Jobs
+from exporter.domain.interaction import Hour
+from exporter.ports import StoreError
+from exporter.stores.sqlite import SqliteStore
+from fake_server import Crowd, FakeKpiggybank
+from tests.builders import AT
+
+
+class Disk(SqliteStore):
+    """A store whose writing can fail; it can be read all the same."""
+
+    failure: Exception | None = None
+
+    def _write(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def remember(self, name: str, value: str) -> None:
+        self._write()
+        super().remember(name, value)
+
+    def drop_before(self, cutoff: Hour) -> int:
+        self._write()
+        return super().drop_before(cutoff)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    disk = Disk(tmp_path / "kpi.db")
+    yield disk
+    disk.close()
+
+
+@pytest.fixture
+def work(disk: Disk) -> Iterator[Jobs]:
+    """The work of a daemon that has imported."""
+    with FakeKpiggybank() as bank:
+        bank.fill(Crowd(per_day=50).plans(AT - timedelta(days=2), AT))
+        work = Jobs(load(f"data_server: {{url: '{bank.url}'}}", {}), disk, now=lambda: AT)
+        work.import_now()
+        assert work.recorder.status.runs == {"success": 1, "failure": 0}
+        yield work
+
+
+def test_a_store_that_can_be_read_and_not_written_is_not_up(work: Jobs, disk: Disk) -> None:
+    disk.failure = StoreError("kpi.db cannot be written: disk full")
+    work.import_now()  # ends with a snapshot, which reads
+    work.take_snapshot()
+
+    assert work.recorder.status.store_up is False
+    disk.failure = None
+    work.import_now()
+    assert work.recorder.status.store_up is True
+
+
+def test_one_problem_is_said_once_whatever_it_hinders(work: Jobs, disk: Disk) -> None:
+    with capture_logs() as log:
+        disk.failure = StoreError("kpi.db cannot be written: disk full")
+        work.drop_old()
+        work.import_now()
+        work.import_now()
+        disk.failure = None
+        work.import_now()
+
+    assert [line["error"] for line in log if line["log_level"] == "error"] == [
+        "kpi.db cannot be written: disk full"
+    ]
+    assert [line["event"] for line in log if "works again" in line["event"]] == [
+        "writing to the store works again"
+    ]
+
+
+def test_the_same_problem_is_said_again_once_it_was_over(work: Jobs, disk: Disk) -> None:
+    with capture_logs() as log:
+        for failure in (StoreError("disk full"), None, StoreError("disk full")):
+            disk.failure = failure
+            work.import_now()
+
+    assert [line["event"] for line in log] == [
+        "import failed",
+        "import works again",
+        "import finished",
+        "import failed",
+    ]
+
+
+def test_a_lack_of_memory_is_one_line_without_a_traceback(work: Jobs, disk: Disk) -> None:
+    with capture_logs() as log:
+        disk.failure = MemoryError()
+        work.import_now()
+        work.drop_old()
+        disk.failure = None
+        work.import_now()
+
+    said = [line for line in log if line["log_level"] == "error"]
+    assert [line["error"] for line in said] == [
+        "out of memory; if this does not pass, allow the process more"
+    ]
+    assert not said[0]["exc_info"]
+    assert work.recorder.status.runs == {"success": 2, "failure": 1}

@@ -1,0 +1,85 @@
+"""What the web asks for, when something is not there or wrong."""
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from docs.pages import CHECKOUT
+from exporter.config import Configuration, load
+from exporter.daemon.jobs import Jobs
+from exporter.daemon.service import Service
+from exporter.domain.reports import REPORTS
+from exporter.stores.sqlite import SqliteStore
+from fake_server import FakeKpiggybank
+from tests.builders import AT, ms
+
+GOOD = "data_server: {url: 'http://127.0.0.1:1/'}\n"
+
+
+def refuse(_: Configuration) -> None:
+    pytest.fail("a configuration with problems was applied")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (None, "expected a file to read, found: No such file or directory"),
+        (f"{GOOD}windos: [1d]\n", "windos: unknown key, did you mean windows?"),
+        (f"{GOOD}store: {{url: 'sqlite:other.db'}}\n", "store: a change needs a restart"),
+    ],
+)
+def test_a_reload_that_is_refused_is_logged_with_the_file_and_every_problem(
+    text: str | None, error: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "kpi-exporter.yml"
+    if text is not None:
+        file.write_text(text)
+    with closing(SqliteStore(tmp_path / "kpi.db")) as store:
+        work = Jobs(load(GOOD, {}), store, now=lambda: AT)
+        desk = Service(work, config_file=file, now=lambda: AT, apply=refuse)
+
+        with capture_logs() as log:
+            assert [*desk.reload()] == [error]
+
+    (line,) = log
+    assert (line["file"], line["errors"]) == (str(file), [error])
+    assert not work.recorder.status.reload_successful
+
+
+def test_a_source_that_is_empty_has_kpis_once_it_was_imported(tmp_path: Path) -> None:
+    with FakeKpiggybank() as bank, closing(SqliteStore(tmp_path / "kpi.db")) as store:
+        work = Jobs(load(f"data_server: {{url: '{bank.url}'}}", {}), store, now=lambda: AT)
+        desk = Service(work, config_file=None, now=lambda: AT, apply=refuse)
+        work.take_snapshot()
+        assert desk.unready() == "no KPIs yet: the first import is not finished"
+
+        work.import_now()
+
+        assert desk.unready() is None
+        answer = desk.metrics(accept="", gzip=False, names=())
+        lines = answer.content.decode().splitlines()
+        assert 'kpi_sign_in_attempts{window="1d"} 0.0' in lines
+        assert 'kpi_bounce_ratio{window="1d"} NaN' in lines
+        assert desk.page().kpis
+
+
+def test_the_page_names_the_reports_that_there_are(tmp_path: Path) -> None:
+    file = CHECKOUT / "tests/config/good/webauthn.yaml"
+    passkeys = load(file, {})
+    with FakeKpiggybank() as bank, closing(SqliteStore(tmp_path / "kpi.db")) as store:
+        bank.add([{"event_stream": [["page.choice", 0]], "timestamp": ms(AT)}])
+        source = replace(passkeys.data_server, url=bank.url)
+        work = Jobs(replace(passkeys, data_server=source), store, now=lambda: AT)
+        work.import_now()
+        desk = Service(work, config_file=file, now=lambda: AT, apply=refuse)
+
+        shown = desk.page().reports
+
+        assert set(REPORTS) - set(shown) == {
+            "new_user", "new_user_time", "password_reset", "general_progress_time", "add_email"
+        }  # fmt: skip
+        for name in shown:
+            desk.report(name, start=None, end=None, segmentation=None)

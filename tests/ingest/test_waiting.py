@@ -1,0 +1,18 @@
+"""A service that works has fewer interactions missing than its alert lets pass."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fake_server import Lateness
+from tests.ingest.waiting import MOST_LATE, SOME_LATE, waiting
+
+
+@pytest.mark.parametrize("lateness", [SOME_LATE, MOST_LATE], ids=["some late", "most late"])
+def test_with_the_default_ages_less_waits_than_came_in_a_week(
+    tmp_path: Path, lateness: Lateness
+) -> None:
+    found = waiting(tmp_path, lateness=lateness, per_day=40, days=90, every=timedelta(hours=12))
+
+    assert 0 < found.of_week < 1
