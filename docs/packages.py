@@ -1,4 +1,4 @@
-"""The list of the exporter's packages, from the contract on imports and what each says of itself."""
+"""The list of the exporter's packages, from the contract on imports and their docstrings."""
 
 import ast
 import re
