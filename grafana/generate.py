@@ -16,17 +16,23 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from exporter.config import ConfigurationError, load
 from grafana import reference
+from grafana.source.dashboard import Dashboard, Service
 from grafana.source.exporter_health import exporter_health
 from grafana.source.flows import flows
 from grafana.source.overview import overview
-from grafana.source.page import Page, Service
 from grafana.source.reports import reports
 from grafana.source.segments import segments
 from grafana.source.thresholds import Thresholds
 
 _CHECKOUT = Path(__file__).parent.parent
 _PACKAGE = "data_server: {url: 'http://127.0.0.1/'}"  # all else as it comes with the package
-_PAGES: Sequence[Callable[[Service], Page]] = (overview, reports, flows, segments, exporter_health)
+_PAGES: Sequence[Callable[[Service], Dashboard]] = (
+    overview,
+    reports,
+    flows,
+    segments,
+    exporter_health,
+)
 
 
 def service(config: str | Path = _PACKAGE) -> Service:
@@ -38,7 +44,7 @@ def service(config: str | Path = _PACKAGE) -> Service:
 
 
 def dashboards(of: Service) -> Iterator[tuple[str, str]]:
-    """Return each dashboard's uid and JSON."""
+    """Yield each dashboard's uid and JSON."""
     for page in _PAGES:
         made = page(of)
         yield made.uid, json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grafana.queries import Json, annotation_queries, panels, queries_of, variables
-from grafana.source.page import Uid
+from grafana.source.dashboard import Uid
 from grafana.source.reports import REPORTS
 
 PAGE = Path(__file__).parent.parent / "docs/dashboards.md"

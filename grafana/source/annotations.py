@@ -5,9 +5,9 @@ from typing import Any
 from grafana_foundation_sdk.models.dashboard import AnnotationQuery
 
 from exporter.metrics.families import MILESTONE
-from grafana.source.look import BLUE, VERMILLION
 from grafana.source.panels import DATASOURCE
 from grafana.source.promql import ALERTS, FIRING, KPI_ALERT, sampled, selector
+from grafana.source.style import BLUE, VERMILLION
 
 
 class PrometheusAnnotation(AnnotationQuery):

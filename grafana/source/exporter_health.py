@@ -6,21 +6,8 @@ from exporter.metrics import families
 from exporter.metrics.families import Family
 from grafana.source import variables
 from grafana.source.annotations import alerts
-from grafana.source.look import (
-    BAD,
-    BLUE,
-    GOOD,
-    GREEN,
-    GREY,
-    ORANGE,
-    VERMILLION,
-    WARNING,
-    colour,
-    of_query,
-    result_colours,
-)
-from grafana.source.page import Page, Section, Service, Uid
-from grafana.source.panels import PLAIN, Box, Column, Query, Steps, chart, figure, listing
+from grafana.source.dashboard import Dashboard, Section, Service, Uid
+from grafana.source.panels import PLAIN, Column, PanelOptions, Query, Steps, chart, stat, table
 from grafana.source.promql import (
     CPU,
     MEMORY,
@@ -33,14 +20,27 @@ from grafana.source.promql import (
     of_exporters,
     selector,
 )
+from grafana.source.style import (
+    BAD,
+    BLUE,
+    GOOD,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILLION,
+    WARNING,
+    colour,
+    of_query,
+    result_colours,
+)
 
 _AN_IMPORT = "10m"  # at least one import falls into it, at the default of one in five minutes
 _AN_HOUR = "1h"
 
 
-def exporter_health(service: Service) -> Page:
+def exporter_health(service: Service) -> Dashboard:
     """Lay out the exporter's own state."""
-    return Page(
+    return Dashboard(
         uid=Uid.EXPORTER,
         title="Sign-in: exporter health",
         description="Are all interactions imported, in time, and does the exporter itself work?",
@@ -129,8 +129,8 @@ def _tile(
     unit: str = "short",
     steps: Steps = PLAIN,
 ) -> Panel:
-    return figure(
-        Box(title=title, description=description, width=3, height=5),
+    return stat(
+        PanelOptions(title=title, description=description, width=3, height=5),
         Query(expr=expr, legend=legend),
         unit=unit,
         steps=steps,
@@ -140,7 +140,7 @@ def _tile(
 def _imports() -> list[Panel]:
     return [
         chart(
-            Box(
+            PanelOptions(
                 title="Interactions fetched",
                 description="Per minute, by what became of them. Duplicates are normal: each"
                 " import overlaps the one before. Ignored are those without events.",
@@ -152,7 +152,9 @@ def _imports() -> list[Panel]:
             overrides=result_colours(),
         ),
         chart(
-            Box(title="Imports", description="Imports that ended, per hour and by result."),
+            PanelOptions(
+                title="Imports", description="Imports that ended, per hour and by result."
+            ),
             Query(expr=f"3600 * {_rates(families.IMPORT_RUNS)}", legend="{{result}}"),
             unit="short",
             minimum=0,
@@ -160,7 +162,7 @@ def _imports() -> list[Panel]:
             overrides=result_colours(),
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Duration of imports",
                 description="How long imports took: the mean, and what 95 of 100 stay below.",
             ),
@@ -172,7 +174,7 @@ def _imports() -> list[Panel]:
             overrides=[of_query("A", colour(BLUE)), of_query("B", colour(ORANGE))],
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Lateness of interactions",
                 description="How long after their timestamp interactions were imported, the first"
                 " import aside: half and 95 of 100 stay below. Browsers send an interaction when"
@@ -186,7 +188,7 @@ def _imports() -> list[Panel]:
             overrides=[of_query("A", colour(BLUE)), of_query("B", colour(ORANGE))],
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Late interactions",
                 description="Per hour: imported behind the newest hour that was already complete,"
                 " so that KPIs of the past moved.",
@@ -198,7 +200,7 @@ def _imports() -> list[Panel]:
             overrides=[of_query("A", colour(BLUE))],
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Age of the data",
                 description="How long ago: the newest interaction, the last import that succeeded"
                 " and the last snapshot. A line that rises by an hour an hour stands still.",
@@ -220,7 +222,7 @@ def _imports() -> list[Panel]:
 def _completeness() -> list[Panel]:
     return [
         chart(
-            Box(
+            PanelOptions(
                 title="Held by source and store",
                 description="Interactions that each holds. The store keeps what the source"
                 " deletes; no line where the source cannot count.",
@@ -231,7 +233,7 @@ def _completeness() -> list[Panel]:
             overrides=[of_query("A", colour(ORANGE)), of_query("B", colour(BLUE))],
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Missing and out of reach",
                 description="Held by the source and not accounted for here: still to be fetched"
                 " (missing), or before the history or returned by no request (out of reach).",
@@ -243,7 +245,7 @@ def _completeness() -> list[Panel]:
             overrides=[of_query("A", colour(VERMILLION)), of_query("B", colour(GREY))],
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Rejected",
                 description="Interactions refused and kept aside, by reason:"
                 " `kpi-exporter rejected` shows them.",
@@ -253,7 +255,7 @@ def _completeness() -> list[Panel]:
             minimum=0,
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Expected to be in",
                 description="By window: the share of its interactions expected to have arrived,"
                 " by how late they came in the past.",
@@ -268,7 +270,7 @@ def _process() -> list[Panel]:
     return [
         _each("Memory", "Resident memory of each exporter.", MEMORY, unit="bytes"),
         chart(
-            Box(
+            PanelOptions(
                 title="CPU",
                 description="Processors that each exporter keeps busy.",
                 width=8,
@@ -288,8 +290,8 @@ def _process() -> list[Panel]:
             unit="s",
         ),
         _each("Samples", "Samples in each exporter's scrape.", SCRAPE_SAMPLES, unit="short"),
-        listing(
-            Box(
+        table(
+            PanelOptions(
                 title="Running",
                 description="Each exporter's version, and the digest of its flows and"
                 " segmentations: exporters on one store have to agree on it.",
@@ -313,7 +315,7 @@ def _process() -> list[Panel]:
 
 def _each(title: str, description: str, metric: Foreign, *, unit: str) -> Panel:
     return chart(
-        Box(title=title, description=description, width=8),
+        PanelOptions(title=title, description=description, width=8),
         Query(expr=of_exporters(selector(metric)), legend="{{instance}}"),
         unit=unit,
         minimum=0,

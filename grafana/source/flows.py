@@ -10,9 +10,8 @@ from exporter.domain.definitions import Flow
 from exporter.metrics.families import Family
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
-from grafana.source.look import drawn, segment_colours, shown_as, step_colours
-from grafana.source.page import Page, Section, Service, Uid
-from grafana.source.panels import DAY, Box, Column, Query, chart, listing
+from grafana.source.dashboard import Dashboard, Section, Service, Uid
+from grafana.source.panels import DAY, Column, PanelOptions, Query, chart, table
 from grafana.source.promql import (
     DAY_WINDOW,
     END_OF_DAY,
@@ -25,6 +24,7 @@ from grafana.source.promql import (
     sampled,
     total,
 )
+from grafana.source.style import drawn, segment_colours, shown_as, step_colours
 
 _DAILY = (
     "One value a UTC day, at its date: the trailing $window that ends with the day, which for 1d"
@@ -38,9 +38,9 @@ _SUMMED = (
 )
 
 
-def flows(service: Service) -> Page:
+def flows(service: Service) -> Dashboard:
     """Lay out one row for each flow."""
-    return Page(
+    return Dashboard(
         uid=Uid.FLOWS,
         title="Sign-in: flows",
         description="Where in each flow people drop off, by day and over any range of days.",
@@ -150,8 +150,8 @@ def _columns(steps: _Steps) -> list[Column]:
 
 def _table(flows: tuple[Flow, ...]) -> Panel:
     steps = _Steps(family=total("flow_step_interactions"), matchers=(), flows=flows)
-    return listing(
-        Box(title="Steps of $flow", description=_SUMMED),
+    return table(
+        PanelOptions(title="Steps of $flow", description=_SUMMED),
         Column(title="Step", label="step"),
         *_columns(steps),
         order=["Step"],
@@ -165,8 +165,8 @@ def _table_by_segment(flows: tuple[Flow, ...]) -> Panel:
         matchers=(SEGMENTATION, SEGMENT),
         flows=flows,
     )
-    return listing(
-        Box(title="Steps of $flow by $segmentation", description=_SUMMED, height=10),
+    return table(
+        PanelOptions(title="Steps of $flow by $segmentation", description=_SUMMED, height=10),
         Column(title="Segment", label="segment"),
         Column(title="Step", label="step"),
         *_columns(steps),
@@ -177,7 +177,7 @@ def _table_by_segment(flows: tuple[Flow, ...]) -> Panel:
 
 def _shares(service: Service) -> Panel:
     return chart(
-        Box(
+        PanelOptions(
             title="Steps of $flow over time",
             description=f"Of those at the flow's first step, how many reached each? {_DAILY}",
         ),
@@ -195,7 +195,7 @@ def _shares(service: Service) -> Panel:
 
 def _completion(service: Service) -> Panel:
     return chart(
-        Box(
+        PanelOptions(
             title="Completed: $flow by $segmentation",
             description=f"Interactions at the flow's last step / at its first. {_DAILY}",
             height=10,
@@ -219,7 +219,7 @@ def _completion(service: Service) -> Panel:
 
 def _dropoff(service: Service) -> Panel:
     return chart(
-        Box(
+        PanelOptions(
             title="Drop-off of $flow",
             description="Of those at the step before, how many did not reach this one? Below 0"
             f" where more came to it than to the one before. {_DAILY}",
@@ -240,7 +240,7 @@ def _dropoff(service: Service) -> Panel:
 
 def _interactions(service: Service) -> Panel:
     return chart(
-        Box(
+        PanelOptions(
             title="Interactions of $flow",
             description=f"How many reached each step? {_DAILY}",
         ),

@@ -6,32 +6,20 @@ from exporter.domain.kpis import KPIS, Unit
 from exporter.metrics.families import COMPLETENESS, MISSING, NEWEST_INTERACTION, SNAPSHOT_TIME
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
-from grafana.source.look import (
-    BAD,
-    BLUE,
-    GOOD,
-    GREY,
-    ORANGE,
-    WARNING,
-    colour,
-    of_query,
-    outcome_colours,
-    stacked,
-)
-from grafana.source.page import Page, Section, Service, Uid
+from grafana.source.dashboard import Dashboard, Section, Service, Uid
 from grafana.source.panels import (
     PLAIN,
     Better,
-    Box,
     Column,
+    PanelOptions,
     Query,
     Steps,
-    bars,
+    bar_gauge,
     chart,
-    compared,
-    figure,
-    listing,
     repeated,
+    stat,
+    stat_with_change,
+    table,
 )
 from grafana.source.promql import (
     ALERTS,
@@ -47,6 +35,18 @@ from grafana.source.promql import (
     sampled,
     selector,
     total,
+)
+from grafana.source.style import (
+    BAD,
+    BLUE,
+    GOOD,
+    GREY,
+    ORANGE,
+    WARNING,
+    colour,
+    of_query,
+    outcome_colours,
+    stacked,
 )
 from grafana.source.thresholds import Thresholds
 from grafana.source.units import unit_of
@@ -66,9 +66,9 @@ _TO_SEGMENT = (
 )
 
 
-def overview(service: Service) -> Page:
+def overview(service: Service) -> Dashboard:
     """Lay out the overview."""
-    return Page(
+    return Dashboard(
         uid=Uid.OVERVIEW,
         title="Sign-in: overview",
         description="Is sign-in healthy, where do people drop off, since when, is the data whole?",
@@ -119,8 +119,8 @@ def _health(thresholds: Thresholds) -> list[Panel]:
             up=None,
         ),
         repeated(
-            compared(
-                Box(
+            stat_with_change(
+                PanelOptions(
                     title="Completed: $flow",
                     description="Interactions that reached the flow's last step / those that"
                     " reached its first, in the last $window. Steps may be taken in different"
@@ -142,8 +142,8 @@ def _tile(name: str, description: str, *, up: bool | None, steps: Steps = PLAIN)
     one, family = KPIS[name], total(name)
     ratio = one.unit is Unit.RATIO
     measure = "In percentage points" if ratio else "As a share"
-    return compared(
-        Box(
+    return stat_with_change(
+        PanelOptions(
             title=one.title,
             description=f"{description} {measure}: the change against the week before.",
             width=4,
@@ -160,8 +160,8 @@ def _tile(name: str, description: str, *, up: bool | None, steps: Steps = PLAIN)
 def _firing() -> Panel:
     labels = "alertname, severity, segmentation, segment, window"
     since, firing = selector(ALERTS_SINCE, KPI_ALERT), selector(ALERTS, KPI_ALERT, FIRING)
-    return listing(
-        Box(
+    return table(
+        PanelOptions(
             title="Firing alerts",
             description="Alerts of this project that fire at the end of the time range, and since"
             " when what they watch has been so. Without a segment: all interactions.",
@@ -188,8 +188,8 @@ def _trust(thresholds: Thresholds) -> list[Panel]:
         return f"time() - max without (instance) ({text})"
 
     return [
-        figure(
-            Box(
+        stat(
+            PanelOptions(
                 title="KPIs computed",
                 description="How long ago the KPIs were computed. That happens after each import"
                 " and at every full hour.",
@@ -200,8 +200,8 @@ def _trust(thresholds: Thresholds) -> list[Panel]:
             unit="s",
             steps=((None, GOOD), (thresholds.snapshot_age_seconds, BAD)),
         ),
-        figure(
-            Box(
+        stat(
+            PanelOptions(
                 title="Newest interaction",
                 description="How long ago the newest interaction happened. Clients round to ten"
                 " minutes and send at the user's next dialog.",
@@ -211,8 +211,8 @@ def _trust(thresholds: Thresholds) -> list[Panel]:
             Query(expr=age(sampled(NEWEST_INTERACTION)), instant=True),
             unit="s",
         ),
-        figure(
-            Box(
+        stat(
+            PanelOptions(
                 title="Already in",
                 description="Share of the interactions of the last $window expected to have"
                 " arrived, by how late they came in the past. While it is low, counts are too"
@@ -224,8 +224,8 @@ def _trust(thresholds: Thresholds) -> list[Panel]:
             unit="percentunit",
             steps=((None, WARNING), (_ENOUGH, GOOD)),
         ),
-        figure(
-            Box(
+        stat(
+            PanelOptions(
                 title="Missing",
                 description="Interactions that the source holds and that are not accounted for"
                 " here. Some always are, for late ones wait to be fetched; an alert tells when they"
@@ -243,7 +243,7 @@ def _history() -> list[Panel]:
     before = "the week before"
     return [
         chart(
-            Box(
+            PanelOptions(
                 title="Bounce and abandonment over time",
                 description="Both rates over the $window before each instant, and the bounce rate"
                 " a week earlier. Between the two lies who was signed in without a screen.",
@@ -260,7 +260,7 @@ def _history() -> list[Panel]:
         ),
         _against_before("sign_in_attempts", "Interactions of the $window before each instant."),
         chart(
-            Box(
+            PanelOptions(
                 title="Dialogs by outcome",
                 description="How the dialogs shown in the $window before each instant ended:"
                 " returning users (assertion), new ones (fallback, idp), engaged and not signed"
@@ -281,7 +281,9 @@ def _history() -> list[Panel]:
 def _against_before(name: str, description: str) -> Panel:
     one, family = KPIS[name], total(name)
     return chart(
-        Box(title=f"{one.title} over time", description=f"{description} Dashed: a week earlier."),
+        PanelOptions(
+            title=f"{one.title} over time", description=f"{description} Dashed: a week earlier."
+        ),
         Query(expr=kpi(family), legend="now"),
         Query(expr=kpi(family, at=WEEK_BEFORE), legend="the week before"),
         unit=unit_of(one.unit),
@@ -292,8 +294,8 @@ def _against_before(name: str, description: str) -> Panel:
 
 def _funnels() -> Panel:
     return repeated(
-        bars(
-            Box(
+        bar_gauge(
+            PanelOptions(
                 title="Steps: $flow",
                 description="Interactions of the last $window that reached each step. An error"
                 " screen is a step too: few there is good.",

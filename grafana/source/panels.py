@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from grafana_foundation_sdk.builders import bargauge, common, stat, table, timeseries
+from grafana_foundation_sdk.builders import bargauge, common, timeseries
+from grafana_foundation_sdk.builders import stat as sdk_stat
+from grafana_foundation_sdk.builders import table as sdk_table
 from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.cog.builder import Builder
@@ -39,7 +41,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 from grafana_foundation_sdk.models.table import Options as TableOptions
 
-from grafana.source.look import BAD, BLUE, GOOD, GREY, Override, colour, of_column, of_query
+from grafana.source.style import BAD, BLUE, GOOD, GREY, Override, colour, of_column, of_query
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 DAY = "1d"
@@ -60,7 +62,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
+class PanelOptions:
     """What every panel has: its words and its size on the grid of 24 columns."""
 
     title: str
@@ -70,7 +72,7 @@ class Box:
 
 
 def chart(
-    box: Box,
+    options: PanelOptions,
     *queries: Query,
     unit: str,
     overrides: Sequence[Override] = (),
@@ -102,11 +104,11 @@ def chart(
         made.interval(interval)
     if minimum is not None:
         made.axis_soft_min(minimum)
-    return _put(box, made, queries)
+    return _put(options, made, queries)
 
 
-def figure(
-    box: Box,
+def stat(
+    options: PanelOptions,
     *queries: Query,
     unit: str,
     steps: Steps = PLAIN,
@@ -117,7 +119,7 @@ def figure(
 ) -> Panel:
     """Show the last value large, with its past as a small line."""
     made = (
-        stat.Panel()
+        sdk_stat.Panel()
         .unit(unit)
         .thresholds(_thresholds(steps))
         .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
@@ -132,7 +134,7 @@ def figure(
     )
     if decimals is not None:
         made.decimals(decimals)
-    return _put(box, made, queries)
+    return _put(options, made, queries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,13 +152,13 @@ class Better:
         return ((None, low), (-self.noise, GREY), (self.noise, high))
 
 
-def compared(
-    box: Box, *, now: str, change: str, unit: str, better: Better, steps: Steps = PLAIN
+def stat_with_change(
+    options: PanelOptions, *, now: str, change: str, unit: str, better: Better, steps: Steps = PLAIN
 ) -> Panel:
     """Show a value with its past as a small line, and its change against the week before."""
     change_steps = [{"value": value, "color": paint} for value, paint in better.steps()]
-    return figure(
-        box,
+    return stat(
+        options,
         Query(expr=now, legend="now"),
         Query(expr=change, legend="against the week before", instant=True),
         unit=unit,
@@ -175,8 +177,8 @@ def compared(
     )
 
 
-def bars(box: Box, *, expr: str, label: str, unit: str) -> Panel:
-    """Show the values as bars below each other, in the order of a label."""
+def bar_gauge(options: PanelOptions, *, expr: str, label: str, unit: str) -> Panel:
+    """Show the values as bar_gauge below each other, in the order of a label."""
     made = (
         bargauge.Panel()
         .unit(unit)
@@ -191,7 +193,7 @@ def bars(box: Box, *, expr: str, label: str, unit: str) -> Panel:
         .with_transformation(_only([label, "Value"]))
         .with_transformation(_sorted(label, descending=False))
     )
-    return _put(box, made, [Query(expr=expr, instant=True)], as_table=True)
+    return _put(options, made, [Query(expr=expr, instant=True)], as_table=True)
 
 
 def repeated(panel: Panel, *, over: str) -> Panel:
@@ -216,8 +218,8 @@ class Column:
     bar: bool = False
 
 
-def listing(
-    box: Box,
+def table(
+    options: PanelOptions,
     *columns: Column,
     order: Sequence[str],
     descending: bool = True,
@@ -235,7 +237,7 @@ def listing(
         for n, column in enumerate(valued)
     } | {column.title: column.label for column in columns if column.label}
     made = (
-        table.Panel()
+        sdk_table.Panel()
         .unit("short")
         .frame_index(0)
         .show_header(True)
@@ -256,7 +258,7 @@ def listing(
     )
     for column in reversed(order):  # the last sort weighs most, and keeps what it finds equal
         made.with_transformation(_sorted(column, descending=descending))
-    panel = _put(box, made, queries, as_table=True)
+    panel = _put(options, made, queries, as_table=True)
     if isinstance(panel.options, TableOptions):
         panel.options.footer = None  # a column's property since Grafana 12
     return panel
@@ -315,13 +317,13 @@ def _ref_id(n: int) -> str:
 
 
 def _put(
-    box: Box, made: Builder[Panel], queries: Sequence[Query], *, as_table: bool = False
+    options: PanelOptions, made: Builder[Panel], queries: Sequence[Query], *, as_table: bool = False
 ) -> Panel:
     panel = made.build()
-    panel.title = box.title
-    panel.description = box.description
+    panel.title = options.title
+    panel.description = options.description
     panel.datasource = DATASOURCE
-    panel.grid_pos = GridPos(w=box.width, h=box.height)
+    panel.grid_pos = GridPos(w=options.width, h=options.height)
     panel.targets = [_target(n, query, as_table=as_table) for n, query in enumerate(queries)]
     return panel
 

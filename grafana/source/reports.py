@@ -7,10 +7,10 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from exporter.domain.kpis import KPIS, Unit
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
-from grafana.source.look import BLUE, colour, drawn, of_query, segment_colours, shown_as
-from grafana.source.page import Page, Section, Service, Uid
-from grafana.source.panels import DAY, Box, Query, chart
+from grafana.source.dashboard import Dashboard, Section, Service, Uid
+from grafana.source.panels import DAY, PanelOptions, Query, chart
 from grafana.source.promql import END_OF_DAY, SEGMENT, SEGMENTATION, by_segment, kpi, total
+from grafana.source.style import BLUE, colour, drawn, of_query, segment_colours, shown_as
 from grafana.source.units import unit_of
 
 _DAILY = (
@@ -75,9 +75,9 @@ REPORTS = (
 )
 
 
-def reports(service: Service) -> Page:
+def reports(service: Service) -> Dashboard:
     """Lay out the reports by day."""
-    return Page(
+    return Dashboard(
         uid=Uid.REPORTS,
         title="Sign-in: reports by day",
         description="Each KPI by day, in total and by segment.",
@@ -100,7 +100,7 @@ def reports(service: Service) -> Page:
 def _total(report: Report) -> Panel:
     one = KPIS[report.kpi]
     return chart(
-        Box(title=f"{report.title}, total", description=f"{report.question} {_DAILY}"),
+        PanelOptions(title=f"{report.title}, total", description=f"{report.question} {_DAILY}"),
         Query(expr=kpi(total(report.kpi), at=END_OF_DAY), legend="{{job}} $drawn"),
         unit=unit_of(one.unit),
         interval=DAY,
@@ -116,7 +116,7 @@ def _total(report: Report) -> Panel:
 def _segments(report: Report, service: Service) -> Panel:
     one = KPIS[report.kpi]
     return chart(
-        Box(
+        PanelOptions(
             title=f"{report.title} by $segmentation",
             description=f"{report.question} {_DAILY}",
         ),

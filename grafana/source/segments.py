@@ -8,18 +8,8 @@ from exporter.domain.definitions import Rule
 from exporter.domain.outcome import Outcome
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
-from grafana.source.look import (
-    BLUE,
-    GREY,
-    SKY,
-    colour,
-    drawn,
-    of_query,
-    segment_colours,
-    shown_as,
-)
-from grafana.source.page import Page, Section, Service, Uid
-from grafana.source.panels import Box, Column, Query, chart, listing, repeated
+from grafana.source.dashboard import Dashboard, Section, Service, Uid
+from grafana.source.panels import Column, PanelOptions, Query, chart, repeated, table
 from grafana.source.promql import (
     FLOW,
     SEGMENT,
@@ -30,6 +20,16 @@ from grafana.source.promql import (
     kpi,
     sampled,
     total,
+)
+from grafana.source.style import (
+    BLUE,
+    GREY,
+    SKY,
+    colour,
+    drawn,
+    of_query,
+    segment_colours,
+    shown_as,
 )
 
 _BOUNDED = (
@@ -59,10 +59,10 @@ class _Rate:
     all: Share
 
 
-def segments(service: Service) -> Page:
+def segments(service: Service) -> Dashboard:
     """Lay out the segments."""
     rates = (_bounces(), _abandonments(), _failures(), _new_user_bounces(), _new_user_successes())
-    return Page(
+    return Dashboard(
         uid=Uid.SEGMENTS,
         title="Sign-in: segments",
         description="Who is affected: the segments of one segmentation, the worst first.",
@@ -163,8 +163,10 @@ def _new_user_successes() -> _Rate:
 
 
 def _table(rate: _Rate) -> Panel:
-    return listing(
-        Box(title=f"{rate.title} by $segmentation", description=f"{rate.meaning} {_BOUNDED}"),
+    return table(
+        PanelOptions(
+            title=f"{rate.title} by $segmentation", description=f"{rate.meaning} {_BOUNDED}"
+        ),
         *_columns(rate.segments),
         order=["At least" if rate.high_is_bad else "At most"],
         descending=rate.high_is_bad,
@@ -183,7 +185,7 @@ def _columns(share: Share) -> list[Column]:
 
 def _over_time(rate: _Rate, service: Service) -> Panel:
     return chart(
-        Box(
+        PanelOptions(
             title=f"{rate.title} by $segmentation over time",
             description=f"{rate.meaning} {_OVER_TIME}",
         ),
@@ -209,8 +211,8 @@ def _completion(service: Service) -> list[Panel]:
     share = Share(part=f"clamp_max({completed}, 1) * {begun}", whole=begun)
     meaning = "Interactions at the flow's last step / at its first."
     return [
-        listing(
-            Box(
+        table(
+            PanelOptions(
                 title="Completed: $flow by $segmentation",
                 description=f"{meaning} More than all count as all. {_BOUNDED}",
             ),
@@ -219,7 +221,7 @@ def _completion(service: Service) -> list[Panel]:
             descending=False,
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Completed: $flow by $segmentation over time",
                 description=f"{meaning} {_OVER_TIME}",
             ),
@@ -243,8 +245,8 @@ def _completion(service: Service) -> list[Panel]:
 def _sizes(service: Service) -> list[Panel]:
     attempts = kpi(by_segment("sign_in_attempts"), *_CHOSEN)
     return [
-        listing(
-            Box(
+        table(
+            PanelOptions(
                 title="Sizes of $segmentation",
                 description="Interactions of the last $window, the segment's share of all, and to"
                 " how many sites its users are signed in, on the average and in the middle.",
@@ -272,7 +274,7 @@ def _sizes(service: Service) -> list[Panel]:
             order=["Interactions"],
         ),
         chart(
-            Box(
+            PanelOptions(
                 title="Sizes of $segmentation over time",
                 description="Interactions of the $window before each instant.",
             ),
@@ -293,7 +295,7 @@ def _band(rate: _Rate) -> Panel:
     edge = {**colour(SKY), "custom.lineWidth": 0}
     return repeated(
         chart(
-            Box(
+            PanelOptions(
                 title="$segment",
                 description=f"{rate.meaning} Over the $window before each instant, within 95%"
                 " confidence bounds: the wider the band, the smaller the sample.",

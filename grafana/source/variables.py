@@ -14,9 +14,9 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from exporter.metrics.families import Family
-from grafana.source.look import AREA, LINES
 from grafana.source.panels import DATASOURCE
 from grafana.source.promql import SEGMENTATION, WINDOW, by_segment, selector, total
+from grafana.source.style import AREA, LINES
 
 DEFAULT_WINDOW = "1d"
 _ANYTHING = ".+"

@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 from exporter.metrics.families import FAMILIES, SNAPSHOT_TIME, Kind
 from grafana import generate
 from grafana.queries import Json, annotation_queries, panels, queries_of, variables
-from grafana.source.page import Uid
+from grafana.source.dashboard import Uid
 from grafana.source.promql import FOREIGN, UnknownName, by_segment, sampled, selector, total
 from tests.conftest import CHECKOUT
 

@@ -5,7 +5,7 @@ from math import dist
 
 import pytest
 
-from grafana.source.look import BAD, GOOD, GREY, PALETTE, WARNING
+from grafana.source.style import BAD, GOOD, GREY, PALETTE, WARNING
 
 Colour = tuple[float, float, float]
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink
+from grafana_foundation_sdk.builders.dashboard import Dashboard as DashboardBuilder
+from grafana_foundation_sdk.builders.dashboard import DashboardLink
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import (
     AnnotationContainer,
@@ -53,7 +54,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Dashboard:
     """A dashboard: what it answers, how far back at first, and what stands on it."""
 
     uid: Uid
@@ -68,7 +69,7 @@ class Page:
     def build(self) -> Model:
         """Return Grafana's model of it."""
         model = (
-            Dashboard(self.title)
+            DashboardBuilder(self.title)
             .uid(self.uid)
             .description(self.description)
             .tags([_TAG])
@@ -96,7 +97,7 @@ class Page:
 
 
 def _laid_out(sections: Iterable[Section]) -> Iterator[Panel | RowPanel]:
-    """Return every panel its place and its number: lines are filled from left to right."""
+    """Yield the panels with their places and numbers: lines are filled from left to right."""
     y, number = 0, 0
     for section in sections:
         number += 1
