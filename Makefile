@@ -5,6 +5,8 @@ BIN := .venv/bin
 # Files of tests side by side: most of their time they wait for a program that they started. In their
 # own order: xdist would have those of few tests last, and these are the longest.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+# What needs no other program, and little but the processor.
+PURE := tests/config tests/domain tests/ingest tests/metrics/test_exposition.py
 
 .PHONY: help
 help: ## This list
@@ -25,12 +27,20 @@ demo: setup ## The exporter against a fake KPIggybank; prints the addresses to o
 	@$(BIN)/kpi-exporter demo
 
 .PHONY: test
-test: setup system lint types imports ## All checks and tests
-	@$(BIN)/pytest --cov $(PARALLEL)
+test: setup system lint types imports ## All checks, and all tests but the slow ones
+	@$(BIN)/pytest -m "not slow" --cov $(PARALLEL)
+
+.PHONY: test-slow
+test-slow: setup system ## The tests that take long, or depend on speed or chance
+	@$(BIN)/pytest -m slow $(PARALLEL)
 
 .PHONY: unit
-unit: setup ## The tests alone, with what is installed
-	@$(BIN)/pytest $(PARALLEL)
+unit: setup ## The tests of `make test` alone, with what is installed
+	@$(BIN)/pytest -m "not slow" $(PARALLEL)
+
+.PHONY: quick
+quick: setup ## The unit tests of what needs no other program, in seconds
+	@$(BIN)/pytest -m "not slow" $(PARALLEL) $(PURE)
 
 .PHONY: format
 format: setup ## Format the code and mend what ruff can mend
@@ -56,11 +66,11 @@ bench: setup ## Measure against the floors of docs/performance.md
 
 .PHONY: faults
 faults: setup ## Meet every fault of docs/reliability.md and print the matrix, some ten minutes
-	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m simulations.faults
 
 .PHONY: soak
 soak: setup ## A month of simulated time with random faults, some seven minutes
-	@$(BIN)/python -m tests.soak
+	@$(BIN)/python -m simulations.soak
 
 .PHONY: docs
 docs: setup ## Write the generated parts of docs/

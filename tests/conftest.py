@@ -16,13 +16,20 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from tests.processes import answers, running, unused_port
+from testing.processes import answers, running, unused_port
+from testing.waiting import TEST_SECONDS
 
 CHECKOUT = Path(__file__).parent.parent
 
 # How long an example takes says something of the machine, and of what else it does.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """End a test that hangs."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 def _program(*names: str, package: str) -> Path:

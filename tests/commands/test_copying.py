@@ -5,7 +5,7 @@ from pathlib import Path
 
 from exporter.stores.sqlite import SqliteStore
 from fake_server import FakeKpiggybank
-from tests.exporter_process import LONG_AGO, exporter, write_config
+from testing.exporter_process import LONG_AGO, exporter, write_config
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

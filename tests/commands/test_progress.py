@@ -13,8 +13,8 @@ import pytest
 
 from exporter import logs
 from exporter.commands.progress import SAY_EVERY, track
+from testing.exporter_process import write_config
 from tests.builders import FEWER_SEGMENTS, crowd, fewer_segments, sqlite_store
-from tests.exporter_process import write_config
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
 

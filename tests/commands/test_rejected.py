@@ -13,8 +13,8 @@ from exporter.commands.main import main
 from exporter.domain.interaction import Reason, Rejected, Row
 from exporter.ports import Batch
 from exporter.stores.sqlite import SqliteStore
+from testing.exporter_process import write_config
 from tests.builders import BOUNCE, FEWER_SEGMENTS, batch, fewer_segments, row, sqlite_store
-from tests.exporter_process import write_config
 
 EARLY, LATE = datetime(2013, 7, 1, 12, tzinfo=UTC), datetime(2013, 7, 2, 13, tzinfo=UTC)
 IN_SECONDS = Row(id="seconds", raw=b'{"event_stream": [["a", 0]], "timestamp": 1372680000}')

@@ -7,8 +7,8 @@ import pytest
 
 from exporter.commands.main import main
 from exporter.stores.sqlite import SqliteStore
+from testing.exporter_process import write_config
 from tests.builders import AT, RETURNING, persona, row, sqlite_store
-from tests.exporter_process import write_config
 
 NARROW, USUAL, WIDE = 20, 80, 300
 SYSTEMS = ("Windows 7", "Windows XP", "Macintosh", "Linux", "Android", "iOS", "FirefoxOS")

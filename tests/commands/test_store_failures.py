@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.commands.main import main
-from tests.exporter_process import write_config
+from testing.exporter_process import write_config
 
 READING = [
     ("backfill",),

@@ -17,7 +17,7 @@ from exporter.config import Configuration, ConfigurationError, load
 from exporter.config.document import parse
 from exporter.config.errors import ErrorList
 from exporter.config.schema import File, PackageSection, RuleSection, Section
-from tests.processes import answers, running, unused_port
+from testing.processes import answers, running, unused_port
 
 CHECKOUT = Path(__file__).parents[2]
 REFERENCE = CHECKOUT / "docs/reference/configuration.md"

@@ -13,10 +13,10 @@ from exporter.config import load
 from exporter.daemon.jobs import Jobs
 from exporter.stores.sqlite import SqliteStore
 from fake_server import Crowd, FakeKpiggybank
+from testing.damaging import damage
+from testing.exporter_process import LONG_AGO, daemon, write_config
+from testing.waiting import eventually
 from tests.builders import AT
-from tests.damaging import damage
-from tests.exporter_process import LONG_AGO, daemon, write_config
-from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -96,6 +96,6 @@ def test_a_daemon_that_finds_its_store_damaged_starts_all_the_same(
 
     with daemon(config) as second:
         second.await_import()
-        eventually(lambda: second.metric("kpi_store_up") == 1, within=10)
+        eventually(lambda: second.metric("kpi_store_up") == 1)
         assert second.metric("kpi_store_interactions") == bank.right()["counted"]
         assert "damaged store set aside" in second.output.read_text()

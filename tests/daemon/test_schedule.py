@@ -8,7 +8,7 @@ import pytest
 
 from exporter.clock import now
 from exporter.daemon.schedule import Schedule
-from tests.waiting import eventually
+from testing.waiting import eventually
 
 HOUR = timedelta(hours=1)
 

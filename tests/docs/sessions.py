@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from typing import Self
 
 from docs.pages import CHECKOUT, Block
-from tests.processes import answers, running, unused_port
+from testing.processes import answers, running, unused_port
 
 EXPORTER, SOURCE = "3434", "3435"  # the ports that pages name
 PATIENCE_SECONDS = 20.0

@@ -39,7 +39,6 @@ WRITTEN = [block for page in HERE for block in run_here(page) if block.language 
 QUERIES = [block for page in HERE for block in run_here(page) if block.language == "promql"]
 
 
-@pytest.mark.timeout(180)  # several programs, one after the other
 @pytest.mark.parametrize("page", SESSIONS, ids=name)
 def test_a_readers_session_goes_as_the_page_says(page: Path, tmp_path: Path) -> None:
     followed = run_here(page)

@@ -15,8 +15,8 @@ import pytest
 
 from docs.pages import CHECKOUT, Block, blocks
 from fake_server import FakeKpiggybank
-from tests.exporter_process import daemon, write_config
-from tests.processes import answers, running, unused_port
+from testing.exporter_process import daemon, write_config
+from testing.processes import answers, running, unused_port
 
 PLAYED = ("docker", "journalctl", "kpi-exporter", "sqlite3", "systemctl")
 COMMANDS = [

@@ -12,8 +12,8 @@ import pytest
 
 from exporter.clock import now
 from fake_server import FakeKpiggybank
-from tests.exporter_process import daemon, exporter, write_config
-from tests.waiting import eventually
+from testing.exporter_process import daemon, exporter, write_config
+from testing.waiting import eventually
 
 NOBODY = "http://127.0.0.1:1/wsapi/interaction_data"
 

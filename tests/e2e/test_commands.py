@@ -11,7 +11,7 @@ from exporter import __version__
 from exporter.clock import now
 from exporter.commands.main import COMMANDS
 from fake_server import Crowd, FakeKpiggybank
-from tests.exporter_process import exporter, write_config
+from testing.exporter_process import exporter, write_config
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fake_server import FakeKpiggybank
-from tests.exporter_process import LONG_AGO, Daemon, daemon, write_config
+from testing.exporter_process import LONG_AGO, Daemon, daemon, write_config
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 REPORTS: dict[str, Any] = json.loads((GOLDEN / "reports.json").read_text())

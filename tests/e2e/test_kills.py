@@ -12,7 +12,7 @@ import pytest
 
 from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
-from tests.exporter_process import exporter, write_config
+from testing.exporter_process import exporter, write_config
 
 KILLS = 20
 REPORTS = (("bounce_rate",), ("new_user", "--segmentation=OS"), ("sites", "--segmentation=Emails"))
@@ -35,7 +35,6 @@ def reports(folder: Path, config: Path) -> list[str]:
     return [one.stdout for one in made]
 
 
-@pytest.mark.timeout(180)  # twenty processes, one after the other
 def test_kill_9_at_twenty_moments_loses_nothing_and_counts_nothing_twice(
     source: str, tmp_path: Path
 ) -> None:

@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
-from tests.e2e import expected
-from tests.exporter_process import Daemon, daemon, write_config
+from testing import expected
+from testing.exporter_process import Daemon, daemon, write_config
 
 WINDOWS = {"1d": 24, "7d": 168, "13d": 312}
 

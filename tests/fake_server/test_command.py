@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.waiting import eventually
 from tests.fake_server.client import fetch
-from tests.waiting import eventually
 
 CHECKOUT = Path(__file__).parents[2]
 QUICK = ("--port=0", "--days=2", "--per-day=100", "--until=2026-11-01")

@@ -15,8 +15,8 @@ import pytest
 
 from fake_server import Crowd, FakeKpiggybank
 from fake_server.faults import AMOUNTS, parse
+from testing.waiting import eventually
 from tests.fake_server.client import fetch, get, raw, rows, switch
-from tests.waiting import eventually
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -259,7 +259,7 @@ def test_restarting_refuses_for_a_while_and_lets_two_of_three_requests_pass(
     assert raw(bank) == b""
     with pytest.raises(ConnectionRefusedError):
         raw(bank)
-    assert eventually(lambda: bank.alive, within=5)
+    assert eventually(lambda: bank.alive)
     assert get(bank)[0] == get(bank)[0] == 200
     assert raw(bank) == b""
     assert not bank.died.is_set()

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from fake_server import Arrivals, Crowd, FakeKpiggybank, Lateness
+from testing.waiting import eventually
 from tests.fake_server.client import fetch, get, post, raw, rows, switch
-from tests.waiting import eventually
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
 SLOT = 600_000

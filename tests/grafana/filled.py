@@ -24,8 +24,8 @@ from exporter.metrics.status import Histogram, Status
 from exporter.ports import Store
 from fake_server.blob import write
 from fake_server.crowd import Crowd
+from testing.processes import answers, running, unused_port
 from tests.builders import batch, persona, sqlite_store
-from tests.processes import answers, running, unused_port
 
 NOW = datetime(2026, 3, 12, 10, 30, tzinfo=UTC)
 JOB = "kpi-exporter"

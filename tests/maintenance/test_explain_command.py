@@ -12,6 +12,7 @@ from exporter.domain.interaction import Row
 from exporter.domain.windows import hour_of
 from exporter.maintenance.copy import COPIED
 from exporter.stores.sqlite import SqliteStore
+from testing.exporter_process import write_config
 from tests.builders import (
     BOUNCE,
     FEWER_SEGMENTS,
@@ -22,7 +23,6 @@ from tests.builders import (
     row,
     sqlite_store,
 )
-from tests.exporter_process import write_config
 
 DAY = datetime(2013, 7, 1, tzinfo=UTC)
 MORNING, NOON = DAY + timedelta(hours=9, minutes=10), DAY + timedelta(hours=12, minutes=20)

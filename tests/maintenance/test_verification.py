@@ -15,8 +15,8 @@ from exporter.domain.tally import Key, Tally, merge
 from exporter.domain.windows import hour_of
 from exporter.maintenance.verify import LOOKS, Verification
 from exporter.stores.sqlite import SqliteStore
+from testing.exporter_process import write_config
 from tests.builders import BOUNCE, FEWER_SEGMENTS, batch, crowd, fewer_segments, row, sqlite_store
-from tests.exporter_process import write_config
 from tests.stores.oracle import counted
 
 START, END = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 4, tzinfo=UTC)

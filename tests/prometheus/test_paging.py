@@ -9,10 +9,10 @@ from typing import Any
 import requests
 import yaml
 
-from tests.processes import answers, running, unused_port
+from testing.processes import answers, running, unused_port
+from testing.rulebook import PROMETHEUS, RULE_FILES, read_yaml
+from testing.waiting import eventually
 from tests.prometheus.neighbours import exporter, pager
-from tests.prometheus.rulebook import PROMETHEUS, RULE_FILES, read_yaml
-from tests.waiting import eventually
 
 NINE_OF_TEN_BOUNCE = """\
 kpi_snapshot_timestamp_seconds NOW
@@ -104,7 +104,7 @@ def test_one_cause_makes_one_page(prometheus: Path, alertmanager: Path, tmp_path
             prometheus, tmp_path / "prometheus", exporters=[first, second], alertmanager=watcher
         ),
     ):
-        (page, *more) = eventually(lambda: list(pages), within=30)
+        (page, *more) = eventually(lambda: list(pages))
         held = states(watcher)
 
     assert more == []
@@ -135,9 +135,9 @@ def test_an_exporter_that_is_gone_silences_all_else(
             alertmanager=watcher,
         ),
     ):
-        eventually(lambda: states(watcher).get("KpiBounceRateHigh") == "active", within=30)
+        eventually(lambda: states(watcher).get("KpiBounceRateHigh") == "active")
         there.close()
-        eventually(lambda: states(watcher)["KpiBounceRateHigh"] == "suppressed", within=30)
+        eventually(lambda: states(watcher)["KpiBounceRateHigh"] == "suppressed")
         held = states(watcher)
 
     assert held.pop("KpiExporterDown") == "active"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prometheus.rulebook import PROMETHEUS, RULE_FILES, UNIT_TESTS
+from testing.rulebook import PROMETHEUS, RULE_FILES, UNIT_TESTS
 
 
 def _run(*command: str | Path) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from exporter.domain.outcome import Outcome
 from exporter.metrics.families import FAMILIES
-from tests.prometheus.rulebook import (
+from testing.rulebook import (
     CHECKOUT,
     PROMETHEUS,
     RUNBOOKS,

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from exporter.metrics.families import FAMILIES
-from tests.prometheus.rulebook import RUNBOOKS, recorded
+from testing.rulebook import RUNBOOKS, recorded
 
 PAGES = (*sorted(RUNBOOKS.glob("*.md")), RUNBOOKS.parent / "alerting.md")
 SECTIONS = ("Meaning", "Likely causes", "First steps", "How to silence")

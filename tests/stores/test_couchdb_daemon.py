@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from fake_server import Crowd, FakeKpiggybank, Truth
-from tests.exporter_process import Daemon, daemon, write_config
+from testing.exporter_process import Daemon, daemon, write_config
+from testing.waiting import eventually
 from tests.stores.places import drop_databases
 from tests.stores.proxy import DROPPED, Answer, Proxy, error, proxied
-from tests.waiting import eventually
 
 
 @pytest.fixture

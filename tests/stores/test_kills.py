@@ -12,7 +12,7 @@ import pytest
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import StoreError
-from tests.processes import answers, running, unused_port
+from testing.processes import answers, running, unused_port
 from tests.stores.importing import rows
 from tests.stores.oracle import Oracle, assert_holds
 from tests.stores.places import Place, couchdb_place

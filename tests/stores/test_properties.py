@@ -120,7 +120,6 @@ class Life(RuleBasedStateMachine):
             self.place.leave()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("technology", "examples"), [("sqlite", 40), ("couchdb", 5)])
 def test_a_store_always_holds_and_counts_what_came(
     request: pytest.FixtureRequest,

@@ -11,6 +11,8 @@ from exporter.domain.interaction import StoredInteraction
 from exporter.maintenance.recover import Salvaged, salvage
 from exporter.ports import StoreDamagedError, StoreError
 from exporter.stores.sqlite import SqliteStore
+from testing.damaging import damage
+from testing.exporter_process import exporter, write_config
 from tests.builders import (
     ANY_TIME_MS,
     AT,
@@ -23,8 +25,6 @@ from tests.builders import (
     row,
     sqlite_store,
 )
-from tests.damaging import damage
-from tests.exporter_process import exporter, write_config
 from tests.stores.oracle import counted
 
 HOUR = timedelta(hours=1)

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -13,8 +14,8 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import StoreDamagedError, StoreError
 from exporter.stores.sqlite import SqliteStore, quarantine
 from exporter.stores.sqlite.quarantine import MOST_KEPT
+from testing.damaging import damage
 from tests.builders import AT, batch, crowd, fewer_segments
-from tests.damaging import damage
 
 SOME = batch(crowd(1, 200, AT - timedelta(days=2), AT), fewer_segments())
 MORE = batch(crowd(2, 10, AT - timedelta(days=2), AT), fewer_segments())
@@ -98,7 +99,7 @@ def test_a_file_of_another_program_stays(tmp_path: Path) -> None:
 def test_a_locked_file_is_not_taken_for_a_damaged_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.stores.sqlite.quarantine.BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(sys.modules[quarantine.__module__], "BUSY_TIMEOUT_SECONDS", 0.01)
     with locked(path), pytest.raises(StoreError, match=r"cannot be checked .* locked"):
         quarantine(path)
     assert quarantine(path) is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import requests
 
-from tests.processes import answers, running
+from testing.processes import answers, running
 
 
 def test_promtool_tells_good_metrics_from_bad(promtool: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from exporter.web import Limits, ListenError, WebServer
-from tests.waiting import eventually
+from testing.waiting import eventually
 from tests.web.conftest import FakeApplication, Serve
 
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -86,7 +86,7 @@ def test_a_trickle_of_headers_wins_no_time(serve: Serve) -> None:
                 return True
             return False
 
-        eventually(dropped, within=3)
+        eventually(dropped)
 
 
 def test_at_the_limit_the_longest_waiting_gives_way(serve: Serve) -> None:
@@ -178,7 +178,7 @@ def test_a_client_that_never_reads_is_let_go(serve: Serve, application: FakeAppl
     with connect(server) as client:
         client.sendall(SCRAPE)
         # Its end is seen by writing: reading would be taking the answer after all.
-        eventually(lambda: not writable(client), within=5)
+        eventually(lambda: not writable(client))
     application.text = b"up 1\n"
     assert scrape(server) == 200
 

@@ -14,7 +14,7 @@ import requests
 from structlog.typing import EventDict
 
 from exporter.web import Limits, WebServer
-from tests.waiting import eventually
+from testing.waiting import eventually
 from tests.web.certificates import Certificate, a_certificate
 from tests.web.conftest import Serve
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from tests.processes import answers, running, unused_port
+from testing.processes import answers, running, unused_port
 
 Series = dict[tuple[tuple[str, str], ...], float]
 

@@ -9,8 +9,8 @@ import pytest
 
 from exporter.commands.main import main
 from exporter.daemon.jobs import EXPOSED_SINCE
+from testing.exporter_process import write_config
 from tests.builders import BOUNCE, fewer_segments, row, sqlite_store
-from tests.exporter_process import write_config
 
 FIRST = datetime(2013, 7, 1, 12, 34, tzinfo=UTC)
 SPAN = ("--from=2013-07-01", "--to=2013-07-02")

@@ -14,6 +14,8 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.kpis import KPIS
 from exporter.maintenance.reports import read_report
 from fake_server import FakeKpiggybank
+from testing.exporter_process import daemon, write_config
+from testing.waiting import eventually
 from tests.builders import (
     BOUNCE,
     FEWER_SEGMENTS,
@@ -24,9 +26,7 @@ from tests.builders import (
     row,
     sqlite_store,
 )
-from tests.exporter_process import daemon, write_config
 from tests.metrics.backfill.blocks import Server, make_blocks, prometheus_on
-from tests.waiting import eventually
 
 START, END = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 7, tzinfo=UTC)
 DAYS = [date(2013, 7, day) for day in range(1, 7)]
@@ -176,7 +176,7 @@ def test_scraping_goes_on_where_the_backfill_ends(
                 arguments = (f"--config.file={config}", f"--output={output}", f"--from={begin}")
                 assert main(["backfill", *arguments, f"--label=instance={target}"]) == 0
                 make_blocks(promtool, output, tmp_path / "tsdb")
-                eventually(lambda: scrapes(server) >= 3, within=20)
+                eventually(lambda: scrapes(server) >= 3)
             # Started again it takes in the blocks, and its own log from the newest one's end on.
             with prometheus_on(prometheus, tmp_path, target) as server:
                 (series,) = server.api(

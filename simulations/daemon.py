@@ -1,6 +1,6 @@
 """`kpi-exporter serve` under a fast clock: the real program, real sockets, other time.
 
-``python -m tests.soak.daemon CONFIG LISTEN START BEGAN SPEED``
+``python -m simulations.daemon CONFIG LISTEN START BEGAN SPEED``
 """
 
 import os
@@ -11,7 +11,7 @@ from exporter import logs
 from exporter.config import load
 from exporter.daemon import serve as app
 from exporter.ports import StoreError
-from tests.soak.clock import FastClock, FastSchedule
+from simulations.clock import FastClock, FastSchedule
 
 
 def main(config: str, listen: str, *clock: str) -> int:

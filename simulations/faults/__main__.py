@@ -1,6 +1,6 @@
-"""`python -m tests.faults`: the matrix of faults; exit code 1 if any cell is red.
+"""`python -m simulations.faults`: the matrix of faults; exit code 1 if any cell is red.
 
-Words choose rows by group or name: ``python -m tests.faults store "kill -9"``.
+Words choose rows by group or name: ``python -m simulations.faults store "kill -9"``.
 """
 
 import sys
@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from benchmarks.couchdb import POUCHDB, couchdb
-from tests.faults.matrix import COLUMNS, COUCHDB_FAULTS, FAULTS, Fault, Row, meet
-from tests.faults.stage import Stage
+from simulations.faults.matrix import COLUMNS, COUCHDB_FAULTS, Fault, Row, chosen, meet
+from simulations.stage import Stage
 
 COUCHDB_PER_DAY, COUCHDB_SPEED = 100.0, 1_800.0
 """pouchdb-server adds up anew at each question: more, and more often, would take it seconds."""
@@ -22,26 +22,33 @@ COUCHDB_PER_DAY, COUCHDB_SPEED = 100.0, 1_800.0
 def main(words: Sequence[str]) -> int:
     """Meet the faults one after the other, say of each what came of it, then print the matrix."""
     console = Console(width=190, highlight=False)
+    try:
+        faults = chosen(words)
+    except LookupError as error:
+        console.print(str(error), markup=False, soft_wrap=True)
+        return 2
     rows = []
-    for row in _rows(words):
+    for row in _rows(faults):
         rows.append(row)
         verdict = "BROKEN" if row.broken else "held"
-        console.print(f"{row.fault.group}: {row.fault.name}: {verdict}", markup=False)
+        console.print(f"{row.fault.title}: {verdict}", markup=False)
         for line in row.said:
             console.print(f"    {line}", markup=False, soft_wrap=True)
     console.print(_table(rows))
     return 0 if rows and not any(row.broken for row in rows) else 1
 
 
-def _rows(words: Sequence[str]) -> Iterator[Row]:
+def _rows(faults: Sequence[Fault]) -> Iterator[Row]:
+    of_couchdb = [fault for fault in faults if fault in COUCHDB_FAULTS]
     with TemporaryDirectory() as directory:
-        yield from _met(Stage(Path(directory)), _chosen(FAULTS, words))
-    if _chosen(COUCHDB_FAULTS, words) and POUCHDB.exists():
+        others = [fault for fault in faults if fault not in COUCHDB_FAULTS]
+        yield from _met(Stage(Path(directory)), others)
+    if of_couchdb and POUCHDB.exists():
         with TemporaryDirectory() as directory, couchdb() as server:
             stage = Stage(
                 Path(directory), per_day=COUCHDB_PER_DAY, speed=COUCHDB_SPEED, couchdb=server
             )
-            yield from _met(stage, _chosen(COUCHDB_FAULTS, words))
+            yield from _met(stage, of_couchdb)
 
 
 def _met(stage: Stage, faults: Sequence[Fault]) -> Iterator[Row]:
@@ -49,14 +56,6 @@ def _met(stage: Stage, faults: Sequence[Fault]) -> Iterator[Row]:
         with stage.open():
             for fault in faults:
                 yield meet(stage, fault)
-
-
-def _chosen(faults: Sequence[Fault], words: Sequence[str]) -> list[Fault]:
-    return [
-        fault
-        for fault in faults
-        if not words or any(word in f"{fault.group} {fault.name}" for word in words)
-    ]
 
 
 def _table(rows: Sequence[Row]) -> Table:
@@ -70,7 +69,7 @@ def _table(rows: Sequence[Row]) -> Table:
     )
     for row in rows:
         table.add_row(
-            f"{row.fault.group}: {row.fault.name}",
+            row.fault.title,
             *(_cell(row, column) for column in COLUMNS),
             str(len(row.said)),
             f"{row.slowest_answer_seconds * 1000:.0f} ms",

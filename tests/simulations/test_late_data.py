@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.ingest.sweeps import Sweeps
-from tests.ingest.late_data import GENTLE, measure
+from simulations.late_data.reconciling import GENTLE, measure
 
 
 @pytest.mark.parametrize(

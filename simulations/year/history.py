@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.exporter_process import write_config
-from tests.processes import answers, running, unused_port
-from tests.prometheus.rulebook import rules_of
-from tests.prometheus.year.incidents import END, FIRST, TROUBLES
+from simulations.year.incidents import END, FIRST, TROUBLES
+from testing.exporter_process import write_config
+from testing.processes import answers, running, unused_port
+from testing.rulebook import rules_of
 
 HOUR = timedelta(hours=1)
 LABELS = b'{job="kpi-exporter",instance="exporter:3434"}'

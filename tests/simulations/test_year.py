@@ -6,10 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from tests.prometheus.rulebook import recorded, rules_of
-from tests.prometheus.year.incidents import BEGIN, END, TROUBLES
-from tests.prometheus.year.inlining import Inliner
-from tests.prometheus.year.pages import (
+from simulations.year.incidents import BEGIN, END, TROUBLES
+from simulations.year.inlining import Inliner
+from simulations.year.pages import (
     Firing,
     false_pages,
     finding,
@@ -17,7 +16,8 @@ from tests.prometheus.year.pages import (
     quiet_days,
     quiet_days_alarmed,
 )
-from tests.prometheus.year.replay import LAYERS, NEVER
+from simulations.year.replay import LAYERS, NEVER
+from testing.rulebook import recorded, rules_of
 
 STARTED = int(BEGIN.timestamp()) // 3600
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tests.prometheus.rulebook import recorded
-from tests.prometheus.year.inlining import Inliner
-from tests.prometheus.year.server import HOUR_SECONDS, Server, server
+from simulations.year.inlining import Inliner
+from simulations.year.server import HOUR_SECONDS, Server, server
+from testing.rulebook import recorded
 
 # There is one exporter, which is never behind another.
 NEVER = frozenset({"job_instance:kpi_snapshot_timestamp_seconds:stale"})

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import requests
 
-from tests.processes import answers, running, unused_port
+from testing.processes import answers, running, unused_port
 
 HOUR_SECONDS = 3600
 STRETCH_SECONDS = 30 * 24 * HOUR_SECONDS

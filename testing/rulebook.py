@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[1]
 PROMETHEUS = CHECKOUT / "prometheus"
 RULE_FILES = tuple(sorted((PROMETHEUS / "rules").glob("*.yml")))
 UNIT_TESTS = tuple(sorted((PROMETHEUS / "tests").glob("*.yml")))

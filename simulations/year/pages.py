@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.prometheus.year.incidents import BEGIN, END, Trouble
+from simulations.year.incidents import BEGIN, END, Trouble
 
 KEPT_HOURS = 3  # keep_firing_for
 REMEMBERED_HOURS = 24  # the longest window watched

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from fake_server import Lateness
-from tests.ingest.waiting import MOST_LATE, SOME_LATE, waiting
+from simulations.late_data.waiting import MOST_LATE, SOME_LATE, waiting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lateness", [SOME_LATE, MOST_LATE], ids=["some late", "most late"])
 def test_with_the_default_ages_less_waits_than_came_in_a_week(
     tmp_path: Path, lateness: Lateness

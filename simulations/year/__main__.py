@@ -1,6 +1,6 @@
 """A simulated year with twelve incidents, through backfill and rules in a real Prometheus.
 
-    python -m tests.prometheus.year --per-day 200
+    python -m simulations.year --per-day 200
 
 prints what stands in docs/alerting.md. It takes a quarter of an hour at 200 a day. At 20,000 there
 are more users to simulate and to import, and some 10 GB of disk are needed.
@@ -13,10 +13,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.prometheus.rulebook import Rule, rules_of
-from tests.prometheus.year.history import backfilled, what_rules_read
-from tests.prometheus.year.incidents import BEGIN, END, FIRST, TROUBLES
-from tests.prometheus.year.pages import (
+from simulations.year.history import backfilled, what_rules_read
+from simulations.year.incidents import BEGIN, END, FIRST, TROUBLES
+from simulations.year.pages import (
     Firing,
     Found,
     false_pages,
@@ -25,7 +24,8 @@ from tests.prometheus.year.pages import (
     quiet_days,
     quiet_days_alarmed,
 )
-from tests.prometheus.year.replay import Question, Replay
+from simulations.year.replay import Question, Replay
+from testing.rulebook import Rule, rules_of
 
 PLAIN = {
     "bounce rate of 1d above 35%": 'kpi_bounce_ratio{window="1d"} > 0.35',

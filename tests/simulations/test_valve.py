@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from fake_server import FakeKpiggybank
-from tests.faults.valve import Valve
+from simulations.valve import Valve
 
 
 def ping(valve: Valve) -> str:

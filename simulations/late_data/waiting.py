@@ -1,4 +1,4 @@
-"""`python -m tests.ingest.waiting`: how many late interactions wait, at most, to be fetched.
+"""`python -m simulations.late_data.waiting`: how many late interactions are waiting, at most.
 
 The figures of `docs/alerting.md`. Real HTTP and a real store; only the clock is ours.
 """
@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from exporter.config import load
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.ingest.sweeps import Sweeps
 from fake_server import Crowd, FakeKpiggybank, Lateness
-from tests.builders import fewer_segments
-from tests.ingest.live import Live
+from simulations.late_data.live import Live
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,6 +25,10 @@ SOME_LATE, MOST_LATE = (
     Lateness(share=share, least=timedelta(hours=1), most=timedelta(days=most))
     for share, most in ((0.2, 30), (0.6, 60))
 )
+FEW_SEGMENTS = """\
+data_server: {url: 'http://127.0.0.1/'}
+segmentations: {EmailType: {field: email_type, segments: [IdP, Fallback]}}
+"""
 LAST_ONLY = Sweeps(after=(timedelta(days=64),))
 
 
@@ -56,7 +60,7 @@ def waiting(
     missing: list[tuple[float, float, float]] = []
     imported = [0]
     with FakeKpiggybank() as bank:
-        evaluator = Evaluator(fewer_segments())
+        evaluator = Evaluator(load(FEW_SEGMENTS, {}).definitions)
         live = Live(directory, bank, plans, evaluator=evaluator, history=HISTORY, sweeps=sweeps)
         for n in range((end - begin) // every):
             now = begin + n * every

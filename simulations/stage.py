@@ -20,13 +20,13 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from fake_server import Arrivals, Crowd, FakeKpiggybank, Lateness
-from tests.e2e import expected
-from tests.faults.valve import Valve
-from tests.processes import unused_port
-from tests.soak.clock import FastClock
-from tests.waiting import eventually, first_true
+from simulations.clock import FastClock
+from simulations.valve import Valve
+from testing import expected
+from testing.processes import unused_port
+from testing.waiting import eventually, first_true
 
-CHECKOUT = Path(__file__).parent.parent.parent
+CHECKOUT = Path(__file__).parent.parent
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SPEED = 7_200.0  # two hours a second
 LATENESS = Lateness(share=0.3, least=timedelta(minutes=30), most=timedelta(hours=3))
@@ -153,7 +153,7 @@ class Stage:
         """Start the daemon, as a supervisor does, and wait until it answers or has ended."""
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "tests.soak.daemon",
+                sys.executable, "-m", "simulations.daemon",
                 self.config, f"127.0.0.1:{self.port}", *self.clock.arguments(),
             ],
             cwd=CHECKOUT,

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
+from exporter.config import load
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.ingest.sweeps import Sweeps
 from fake_server import Crowd, FakeKpiggybank, Lateness
-from tests.builders import persona
-from tests.ingest.live import Live
-from tests.truth import days
+from simulations.late_data.live import Live
+from testing.truth import days
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 LATENESS = Lateness(share=0.6, least=timedelta(hours=1), most=timedelta(days=60))
@@ -48,7 +48,7 @@ def measure(directory: Path, *, rows: int, days_long: int, imports: int, sweeps:
     crowd = Crowd(seed=7, per_day=rows / days_long, lateness=LATENESS)
     plans = crowd.plans(SINCE, SINCE + length)
     every = (length + AT_LAST) / imports
-    evaluator = Evaluator(persona())
+    evaluator = Evaluator(load("data_server: {url: 'http://127.0.0.1/'}", {}).definitions)
     with FakeKpiggybank() as bank:
         live = Live(
             directory, bank, plans, evaluator=evaluator, history=timedelta(days=30), sweeps=sweeps

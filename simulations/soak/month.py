@@ -14,11 +14,11 @@ from time import monotonic
 from typing import Any, Final
 
 from fake_server import Lateness
-from tests.e2e import expected
-from tests.exporter_process import exporter
-from tests.faults.matrix import FAULTS, Fault
-from tests.faults.stage import START, Poller, Scrape, Stage
-from tests.waiting import first_true
+from simulations.faults.matrix import FAULTS, Fault
+from simulations.stage import START, Poller, Scrape, Stage
+from testing import expected
+from testing.exporter_process import exporter
+from testing.waiting import first_true
 
 MISSING = "kpi_exporter_missing_interactions"
 MEMORY, DESCRIPTORS = "process_resident_memory_bytes", "process_open_fds"

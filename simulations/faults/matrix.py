@@ -15,9 +15,9 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Final
 
-from tests.damaging import damage
-from tests.faults.stage import Poller, Scrape, Stage
-from tests.waiting import eventually, first_true
+from simulations.stage import Poller, Scrape, Stage
+from testing.damaging import damage
+from testing.waiting import eventually, first_true
 
 LOST, TWICE, ANSWERS, FRESH, ONE_LINE, ALONE = COLUMNS = (
     "nothing lost",
@@ -62,6 +62,11 @@ class Fault:
     """So many meet the fault, and so many come after it."""
     patience_seconds: float = 60.0
     """In which they do."""
+
+    @property
+    def title(self) -> str:
+        """What the matrix calls it."""
+        return f"{self.group}: {self.name}"
 
     @property
     def fails(self) -> bool:
@@ -378,3 +383,19 @@ COUCHDB_FAULTS: Final = (
         patience_seconds=200,  # CouchDB is given 65 s for an answer
     ),
 )
+
+
+def chosen(words: Sequence[str]) -> list[Fault]:
+    """Return the faults that have one of the words in their title; without words, all.
+
+    Raise LookupError for a word that is in no title.
+    """
+    faults = (*FAULTS, *COUCHDB_FAULTS)
+    for word in words:
+        if not any(word in fault.title for fault in faults):
+            raise LookupError(f'no fault is named "{word}"; there are:\n{_titles(faults)}')
+    return [fault for fault in faults if not words or any(word in fault.title for word in words)]
+
+
+def _titles(faults: Sequence[Fault]) -> str:
+    return "\n".join(f"  {fault.title}" for fault in faults)

@@ -1,7 +1,7 @@
 """Many years, quiet ones or with the twelve incidents: what is found, and how many pages are false.
 
-    python -m tests.prometheus.year.second_hand --per-day 200 --years 24
-    python -m tests.prometheus.year.second_hand --per-day 200 --years 8 --incidents
+    python -m simulations.year.second_hand --per-day 200 --years 24
+    python -m simulations.year.second_hand --per-day 200 --years 8 --incidents
 
 The statistics of prometheus/rules/kpis.yml a second time, in numpy and straight from the simulated
 users' truth, because a hundred years in a real Prometheus would take a week.
@@ -20,8 +20,8 @@ from fake_server.crowd import Crowd
 from fake_server.incidents import Incident
 from fake_server.journeys import BY_NAME
 from fake_server.truth import Truth
-from tests.prometheus.year.incidents import BEGIN, END, FIRST, TROUBLES, Trouble
-from tests.prometheus.year.pages import Firing, false_pages, finding
+from simulations.year.incidents import BEGIN, END, FIRST, TROUBLES, Trouble
+from simulations.year.pages import Firing, false_pages, finding
 
 Hourly = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: a month of simulated time with random faults; exit code 1 if it fails."""
+"""`python -m simulations.soak`: a month with random faults, in minutes; exit code 1 if it fails."""
 
 import argparse
 import sys
@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.stage import SPEED
-from tests.soak.month import Figures, Flat, soak
+from simulations.soak.month import Figures, Flat, soak
+from simulations.stage import SPEED
 
 MEBIBYTE = 1 << 20
 
 
 def main() -> int:
     """Soak, and print what came out."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m simulations.soak", description=__doc__)
     parser.add_argument("--days", type=float, default=30.0, help="of simulated time")
     parser.add_argument("--speed", type=float, default=SPEED, help="simulated seconds a second")
     parser.add_argument("--seed", type=int, default=1, help="of the faults; the users are the same")

@@ -13,8 +13,8 @@ from typing import Any
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.processes import running, unused_port
-from tests.waiting import eventually
+from testing.processes import running, unused_port
+from testing.waiting import WAIT_SECONDS, eventually
 
 LONG_AGO = {"import": {"every": "1h", "history": "6000d"}, "retention": "7000d"}
 
@@ -28,7 +28,7 @@ class Daemon:
     output: Path
 
     def get(self, path: str, **parameters: str) -> requests.Response:
-        return requests.get(f"{self.address}{path}", params=parameters, timeout=10)
+        return requests.get(f"{self.address}{path}", params=parameters, timeout=WAIT_SECONDS)
 
     def data(self, name: str, **parameters: str) -> Any:
         answer = self.get(f"/data/{name}", **parameters)
@@ -50,14 +50,14 @@ class Daemon:
     def imports(self, result: str) -> float:
         return self.metric("kpi_exporter_import_runs_total", result=result)
 
-    def await_import(self, *, within: float = 30.0) -> None:
+    def await_import(self) -> None:
         """Wait until an import has succeeded and its snapshot is exposed."""
-        eventually(lambda: self.imports("success") >= 1, within=within)
-        eventually(lambda: self.get("/-/ready").status_code == 200, within=within)
+        eventually(lambda: self.imports("success") >= 1)
+        eventually(lambda: self.get("/-/ready").status_code == 200)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=WAIT_SECONDS)
 
 
 def write_config(path: Path, source: str, **more: Any) -> Path:
@@ -71,9 +71,7 @@ def write_config(path: Path, source: str, **more: Any) -> Path:
     return path
 
 
-def exporter(
-    *arguments: str | Path, cwd: Path, within: float = 60.0
-) -> subprocess.CompletedProcess[str]:
+def exporter(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command of kpi-exporter to its end."""
     return subprocess.run(
         [sys.executable, "-m", "exporter", *map(str, arguments)],
@@ -81,7 +79,7 @@ def exporter(
         check=False,
         capture_output=True,
         text=True,
-        timeout=within,
+        timeout=WAIT_SECONDS,
     )
 
 

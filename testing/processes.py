@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import requests
 
-from tests.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 
 
 def unused_port() -> int:
@@ -24,7 +23,7 @@ def unused_port() -> int:
 def answers(url: str) -> bool:
     """Whether an HTTP server at `url` says that it is well."""
     try:
-        return requests.get(url, timeout=2).ok
+        return requests.get(url, timeout=WAIT_SECONDS).ok
     except requests.RequestException:
         return False
 
@@ -35,12 +34,11 @@ def running(
     ready: Callable[[], bool],
     directory: Path,
     environment: Mapping[str, str] | None = None,
-    within: float = 30.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` in `directory` from the moment it is ready until the block ends.
 
-    Its output goes to `output.log` there and into the failure if it is not ready within so
-    many seconds. `environment` comes on top of this process's own.
+    Its output goes to `output.log` there, and into the error if it ends before it is ready.
+    `environment` comes on top of this process's own.
     """
     log = directory / "output.log"
     with (
@@ -55,14 +53,14 @@ def running(
         ) as process,
     ):
         try:
-            eventually(lambda: process.poll() is not None or ready(), within=within)
+            eventually(lambda: process.poll() is not None or ready())
             if process.poll() is not None:
-                said = log.read_text(errors="replace")
-                pytest.fail(f"{command[0]} ended with {process.returncode}:\n{said}")
+                printed = log.read_text(errors="replace")
+                raise ChildProcessError(f"{command[0]} ended: {process.returncode}\n{printed}")
             yield process
         finally:
             process.terminate()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=WAIT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()

@@ -8,7 +8,7 @@ expression; large ones, `stored`, are left as names, to be evaluated and stored 
 import re
 from collections.abc import Collection
 
-from tests.prometheus.rulebook import Rule, recorded
+from testing.rulebook import Rule, recorded
 
 _REFERENCE = re.compile(r"(\w+:\w+:\w+)(?:\{([^{}]*)\})?")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')

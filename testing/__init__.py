@@ -1,0 +1,1 @@
+"""What tests and simulations share: real programs under test, waiting, and what is right."""
