@@ -1,8 +1,8 @@
 # One image for two programs: the exporter, and `python -m fake_server`, the KPIggybank to try it
 # with. Nothing here needs BuildKit, so any engine builds it, for amd64 and arm64 alike.
-ARG BASE=python:3.13.16-slim-trixie
+FROM python:3.13.16-slim-trixie AS base
 
-FROM ${BASE} AS build
+FROM base AS build
 WORKDIR /source
 COPY . .
 # Wheels only and exact versions: no compiler, and the same packages each time. Byte code that is
@@ -17,7 +17,7 @@ RUN python -m venv /build \
  && /opt/kpi-exporter/bin/python -m compileall -q --invalidation-mode unchecked-hash \
       /opt/kpi-exporter/lib
 
-FROM ${BASE}
+FROM base
 # The base brings an installer along; a service has no use for one, an intruder would.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/ensurepip \
       /usr/local/lib/python3.*/site-packages/pip* \

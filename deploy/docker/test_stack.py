@@ -91,7 +91,7 @@ def at_hand(image: str, *, pull: bool) -> bool:
 
 def base_image() -> str:
     """The image that the Dockerfile builds on."""
-    found = re.search(r"^ARG BASE=(\S+)$", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
+    found = re.search(r"^FROM (\S+) AS base$", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
     if not found:
         raise RuntimeError("the Dockerfile names no base image")
     return found[1]

@@ -283,7 +283,7 @@ def test_image_versions_stand_in_one_place() -> None:
         image.rpartition(":")[0]: image.rpartition(":")[2]
         for image in (each["image"] for each in read("docker-compose.yml")["services"].values())
     }
-    base = re.search(r"^ARG BASE=(\S+):(\S+)$", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
+    base = re.search(r"^FROM (\S+):(\S+)", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
     assert base
     tags[base[1]] = base[2]
     for image, tag in tags.items():

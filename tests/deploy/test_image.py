@@ -11,7 +11,10 @@ FINAL = DOCKERFILE.split("\nFROM ")[-1]
 
 
 def test_both_stages_stand_on_the_same_base() -> None:
-    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["${BASE}", "${BASE}"]
+    named, *stages = re.findall(r"^FROM (.*)$", DOCKERFILE, re.MULTILINE)
+
+    assert named.endswith(" AS base")
+    assert stages == ["base AS build", "base"]
 
 
 def test_it_runs_as_a_user_with_a_fixed_number() -> None:

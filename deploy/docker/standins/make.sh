@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 tag_of() { sed -n "s|^    image: \($1:.*\)|\1|p" docker-compose.yml; }
-base=$(sed -n 's/^ARG BASE=//p' Dockerfile)
+base=$(sed -n 's/^FROM \(.*\) AS base$/\1/p' Dockerfile)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
