@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 PARTS: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "configuration keys": (HERE / "reference/configuration.md", configuration.keys),
     "metrics": (HERE.parent / "README.md", metrics.short),
+    "kpis": (HERE / "reference/kpis.md", metrics.kpis),
     "metric families": (HERE / "reference/metrics.md", metrics.full),
     "commands": (HERE / "reference/commands.md", commands.commands),
     "packages": (HERE / "explanation/architecture.md", packages.packages),

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.config import load
+from exporter.domain.kpis import KPIS
+from exporter.domain.reports import KPI_OF_REPORT
 from exporter.metrics.families import MILESTONE, OPERATIONS, SEGMENTS, TOTALS, Family
 
 _SEGMENTED = {family.kpi for family in SEGMENTS}
@@ -27,6 +29,24 @@ def short() -> str:
 def _short_kpi(family: Family) -> str:
     segmented = "yes" if family.kpi in _SEGMENTED else ""
     return f"| `{family.name}` | {_labels(family)} | {segmented} | {_cell(family.help)} |"
+
+
+def kpis() -> str:
+    """Write the table of KPIs: each with its metric, its reports and how it is computed."""
+    reports = {
+        kpi: ", ".join(f"`{name}`" for name, of in KPI_OF_REPORT.items() if of == kpi)
+        for kpi in KPIS
+    }
+    return "\n".join(
+        [
+            "| KPI | metric | report | value |",
+            "| --- | --- | --- | --- |",
+            *(
+                f"| {kpi.title} | `kpi_{kpi.name}` | {reports[kpi.name]} | {_cell(kpi.help)} |"
+                for kpi in KPIS.values()
+            ),
+        ]
+    )
 
 
 def full() -> str:

@@ -17,14 +17,12 @@ from exporter.commands.progress import track
 from exporter.config import Configuration
 from exporter.daemon.jobs import EXPOSED_SINCE
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.formulas import Formula, formulas
 from exporter.domain.interaction import HOURS_PER_DAY
-from exporter.domain.kpis import KPIS
+from exporter.domain.kpis import KPIS, Formula
 from exporter.domain.layout import TOTAL_ROW
 from exporter.domain.windows import first_hour_of, hour_of, ms_of
 from exporter.maintenance.copy import COPIED
 from exporter.maintenance.explain import Explanation, Scope
-from exporter.metrics.families import TOTALS
 from exporter.ports import Store, StoreError
 
 TEXT = "say where a number comes from, down to single interactions"
@@ -85,15 +83,15 @@ def run(options: argparse.Namespace) -> None:
 
 def _formulas(options: argparse.Namespace, evaluator: Evaluator) -> Sequence[Formula]:
     """Choose the formulas of the KPI by flow and step."""
-    (family,) = (family for family in TOTALS if family.kpi == options.kpi)
-    chosen = formulas(options.kpi, evaluator.definitions, evaluator.layout)
+    kpi = KPIS[options.kpi]
+    chosen: Sequence[Formula] = kpi.formulas(evaluator.layout)
     for name in ("flow", "step"):
         wanted = getattr(options, name)
         if wanted is None:
             continue
-        if name not in family.labels:
-            raise UsageError(f"{family.name} has no label {name!r}")
-        place = family.labels.index(name) - 1  # the first label is the window
+        if name not in kpi.labels:
+            raise UsageError(f"kpi_{kpi.name} has no label {name!r}")
+        place = kpi.labels.index(name)
         there = dict.fromkeys(formula.labels[place] for formula in chosen)
         if wanted not in there:
             raise CommandError(f"no {name} {wanted!r}; there are {', '.join(map(repr, there))}")

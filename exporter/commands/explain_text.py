@@ -9,9 +9,8 @@ from string import ascii_uppercase
 from exporter.commands.common import printable
 from exporter.config.scalars import in_words
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.formulas import Formula
 from exporter.domain.interaction import Hour
-from exporter.domain.kpis import KPIS, KpiInput, Labels
+from exporter.domain.kpis import KPIS, Formula, Labels
 from exporter.domain.layout import TOTAL_ROW, Layout
 from exporter.domain.slot_names import what_is_counted
 from exporter.domain.tally import Counts
@@ -61,9 +60,9 @@ def _letters(formulas: Sequence[Formula]) -> Mapping[int, str]:
 
 def _head(question: Question, explanation: Explanation) -> Iterator[str]:
     scope = explanation.scope
-    family = next(family for family in TOTALS if family.kpi == question.kpi)
+    kpi = KPIS[question.kpi]
     row = scope.segmentation, scope.segment
-    yield f"{KPIS[question.kpi].title}: {family.help}"
+    yield f"{kpi.title}: {kpi.help}"
     yield (
         f"{question.period}: from {_hour(scope.start)} until before {_hour(scope.end)},"
         f" {scope.end - scope.start} hours"
@@ -76,11 +75,9 @@ def _values(
     question: Question, explanation: Explanation, total: Counts, letters: Mapping[int, str]
 ) -> Iterator[str]:
     layout = question.evaluator.layout
-    counted = KpiInput(total, layout, question.evaluator.definitions)
-    values = {labels: number.value for labels, number in KPIS[question.kpi].compute(counted)}
     for formula in question.formulas:
         name = _series(question.kpi, explanation, formula.labels)
-        value = values[formula.labels]
+        value = formula.of(total).value
         yield f"{name} = {'undefined' if isnan(value) else f'{value:.6g}'}"
         yield f"  = {_worked_out(formula, lambda slot: letters[slot])}"
         yield f"  = {_worked_out(formula, lambda slot: f'{total.get(slot, 0)}')}"
@@ -88,7 +85,7 @@ def _values(
     width = max(len(f"{total.get(slot, 0):,}") for slot in letters)
     for slot, letter in letters.items():
         yield f"{letter:>4}  {total.get(slot, 0):>{width},}  {what_is_counted(layout, slot)}"
-    if any(formula.median for formula in question.formulas):
+    if any(formula.quantile for formula in question.formulas):
         yield from _sites(total, layout)
 
 
@@ -106,7 +103,7 @@ def _series(kpi: str, explanation: Explanation, labels: Labels) -> str:
 def _worked_out(formula: Formula, write: Callable[[int], str]) -> str:
     """Write a formula, with letters or with numbers."""
     text = " + ".join(map(write, formula.plus))
-    if formula.median:
+    if formula.quantile:
         return f"median over {text}"
     text = " - ".join((text, *map(write, formula.minus)))
     if formula.over is None:

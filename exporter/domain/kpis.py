@@ -1,19 +1,19 @@
-"""KPIs: what counts come to. Every ratio keeps its parts; nothing is averaged.
+"""KPIs: what counts come to, as one table. Every ratio keeps its parts; nothing is averaged.
 
-The definitions are those of `docs/reference/kpis.md`.
+The value on `/metrics`, in a report and on the page, HELP, what `explain` writes out, and the
+tables of the documentation all come from an entry here. Definitions: `docs/reference/kpis.md`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import nan
 from typing import TypeAlias
 
-from exporter.domain.definitions import Definitions
 from exporter.domain.layout import Layout
 from exporter.domain.outcome import Outcome
-from exporter.domain.tally import Counts
 
 
 class Unit(StrEnum):
@@ -44,117 +44,99 @@ Labels: TypeAlias = tuple[str, ...]
 """Further label values: the outcome, the flow, or flow and step."""
 
 
-@dataclass(frozen=True, slots=True)
-class KpiInput:
-    """Counts with what their slots mean: all that a KPI is computed from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formula:
+    """(plus - minus) / over, each the sum of its slots; `over` is None where nothing is divided.
 
-    counts: Mapping[int, int]
-    layout: Layout
-    definitions: Definitions
+    A quantile is no sum: it has `plus`, the interactions that it is a quantile of, and `quantile`,
+    which finds it in the counts.
+    """
 
-    def __getitem__(self, slot: int) -> int:
-        return self.counts.get(slot, 0)
-
-    def outcome(self, *outcomes: Outcome) -> int:
-        """Count the dialogs that ended in one of these ways."""
-        return sum(self[self.layout.outcomes[outcome]] for outcome in outcomes)
-
-    def step(self, flow: str, step: str) -> int:
-        """Count the interactions that reached a step."""
-        return self[self.layout.steps[flow][step]]
+    labels: Labels = ()
+    plus: tuple[int, ...]
+    minus: tuple[int, ...] = ()
+    over: tuple[int, ...] | None = None
+    quantile: Callable[[Mapping[int, int]], float] | None = None
 
     @property
-    def shown(self) -> int:
-        """Interactions whose dialog appeared."""
-        name = self.definitions.outcomes.shown
-        return self.step(name.flow, name.step)
+    def slots(self) -> tuple[int, ...]:
+        """The counters it is made of, each once, in the order in which they are first named."""
+        return tuple(dict.fromkeys((*self.plus, *self.minus, *(self.over or ()))))
 
-    @property
-    def engaged(self) -> int:
-        """Interactions whose user engaged; without a shown dialog too."""
-        name = self.definitions.outcomes.engaged
-        return self.step(name.flow, name.step)
-
-    @property
-    def newcomers(self) -> int:
-        """The denominator of the new-user ratios: all dialogs but the returning users'."""
-        return self.outcome(Outcome.BOUNCE, Outcome.FAIL, Outcome.FALLBACK, Outcome.IDP)
-
-    @property
-    def new_users(self) -> int:
-        """Dialogs that ended with a new user."""
-        return self.outcome(Outcome.FALLBACK, Outcome.IDP)
+    def of(self, counts: Mapping[int, int]) -> Number:
+        """Return what it comes to for these counts."""
+        if self.quantile is not None:
+            return Number(self.quantile(counts))
+        above = _sum(counts, self.plus) - _sum(counts, self.minus)
+        return Number(above, None if self.over is None else _sum(counts, self.over))
 
 
-def _attempts(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(c[c.layout.attempts])
+def _sum(counts: Mapping[int, int], slots: tuple[int, ...]) -> int:
+    return sum([counts.get(slot, 0) for slot in slots])
 
 
-def _dialogs(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    for outcome in Outcome:
-        yield (outcome.value,), Number(c.outcome(outcome))
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kpi:
+    """One KPI.
+
+    `name` is the family's without `kpi_`; `title` what people call it; `labels` the names of its
+    further labels; `help` one sentence on how the value is computed; `by_segment` whether it
+    exists by segment, too; `explanation` what the page says beside it, empty if the page does not
+    show it; `formula` how it is made of the counters, one `Formula` for each of its label values.
+    """
+
+    name: str
+    title: str
+    unit: Unit
+    help: str
+    formula: Callable[[Layout], Iterable[Formula]]
+    labels: tuple[str, ...] = ()
+    by_segment: bool = True
+    explanation: str = ""
+
+    def formulas(self, layout: Layout) -> tuple[Formula, ...]:
+        """Return the formula of each of its label values."""
+        return _formulas(self, layout)
+
+    def compute(self, layout: Layout, counts: Mapping[int, int]) -> Iterator[tuple[Labels, Number]]:
+        """Return what it comes to for these counts, by label values."""
+        return ((formula.labels, formula.of(counts)) for formula in _formulas(self, layout))
 
 
-def _bounce_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(c.shown - c.engaged, c.shown)
+@lru_cache(maxsize=256)
+def _formulas(kpi: Kpi, layout: Layout) -> tuple[Formula, ...]:
+    return tuple(kpi.formula(layout))
 
 
-def _bounces_signed_in(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(c[c.layout.bounces_signed_in])
+def _new_users(layout: Layout) -> tuple[int, ...]:
+    return layout.outcomes[Outcome.IDP], layout.outcomes[Outcome.FALLBACK]
 
 
-def _abandonment_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(c.outcome(Outcome.BOUNCE) - c[c.layout.bounces_signed_in], c.shown)
+def _newcomers(layout: Layout) -> tuple[int, ...]:
+    """Return the denominator of the new-user ratios: all dialogs but the returning users'."""
+    return layout.outcomes[Outcome.BOUNCE], layout.outcomes[Outcome.FAIL], *_new_users(layout)
 
 
-def _new_users(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(c.new_users)
+def _step_ratios(layout: Layout) -> Iterator[Formula]:
+    for flow, steps in layout.steps.items():
+        first = next(iter(steps.values()))
+        for step, slot in steps.items():
+            yield Formula(labels=(flow, step), plus=(slot,), over=(first,))
 
 
-def _new_user_bounce_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(c.outcome(Outcome.BOUNCE), c.newcomers)
+def _step_dropoffs(layout: Layout) -> Iterator[Formula]:
+    for flow, steps in layout.steps.items():
+        for (_, before), (step, reached) in pairwise(steps.items()):
+            yield Formula(labels=(flow, step), plus=(before,), minus=(reached,), over=(before,))
 
 
-def _new_user_success_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(c.new_users, c.newcomers)
+def _completions(layout: Layout) -> Iterator[Formula]:
+    for flow, steps in layout.steps.items():
+        slots = tuple(steps.values())
+        yield Formula(labels=(flow,), plus=slots[-1:], over=slots[:1])
 
 
-def _steps(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    for flow in c.definitions.flows:
-        for step in flow.steps:
-            yield (flow.name, step.name), Number(c.step(flow.name, step.name))
-
-
-def _step_ratio(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    for flow in c.definitions.flows:
-        first = c.step(flow.name, flow.steps[0].name)
-        for step in flow.steps:
-            yield (flow.name, step.name), Number(c.step(flow.name, step.name), first)
-
-
-def _step_dropoff(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    for flow in c.definitions.flows:
-        for before, step in pairwise(flow.steps):
-            came = c.step(flow.name, before.name)
-            went_on = c.step(flow.name, step.name)
-            yield (flow.name, step.name), Number(came - went_on, came)
-
-
-def _completion(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    for flow in c.definitions.flows:
-        last, first = flow.steps[-1].name, flow.steps[0].name
-        yield (flow.name,), Number(c.step(flow.name, last), c.step(flow.name, first))
-
-
-def _sites_mean(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(c[c.layout.sites], c[c.layout.attempts])
-
-
-def _sites_median(c: KpiInput) -> Iterator[tuple[Labels, Number]]:
-    yield (), Number(median_sites(c.counts, c.layout))
-
-
-def median_sites(counts: Mapping[int, int], layout: Layout) -> float:
+def median_sites(layout: Layout, counts: Mapping[int, int]) -> float:
     """Return the exact median of the sites; NaN without interactions."""
     total = counts.get(layout.attempts, 0)
     if not total:
@@ -173,81 +155,139 @@ def median_sites(counts: Mapping[int, int], layout: Layout) -> float:
     return (at((total - 1) // 2) + at(total // 2)) / 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kpi:
-    """One KPI: its name (the family's without `kpi_`), what people call it, how it comes."""
-
-    name: str
-    title: str
-    unit: Unit
-    compute: Callable[[KpiInput], Iterator[tuple[Labels, Number]]]
-
-
-_ALL = (
+_TABLE = (
     Kpi(
         name="sign_in_attempts",
         title="Sign-in attempts",
         unit=Unit.INTERACTIONS,
-        compute=_attempts,
+        help="Interactions in the trailing window.",
+        explanation="Interactions whose event stream is not empty.",
+        formula=lambda layout: [Formula(plus=(layout.attempts,))],
     ),
-    Kpi(name="dialogs", title="Dialogs by outcome", unit=Unit.INTERACTIONS, compute=_dialogs),
-    Kpi(name="bounce_ratio", title="Bounce rate", unit=Unit.RATIO, compute=_bounce_ratio),
+    Kpi(
+        name="dialogs",
+        title="Dialogs by outcome",
+        unit=Unit.INTERACTIONS,
+        labels=("outcome",),
+        help="Shown dialogs in the trailing window by how they ended.",
+        formula=lambda layout: [
+            Formula(labels=(outcome.value,), plus=(slot,))
+            for outcome, slot in layout.outcomes.items()
+        ],
+    ),
+    Kpi(
+        name="bounce_ratio",
+        title="Bounce rate",
+        unit=Unit.RATIO,
+        help="1 - engaged / shown dialogs.",
+        explanation="Shown dialogs in which the user did not engage.",
+        formula=lambda layout: [
+            Formula(plus=(layout.shown,), minus=(layout.engaged,), over=(layout.shown,))
+        ],
+    ),
     Kpi(
         name="bounces_signed_in",
         title="Bounces signed in",
         unit=Unit.INTERACTIONS,
-        compute=_bounces_signed_in,
+        help="Bounced dialogs whose user was signed in all the same.",
+        explanation="Bounces that were signed in all the same.",
+        formula=lambda layout: [Formula(plus=(layout.bounces_signed_in,))],
     ),
     Kpi(
         name="abandonment_ratio",
         title="Abandonment rate",
         unit=Unit.RATIO,
-        compute=_abandonment_ratio,
+        help="(bounces - bounces signed in) / shown dialogs.",
+        explanation="Shown dialogs left without engaging and without being signed in.",
+        formula=lambda layout: [
+            Formula(
+                plus=(layout.outcomes[Outcome.BOUNCE],),
+                minus=(layout.bounces_signed_in,),
+                over=(layout.shown,),
+            )
+        ],
     ),
-    Kpi(name="new_users", title="New users", unit=Unit.USERS, compute=_new_users),
+    Kpi(
+        name="new_users",
+        title="New users",
+        unit=Unit.USERS,
+        help="Dialogs that ended with a new user (idp + fallback).",
+        explanation="Dialogs that ended with a new user.",
+        formula=lambda layout: [Formula(plus=_new_users(layout))],
+    ),
     Kpi(
         name="new_user_bounce_ratio",
         title="New user bounce rate",
         unit=Unit.RATIO,
-        compute=_new_user_bounce_ratio,
+        help="bounce / (bounce + fail + idp + fallback) dialogs.",
+        explanation="Bounces among dialogs that were not a returning user's.",
+        formula=lambda layout: [
+            Formula(plus=(layout.outcomes[Outcome.BOUNCE],), over=_newcomers(layout))
+        ],
     ),
     Kpi(
         name="new_user_success_ratio",
         title="New user success",
         unit=Unit.RATIO,
-        compute=_new_user_success_ratio,
+        help="(idp + fallback) / (bounce + fail + idp + fallback) dialogs.",
+        explanation="New users among dialogs that were not a returning user's.",
+        formula=lambda layout: [Formula(plus=_new_users(layout), over=_newcomers(layout))],
     ),
     Kpi(
         name="flow_step_interactions",
         title="Flow steps",
         unit=Unit.INTERACTIONS,
-        compute=_steps,
+        labels=("flow", "step"),
+        help="Interactions of the flow that reached the step.",
+        formula=lambda layout: [
+            Formula(labels=(flow, step), plus=(slot,))
+            for flow, steps in layout.steps.items()
+            for step, slot in steps.items()
+        ],
     ),
-    Kpi(name="flow_step_ratio", title="Flow step shares", unit=Unit.RATIO, compute=_step_ratio),
+    Kpi(
+        name="flow_step_ratio",
+        title="Flow step shares",
+        unit=Unit.RATIO,
+        labels=("flow", "step"),
+        by_segment=False,
+        help="Interactions that reached the step / those that reached the flow's first step.",
+        formula=_step_ratios,
+    ),
     Kpi(
         name="flow_step_dropoff_ratio",
         title="Flow step drop-off",
         unit=Unit.RATIO,
-        compute=_step_dropoff,
+        labels=("flow", "step"),
+        by_segment=False,
+        help="Share of the previous step's interactions that did not reach this step.",
+        formula=_step_dropoffs,
     ),
     Kpi(
         name="flow_completion_ratio",
         title="Flow completion",
         unit=Unit.RATIO,
-        compute=_completion,
+        labels=("flow",),
+        help="Interactions that reached the flow's last step / those that reached its first.",
+        formula=_completions,
     ),
     Kpi(
         name="sites_signed_in_mean",
         title="Sites signed in, mean",
         unit=Unit.SITES,
-        compute=_sites_mean,
+        help="Mean number of sites that users are signed in to.",
+        explanation="Sites that a user is signed in to, on average.",
+        formula=lambda layout: [Formula(plus=(layout.sites,), over=(layout.attempts,))],
     ),
     Kpi(
         name="sites_signed_in_median",
         title="Sites signed in, median",
         unit=Unit.SITES,
-        compute=_sites_median,
+        help="Median number of sites that users are signed in to.",
+        explanation="Sites that half of the users are signed in to, or fewer.",
+        formula=lambda layout: [
+            Formula(plus=(layout.attempts,), quantile=partial(median_sites, layout))
+        ],
     ),
 )
-KPIS: Mapping[str, Kpi] = {kpi.name: kpi for kpi in _ALL}
-NO_COUNTS: Counts = {}
+KPIS: Mapping[str, Kpi] = {kpi.name: kpi for kpi in _TABLE}

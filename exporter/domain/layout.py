@@ -10,7 +10,7 @@ from exporter.domain.outcome import Outcome
 TOTAL_ROW = ("", TOTAL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layout:
     """Positions of everything that is counted under one set of definitions.
 
@@ -18,6 +18,7 @@ class Layout:
     each step of each flow, `bounces_signed_in`, `sites` (the sum), and from `sites_histogram`
     on, at `sites_histogram + n`, the interactions whose user was signed in to n sites
     (n > 0; those with none are the rest of `attempts`).
+    `shown` and `engaged` are the steps that decide outcomes.
     `segments` holds (segmentation, segment): the total first, then each segment.
     """
 
@@ -25,6 +26,8 @@ class Layout:
     bounces_signed_in: int
     sites: int
     sites_histogram: int
+    shown: int
+    engaged: int
     outcomes: Mapping[Outcome, int]
     steps: Mapping[str, Mapping[str, int]]
     segments: tuple[tuple[str, str], ...]
@@ -38,11 +41,14 @@ class Layout:
         for flow in definitions.flows:
             steps[flow.name] = {step.name: free + n for n, step in enumerate(flow.steps)}
             free += len(flow.steps)
+        shown, engaged = definitions.outcomes.shown, definitions.outcomes.engaged
         return cls(
             attempts=0,
             bounces_signed_in=1,
             sites=2,
             sites_histogram=free,
+            shown=steps[shown.flow][shown.step],
+            engaged=steps[engaged.flow][engaged.step],
             outcomes=outcomes,
             steps=steps,
             segments=(

@@ -11,9 +11,8 @@ from math import isnan
 from typing import Any, TypeAlias
 
 from exporter.domain.definitions import TOTAL, Definitions
-from exporter.domain.kpis import KPIS, KpiInput
+from exporter.domain.kpis import KPIS
 from exporter.domain.layout import Layout
-from exporter.domain.outcome import Outcome
 from exporter.domain.tally import Counts, add
 
 Days: TypeAlias = Mapping[date, Mapping[str, Counts]]
@@ -36,12 +35,12 @@ class Milestone:
     date: date
 
 
-def _attempts(c: KpiInput) -> bool:
-    return c[c.layout.attempts] > 0
+def _attempts(layout: Layout, counts: Counts) -> bool:
+    return layout.attempts in counts
 
 
-def _dialogs(c: KpiInput) -> bool:
-    return c.outcome(*Outcome) > 0
+def _dialogs(layout: Layout, counts: Counts) -> bool:
+    return any(slot in counts for slot in layout.outcomes.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ class _Daily:
     """A KPI by day: the days it counts are those for which `has_data` holds."""
 
     kpi: str
-    has_data: Callable[[KpiInput], bool]
+    has_data: Callable[[Layout, Counts], bool]
 
 
 _DAILY: Mapping[str, _Daily] = {
@@ -69,7 +68,12 @@ _FLOW_OVER_TIME: Mapping[str, str] = {
 }
 _FLOW_TOTALS: Mapping[str, str] = {"new_user": "new_user"}
 
-DATA_REPORTS: tuple[str, ...] = (*_DAILY, *_FLOW_TOTALS, *_FLOW_OVER_TIME)
+KPI_OF_REPORT: Mapping[str, str] = {
+    **{name: daily.kpi for name, daily in _DAILY.items()},
+    **dict.fromkeys(_FLOW_TOTALS, "flow_step_interactions"),
+    **dict.fromkeys(_FLOW_OVER_TIME, "flow_step_ratio"),
+}
+DATA_REPORTS: tuple[str, ...] = tuple(KPI_OF_REPORT)
 REPORTS: tuple[str, ...] = (*DATA_REPORTS, "segmentations", "milestones")
 
 
@@ -85,37 +89,29 @@ def segmented(name: str) -> bool:
     return name in _DAILY or name in _FLOW_TOTALS
 
 
-def report(
-    name: str, days: Days, definitions: Definitions, layout: Layout, *, by_segment: bool = False
-) -> dict[str, Any]:
+def report(name: str, days: Days, layout: Layout, *, by_segment: bool = False) -> dict[str, Any]:
     """Make a report of counts by day; `Total` and steps are there without any data, too.
 
     Raises `UnknownReport` for a name that is none of `DATA_REPORTS`, or that speaks of a flow
     which these definitions do not have.
     """
-    counted = {
-        day: {segment: KpiInput(counts, layout, definitions) for segment, counts in of.items()}
-        for day, of in days.items()
-    }
     if name in _DAILY:
-        return _daily(_DAILY[name], counted, by_segment=by_segment)
+        return _daily(_DAILY[name], days, layout, by_segment=by_segment)
     flow = _FLOW_OVER_TIME.get(name) or _FLOW_TOTALS.get(name)
     if flow is None or flow not in layout.steps:
         raise UnknownReport(name)
     if name in _FLOW_TOTALS:
         return _flow_totals(flow, days, layout, by_segment=by_segment)
-    return _flow_over_time(flow, counted, layout)
+    return _flow_over_time(flow, days, layout)
 
 
-def _daily(
-    daily: _Daily, days: Mapping[date, Mapping[str, KpiInput]], *, by_segment: bool
-) -> dict[str, Any]:
+def _daily(daily: _Daily, days: Days, layout: Layout, *, by_segment: bool) -> dict[str, Any]:
     result: dict[str, list[dict[str, Any]]] = {} if by_segment else {TOTAL: []}
     compute = KPIS[daily.kpi].compute
     for day, segments in days.items():
-        for segment, counted in segments.items():
-            if daily.has_data(counted):
-                ((_, number),) = compute(counted)
+        for segment, counts in segments.items():
+            if daily.has_data(layout, counts):
+                ((_, number),) = compute(layout, counts)
                 entry = {"category": day.isoformat(), "value": _defined(number.value)}
                 result.setdefault(segment, []).append(entry)
     return result
@@ -134,16 +130,14 @@ def _flow_totals(flow: str, days: Days, layout: Layout, *, by_segment: bool) -> 
     }
 
 
-def _flow_over_time(
-    flow: str, days: Mapping[date, Mapping[str, KpiInput]], layout: Layout
-) -> dict[str, dict[str, float | None]]:
+def _flow_over_time(flow: str, days: Days, layout: Layout) -> dict[str, dict[str, float | None]]:
     result: dict[str, dict[str, float | None]] = {step: {} for step in layout.steps[flow]}
     compute = KPIS["flow_step_ratio"].compute
     for day, segments in days.items():
-        counted = segments[TOTAL]
-        if not any(counted[slot] for slot in layout.steps[flow].values()):
+        counts = segments[TOTAL]
+        if not any(slot in counts for slot in layout.steps[flow].values()):
             continue
-        for (name, step), number in compute(counted):
+        for (name, step), number in compute(layout, counts):
             if name == flow:
                 reached = number.numerator
                 share = _defined(number.value) if number.denominator or reached else 0.0

@@ -48,7 +48,7 @@ def read_report(
         for row in store.by_day(start, end, (segmentation or "",)):
             empty: dict[str, Counts] = {} if segmentation else {TOTAL: {}}
             days.setdefault(day_of(row.start), empty)[row.segment] = row.counts
-    content = report(name, days, evaluator.definitions, evaluator.layout, by_segment=by is not None)
+    content = report(name, days, evaluator.layout, by_segment=by is not None)
     if by is None:
         return content
     return {segment: content[segment] for segment in by.all_segments if segment in content}

@@ -36,18 +36,19 @@ _EOF = b"# EOF\n"
 
 def kpi_metrics(snapshot: Snapshot) -> Iterator[Metric]:
     """Render every KPI family of a snapshot."""
+    layout = snapshot.layout
     for family in families.TOTALS:
         metric = _gauge(family)
         for window, rows in snapshot.windows.items():
-            for labels, number in KPIS[family.kpi].compute(rows[snapshot.layout.segments[0]]):
+            for labels, number in KPIS[family.kpi].compute(layout, rows[layout.segments[0]]):
                 metric.add_metric((window, *labels), number.value)
         yield metric
     for family in families.SEGMENTS:
         metric = _gauge(family)
         compute = KPIS[family.kpi].compute
         for window, rows in snapshot.windows.items():
-            for row in snapshot.layout.segments[1:]:
-                for labels, number in compute(rows[row]):
+            for row in layout.segments[1:]:
+                for labels, number in compute(layout, rows[row]):
                     metric.add_metric((window, *row, *labels), number.value)
         yield metric
 

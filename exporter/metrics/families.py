@@ -1,4 +1,4 @@
-"""The metric families this exporter exposes: the one place for names, labels and meaning.
+"""The metric families this exporter exposes: the KPIs, and those about the exporter itself.
 
 The exposition, the README's table, the Grafana dashboards and the tests of the
 Prometheus rules all read this table.
@@ -6,6 +6,8 @@ Prometheus rules all read this table.
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from exporter.domain.kpis import KPIS
 
 
 class Kind(StrEnum):
@@ -44,69 +46,27 @@ class Family:
 _WINDOW = ("window",)
 _SEGMENT = ("window", "segmentation", "segment")
 
-# (KPI, further labels, also by segment, meaning)
-_KPIS: tuple[tuple[str, tuple[str, ...], bool, str], ...] = (
-    ("sign_in_attempts", (), True, "Interactions in the trailing window."),
-    ("dialogs", ("outcome",), True, "Shown dialogs in the trailing window by how they ended."),
-    ("bounce_ratio", (), True, "1 - engaged / shown dialogs."),
-    ("bounces_signed_in", (), True, "Bounced dialogs whose user was signed in all the same."),
-    ("abandonment_ratio", (), True, "(bounces - bounces signed in) / shown dialogs."),
-    ("new_users", (), True, "Dialogs that ended with a new user (idp + fallback)."),
-    (
-        "new_user_bounce_ratio",
-        (),
-        True,
-        "bounce / (bounce + fail + idp + fallback) dialogs.",
-    ),
-    (
-        "new_user_success_ratio",
-        (),
-        True,
-        "(idp + fallback) / (bounce + fail + idp + fallback) dialogs.",
-    ),
-    (
-        "flow_step_interactions",
-        ("flow", "step"),
-        True,
-        "Interactions of the flow that reached the step.",
-    ),
-    (
-        "flow_step_ratio",
-        ("flow", "step"),
-        False,
-        "Interactions that reached the step / those that reached the flow's first step.",
-    ),
-    (
-        "flow_step_dropoff_ratio",
-        ("flow", "step"),
-        False,
-        "Share of the previous step's interactions that did not reach this step.",
-    ),
-    (
-        "flow_completion_ratio",
-        ("flow",),
-        True,
-        "Interactions that reached the flow's last step / those that reached its first.",
-    ),
-    ("sites_signed_in_mean", (), True, "Mean number of sites that users are signed in to."),
-    ("sites_signed_in_median", (), True, "Median number of sites that users are signed in to."),
-)
-
 TOTALS: tuple[Family, ...] = tuple(
-    Family(name=f"kpi_{kpi}", kind=Kind.GAUGE, labels=(*_WINDOW, *labels), help=text, kpi=kpi)
-    for kpi, labels, _, text in _KPIS
+    Family(
+        name=f"kpi_{kpi.name}",
+        kind=Kind.GAUGE,
+        labels=(*_WINDOW, *kpi.labels),
+        help=kpi.help,
+        kpi=kpi.name,
+    )
+    for kpi in KPIS.values()
 )
 SEGMENTS: tuple[Family, ...] = tuple(
     Family(
-        name=f"kpi_segment_{kpi}",
+        name=f"kpi_segment_{kpi.name}",
         kind=Kind.GAUGE,
-        labels=(*_SEGMENT, *labels),
-        help=f"By segment (sums make sense within one segmentation only): {text}",
-        kpi=kpi,
+        labels=(*_SEGMENT, *kpi.labels),
+        help=f"By segment (sums make sense within one segmentation only): {kpi.help}",
+        kpi=kpi.name,
         segmented=True,
     )
-    for kpi, labels, segmented, text in _KPIS
-    if segmented
+    for kpi in KPIS.values()
+    if kpi.by_segment
 )
 
 MILESTONE = Family(

@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
 from exporter.domain.interaction import HOURS_PER_DAY, Hour
-from exporter.domain.kpis import KpiInput
 from exporter.domain.layout import Layout
 from exporter.domain.tally import Counts, add
 from exporter.domain.windows import Window, day_of, hour_of
@@ -28,8 +27,8 @@ class Snapshot:
     definitions: Definitions
     layout: Layout
     spans: tuple[Window, ...]
-    windows: Mapping[str, Mapping[tuple[str, str], KpiInput]]
-    days: Mapping[date, KpiInput]
+    windows: Mapping[str, Mapping[tuple[str, str], Counts]]
+    days: Mapping[date, Counts]
 
 
 def take_snapshot(
@@ -42,22 +41,19 @@ def take_snapshot(
     """
     end = hour_of(now) + 1
     sums: dict[tuple[str, str], Counts] = {row: {} for row in evaluator.layout.segments}
-    result: dict[str, Mapping[tuple[str, str], KpiInput]] = {}
+    result: dict[str, Mapping[tuple[str, str], Counts]] = {}
     covered = end
     for window in sorted(windows, key=lambda window: window.hours):
         _add_up(sums, store.total(end - window.hours, covered))
         covered = end - window.hours
-        result[window.name] = {
-            row: KpiInput(dict(counts), evaluator.layout, evaluator.definitions)
-            for row, counts in sums.items()
-        }
+        result[window.name] = {row: dict(counts) for row, counts in sums.items()}
     return Snapshot(
         taken=now,
         definitions=evaluator.definitions,
         layout=evaluator.layout,
         spans=tuple(windows),
         windows={window.name: result[window.name] for window in windows},
-        days=_days(store, evaluator, end),
+        days=_days(store, end),
     )
 
 
@@ -68,12 +64,10 @@ def _add_up(sums: dict[tuple[str, str], Counts], more: Iterable[PeriodCounts]) -
             add(into, row.counts)
 
 
-def _days(store: Store, evaluator: Evaluator, end: Hour) -> Mapping[date, KpiInput]:
+def _days(store: Store, end: Hour) -> Mapping[date, Counts]:
     after = -(-end // HOURS_PER_DAY) * HOURS_PER_DAY
     first = after - CHART_DAYS * HOURS_PER_DAY
     counts: dict[date, Counts] = {day_of(first) + timedelta(days=n): {} for n in range(CHART_DAYS)}
     for row in store.by_day(first, after, ("",)):
         counts[day_of(row.start)] = row.counts
-    return {
-        day: KpiInput(held, evaluator.layout, evaluator.definitions) for day, held in counts.items()
-    }
+    return counts

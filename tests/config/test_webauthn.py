@@ -7,8 +7,8 @@ from typing import Any
 from exporter.config import load
 from exporter.domain.classify.classifier import Classifier
 from exporter.domain.interaction import Interaction, Row
-from exporter.domain.kpis import KPIS, KpiInput
-from exporter.domain.tally import Key, tally
+from exporter.domain.kpis import KPIS
+from exporter.domain.tally import Counts, Key, tally
 
 MORNING_MS = 1_767_258_000_000  # 2026-01-01T09:00Z
 HOUR = MORNING_MS // 3_600_000
@@ -71,21 +71,19 @@ def row(n: int, visit: dict[str, Any]) -> Row:
     return Row(f"visit-{n}", json.dumps(blob).encode())
 
 
-def counted() -> dict[tuple[str, str], KpiInput]:
-    definitions = load(Path(__file__).parent / "good" / "webauthn.yaml", {}).definitions
-    reader = Classifier(definitions)
-    verdicts = [reader.read(row(n, visit), MORNING_MS * 2) for n, visit in enumerate(VISITS)]
+READER = Classifier(load(Path(__file__).parent / "good" / "webauthn.yaml", {}).definitions)
+
+
+def counted() -> dict[tuple[str, str], Counts]:
+    verdicts = [READER.read(row(n, visit), MORNING_MS * 2) for n, visit in enumerate(VISITS)]
     facts = [verdict.facts for verdict in verdicts if isinstance(verdict, Interaction)]
     assert len(facts) == len(VISITS)
-    found = tally(reader.layout, facts)
-    return {
-        place: KpiInput(found.get(Key(HOUR, *place), {}), reader.layout, definitions)
-        for place in reader.layout.segments
-    }
+    found = tally(READER.layout, facts)
+    return {place: found.get(Key(HOUR, *place), {}) for place in READER.layout.segments}
 
 
-def numbers(kpi: str, of: KpiInput) -> dict[tuple[str, ...], float]:
-    return {labels: number.value for labels, number in KPIS[kpi].compute(of)}
+def numbers(kpi: str, of: Counts) -> dict[tuple[str, ...], float]:
+    return {labels: number.value for labels, number in KPIS[kpi].compute(READER.layout, of)}
 
 
 def attempts(segmentation: str) -> dict[str, float]:

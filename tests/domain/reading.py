@@ -7,9 +7,9 @@ from typing import Any
 
 from exporter.domain.classify.classifier import Classification, Classifier
 from exporter.domain.interaction import Interaction, Rejected, Row
-from exporter.domain.kpis import KPIS, KpiInput
+from exporter.domain.kpis import KPIS
 from exporter.domain.layout import TOTAL_ROW
-from exporter.domain.tally import Key, tally
+from exporter.domain.tally import Counts, Key, tally
 from tests.builders import AT, ms, persona
 
 NOW_MS = ms(AT) + 3_600_000
@@ -46,21 +46,19 @@ def rejected(content: Any) -> Rejected:
     return found
 
 
-def counted(blobs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], KpiInput]:
+def counted(blobs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Counts]:
     """The counts of blobs of one hour: of all, and of each segment."""
     layout = reader().layout
     facts = [interaction(one).facts for one in blobs]
     assert len({one.hour for one in facts}) <= 1
     found = tally(layout, facts)
     hour = facts[0].hour if facts else 0
-    return {
-        row: KpiInput(found.get(Key(hour, *row), {}), layout, persona()) for row in layout.segments
-    }
+    return {row: found.get(Key(hour, *row), {}) for row in layout.segments}
 
 
-def values(kpi: str, of: KpiInput) -> dict[tuple[str, ...], float]:
+def values(kpi: str, of: Counts) -> dict[tuple[str, ...], float]:
     """A KPI's values by labels."""
-    return {labels: number.value for labels, number in KPIS[kpi].compute(of)}
+    return {labels: number.value for labels, number in KPIS[kpi].compute(reader().layout, of)}
 
 
 def total(kpi: str, *blobs: Mapping[str, Any]) -> dict[tuple[str, ...], float]:

@@ -39,7 +39,7 @@ def made(name: str, *blobs: dict[str, Any], segmentation: str = "") -> dict[str,
         if key.segmentation == segmentation:
             into = days.setdefault(day_of(key.hour), {}).setdefault(key.segment, {})
             add_counts(into, counts)
-    return report(name, days, persona(), reader().layout, by_segment=bool(segmentation))
+    return report(name, days, reader().layout, by_segment=bool(segmentation))
 
 
 def entries(report: dict[str, Any], column: str = "Total") -> dict[str, float | None]:

@@ -204,7 +204,6 @@ def test_reports_by_day_show_what_the_exporter_reports(
     expected = report(
         name,
         days_of(filled.store, segmentation),
-        persona(),
         Evaluator(persona()).layout,
         by_segment=bool(segmentation),
     )
@@ -239,7 +238,7 @@ def test_flows_over_time_show_what_the_exporter_reports(
     shown = {series["metric"]["step"]: of_day(series) for series in asking.ask(query, values)}
 
     layout = Evaluator(persona()).layout
-    expected = report(name, days_of(filled.store, ""), persona(), layout)
+    expected = report(name, days_of(filled.store, ""), layout)
     assert all(expected.values())
     for step, by_day in expected.items():
         for day, value in by_day.items():
@@ -264,7 +263,7 @@ def test_the_table_of_steps_adds_up_the_days_of_the_range(
     since = NOW.date() - timedelta(days=5)  # the first whole day of the range
     days = {day: of for day, of in days_of(filled.store, segmentation).items() if day >= since}
     layout = Evaluator(persona()).layout
-    expected = report("new_user", days, persona(), layout, by_segment=bool(segmentation))
+    expected = report("new_user", days, layout, by_segment=bool(segmentation))
     assert len(days) == 5
     for segment, steps in expected.items():
         names = list(steps)

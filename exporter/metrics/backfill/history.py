@@ -11,7 +11,7 @@ from math import isnan
 from typing import BinaryIO
 
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.kpis import KPIS, NO_COUNTS, KpiInput
+from exporter.domain.kpis import KPIS
 from exporter.domain.layout import Layout
 from exporter.domain.reports import Milestone
 from exporter.domain.tally import Counts
@@ -73,16 +73,15 @@ class History:
 
     def _name_series(self, milestones: Sequence[Milestone]) -> None:
         """List the series of each family, in the order in which `_values` gives their values."""
-        layout, definitions = self._counting.layout, self._counting.definitions
+        layout = self._counting.layout
         self._families = {family: [] for family in (*TOTALS, *SEGMENTS, MILESTONE)}
         column = 0
-        nothing = KpiInput(NO_COUNTS, layout, definitions)
         for window in self._windows:
             for row in layout.segments:
                 for family in _families_of(layout, row):
                     of_row = row if family.segmented else ()
-                    for labels, _ in KPIS[family.kpi].compute(nothing):
-                        text = self._named(family, (window.name, *of_row, *labels))
+                    for formula in KPIS[family.kpi].formulas(layout):
+                        text = self._named(family, (window.name, *of_row, *formula.labels))
                         self._families[family].append(_Series(text=text, column=column))
                         column += 1
         for mark in milestones:
@@ -118,10 +117,9 @@ class History:
         yield from self._marks
 
     def _values_of(self, families: Sequence[Family], counts: Counts) -> Iterator[float]:
-        counted = KpiInput(counts, self._counting.layout, self._counting.definitions)
         for family in families:
-            for _, number in KPIS[family.kpi].compute(counted):
-                yield number.value
+            for formula in KPIS[family.kpi].formulas(self._counting.layout):
+                yield formula.of(counts).value
 
     def write(self, out: BinaryIO) -> Iterator[int]:
         """Write everything; says after each series how many are done. Raises `OSError`."""

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from math import isnan
 
 from exporter import __version__
-from exporter.domain.kpis import KPIS, Kpi, KpiInput, Number, Unit
-from exporter.domain.layout import TOTAL_ROW
+from exporter.domain.kpis import KPIS, Kpi, Number, Unit
+from exporter.domain.layout import TOTAL_ROW, Layout
 from exporter.domain.reports import REPORTS, Milestone, reports_of
+from exporter.domain.tally import Counts
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.status import Status
 from exporter.web.page import model as page
@@ -19,18 +20,6 @@ _UNITS = {
     Unit.INTERACTIONS: page.Unit.COUNT,
     Unit.USERS: page.Unit.COUNT,
 }
-# Those with one value; flows are shown as funnels.
-_SHOWN: tuple[tuple[str, str], ...] = (
-    ("sign_in_attempts", "Interactions whose event stream is not empty."),
-    ("bounce_ratio", "Shown dialogs in which the user did not engage."),
-    ("abandonment_ratio", "Shown dialogs left without engaging and without being signed in."),
-    ("bounces_signed_in", "Bounces that were signed in all the same."),
-    ("new_users", "Dialogs that ended with a new user."),
-    ("new_user_success_ratio", "New users among dialogs that were not a returning user's."),
-    ("new_user_bounce_ratio", "Bounces among dialogs that were not a returning user's."),
-    ("sites_signed_in_mean", "Sites that a user is signed in to, on average."),
-    ("sites_signed_in_median", "Sites that half of the users are signed in to, or fewer."),
-)
 
 
 def front_page(
@@ -59,27 +48,29 @@ def front_page(
 
 
 def _kpis(snapshot: Snapshot) -> Iterator[page.Kpi]:
-    for name, explanation in _SHOWN:
-        kpi = KPIS[name]
+    layout = snapshot.layout
+    for kpi in KPIS.values():
+        if not kpi.explanation:
+            continue
         yield page.Kpi(
             title=kpi.title,
-            explanation=explanation,
+            explanation=kpi.explanation,
             unit=_UNITS[kpi.unit],
             readings=tuple(
                 page.KpiValue(window=window, value=_value(number), parts=_parts(kpi, number))
                 for window, rows in snapshot.windows.items()
-                for number in (_only(kpi, rows[TOTAL_ROW]),)
+                for number in (_only(kpi, layout, rows[TOTAL_ROW]),)
             ),
             days=tuple(
                 page.Day(date=day, value=_value(number), parts=_parts(kpi, number))
-                for day, counted in snapshot.days.items()
-                for number in (_only(kpi, counted),)
+                for day, counts in snapshot.days.items()
+                for number in (_only(kpi, layout, counts),)
             ),
         )
 
 
-def _only(kpi: Kpi, counted: KpiInput) -> Number:
-    ((_, number),) = kpi.compute(counted)
+def _only(kpi: Kpi, layout: Layout, counts: Counts) -> Number:
+    ((_, number),) = kpi.compute(layout, counts)
     return number
 
 
@@ -97,16 +88,16 @@ def _parts(kpi: Kpi, number: Number) -> str:
 
 def _funnels(snapshot: Snapshot) -> Iterator[page.Funnel]:
     longest = max(snapshot.spans, key=lambda window: window.hours).name
-    counted = snapshot.windows[longest][TOTAL_ROW]
-    for flow in snapshot.definitions.flows:
-        first = counted.step(flow.name, flow.steps[0].name)
+    counts = snapshot.windows[longest][TOTAL_ROW]
+    for flow, steps in snapshot.layout.steps.items():
+        reached = {step: counts.get(slot, 0) for step, slot in steps.items()}
+        first = next(iter(reached.values()))
         yield page.Funnel(
-            flow=flow.name,
+            flow=flow,
             window=longest,
             steps=tuple(
-                page.Step(name=step.name, count=n, share=n / first if first else None)
-                for step in flow.steps
-                for n in (counted.step(flow.name, step.name),)
+                page.Step(name=step, count=n, share=n / first if first else None)
+                for step, n in reached.items()
             ),
         )
 
