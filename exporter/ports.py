@@ -152,7 +152,7 @@ class PeriodCounts(NamedTuple):
     counts: Counts
 
 
-class Recount(NamedTuple):
+class RebuildProgress(NamedTuple):
     """How far a recount has come, in interactions; `total` may grow meanwhile."""
 
     done: int
@@ -180,7 +180,7 @@ class Store(Protocol):
         In a new store `active` takes force. Tallies of other definitions than the two may go.
         """
 
-    def recount(self) -> Recount:
+    def rebuild(self) -> RebuildProgress:
         """Count a bounded portion of what is stored under the pending definitions.
 
         Resumes where the last call, or process, stopped. To be called until finished.

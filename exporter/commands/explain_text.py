@@ -166,7 +166,7 @@ def _lateness(explanation: Explanation) -> Iterator[str]:
 
 
 def _check(explanation: Explanation) -> Iterator[str]:
-    if explanation.recounted == explanation.total:
+    if explanation.recomputed == explanation.total:
         yield "check: counted anew from the interactions themselves, it is the same"
     else:
         yield (

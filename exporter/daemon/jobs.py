@@ -51,8 +51,8 @@ class Jobs:
         self._pending: Evaluator | None = None
         self._use(configuration)
         self._filled = self._importer.position() is not None  # by an import, if only with nothing
-        self._counting = Evaluator(configuration.definitions)
-        self._count_under(self._counting)
+        self._evaluator = Evaluator(configuration.definitions)
+        self._count_under(self._evaluator)
         self._journal.came(_remembered_lateness(store))
         self._journal.store_used(_READING, worked=True)
         self._journal.held(store.stats())
@@ -91,7 +91,7 @@ class Jobs:
     @property
     def digest(self) -> str:
         """Names the definitions that the exposed KPIs are counted by."""
-        return self._counting.digest
+        return self._evaluator.digest
 
     @property
     def error(self) -> str:
@@ -103,7 +103,7 @@ class Jobs:
     def reading(self) -> Iterator[tuple[Store, Evaluator]]:
         """Read the store under the definitions in force, which stay so meanwhile."""
         with self._showing:
-            yield self._store, self._counting
+            yield self._store, self._evaluator
 
     # What there is to do
 
@@ -123,12 +123,12 @@ class Jobs:
         with self._guarded(_READING):
             self._take_snapshot()
 
-    def recount(self) -> None:
-        """Recount under changed definitions, if there are any; imports come in between."""
+    def rebuild(self) -> None:
+        """RebuildProgress under changed definitions, if there are any; imports come in between."""
         with self._guarded(_WRITING):
             while self._pending is not None and not self._stopping.is_set():
                 with self._working:
-                    self._recount_portion(self._pending)
+                    self._rebuild_portion(self._pending)
 
     def drop_old(self) -> None:
         """Drop what is past the retention."""
@@ -186,7 +186,9 @@ class Jobs:
         before = self._journal.status.last_success
         pause = self.configuration.import_.every * 2
         at_its_pace = before is not None and began - before <= pause
-        imported = self._reconciler.import_all(self._counting, began, stopped=self._stopping.is_set)
+        imported = self._reconciler.import_all(
+            self._evaluator, began, stopped=self._stopping.is_set
+        )
         for progress in imported:
             self._journal.stored(progress.added, progress.late)
             self._journal.store_used(_WRITING, worked=True)
@@ -235,7 +237,7 @@ class Jobs:
             if self._stopping.is_set() or not self._filled:
                 return
             windows = self.configuration.windows
-            snapshot = take_snapshot(self._store, self._counting, windows, self._now())
+            snapshot = take_snapshot(self._store, self._evaluator, windows, self._now())
             self._exposition.publish(snapshot, self.configuration.milestones)
             if self._store.note(EXPOSED_SINCE) is None:
                 self._store.remember(EXPOSED_SINCE, snapshot.taken.isoformat())
@@ -246,7 +248,7 @@ class Jobs:
 
     def _count_under_the_configured(self) -> None:
         wanted = Evaluator(self.configuration.definitions)
-        if wanted.digest != (self._pending or self._counting).digest:
+        if wanted.digest != (self._pending or self._evaluator).digest:
             self._count_under(wanted)
 
     def _count_under(self, wanted: Evaluator) -> None:
@@ -255,21 +257,21 @@ class Jobs:
         with self._showing:
             if held is None or held == wanted.definitions.to_json():
                 self._store.use_definitions(wanted)
-                self._counting, self._pending = wanted, None
+                self._evaluator, self._pending = wanted, None
                 return
             before = Evaluator(Definitions.from_json(held))
             self._store.use_definitions(before, wanted)
-            self._counting, self._pending = before, wanted
+            self._evaluator, self._pending = before, wanted
         self._log.info("definitions changed, recounting", before=before.digest, after=wanted.digest)
 
-    def _recount_portion(self, pending: Evaluator) -> None:
-        state = self._store.recount()
-        self._journal.recounted(state)
+    def _rebuild_portion(self, pending: Evaluator) -> None:
+        state = self._store.rebuild()
+        self._journal.rebuilt(state)
         self._log.debug("recounting", done=state.done, total=state.total)
         if state.finished:
             with self._showing:
                 self._store.activate()
-                self._counting, self._pending = pending, None
+                self._evaluator, self._pending = pending, None
                 self._take_snapshot()
             self._log.info("definitions in force", definitions=self.digest)
 

@@ -23,7 +23,7 @@ from exporter.wiring import open_store, replace_damaged_store
 SWITCH_SECONDS = 0.0005  # so that a scrape does not wait behind an import's threads
 STOP_WEB = timedelta(seconds=3)  # how long answers under way are waited for
 STOP_SECONDS = 5.0  # and after that a running import
-RECOUNT_EVERY = timedelta(seconds=10)  # how soon changed definitions are noticed
+REBUILD_EVERY = timedelta(seconds=10)  # how soon changed definitions are noticed
 DROP_EVERY = timedelta(days=1)
 
 
@@ -69,7 +69,7 @@ def serve(
     log.info("listening", address=server.address)
     on_listening(server.url)
     schedule.every(configuration.import_.every, "import", work.import_now, first=clock())
-    schedule.every(RECOUNT_EVERY, "recount", work.recount, first=clock())
+    schedule.every(REBUILD_EVERY, "rebuild", work.rebuild, first=clock())
     schedule.every(DROP_EVERY, "retention", work.drop_old, first=clock())
     schedule.hourly("snapshot", work.take_snapshot)
     gc.freeze()  # what stays for good is not looked through again: 33 ms, in which nothing answers

@@ -59,7 +59,7 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
 
     A new target takes the source's definitions; any other counts under its own.
     """
-    evaluator = _counting(source, target)
+    evaluator = _evaluator(source, target)
     held = source.stats()
     place = msgspec.json.decode(target.note(_UNFINISHED) or "{}", type=_Place)
     place.at = 0  # these come once more
@@ -83,7 +83,7 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
     target.remember(_UNFINISHED, msgspec.json.encode(_Place()).decode())
 
 
-def _counting(source: Store, target: Store) -> Evaluator:
+def _evaluator(source: Store, target: Store) -> Evaluator:
     """Open both; give the counting of what is written."""
     definitions = source.active_definitions()
     if definitions is None:

@@ -74,7 +74,7 @@ class Sample:
 class Explanation:
     """What lies behind the counts of a scope, once all of `look` is gone through.
 
-    `counted` is what the store has counted, by hour; `recounted` what its interactions come to
+    `counted` is what the store has counted, by hour; `recomputed` what its interactions come to
     in all; `latest` by how much the latest of them was late; `samples` holds a few of the
     interactions that each of `slots` counts.
     """
@@ -82,10 +82,10 @@ class Explanation:
     def __init__(
         self, evaluator: Evaluator, scope: Scope, *, slots: Collection[int], sample: int
     ) -> None:
-        self._counting = evaluator
+        self._evaluator = evaluator
         self.scope = scope
         self.counted: dict[Hour, Counts] = {}
-        self.recounted: Counts = {}
+        self.recomputed: Counts = {}
         self.arrivals: dict[Hour, Arrivals] = {}
         self.latest = timedelta()
         self.samples = {slot: Sample(sample) for slot in slots}
@@ -102,15 +102,15 @@ class Explanation:
         """Read counts and interactions; says now and then how many. Raises `StoreError`."""
         scope = self.scope
         row = scope.segmentation, scope.segment
-        place = self._counting.layout.segments.index(row)
+        place = self._evaluator.layout.segments.index(row)
         for sum_ in store.by_hour(scope.start, scope.end, (scope.segmentation,)):
             if sum_.segment == scope.segment:
                 self.counted[sum_.start] = sum_.counts
         read = 0
         for stored in store.interactions(scope.start * MS_PER_HOUR, scope.end * MS_PER_HOUR):
-            for interaction in self._counting.reread([stored]):
+            for interaction in self._evaluator.reread([stored]):
                 if place in interaction.facts.segment_indexes:
-                    tally = self._counting.tally([interaction])
+                    tally = self._evaluator.tally([interaction])
                     hour = interaction.facts.hour
                     self._count(hour, stored, tally[Key(hour, *row)])
             read += 1
@@ -119,7 +119,7 @@ class Explanation:
         yield read
 
     def _count(self, hour: Hour, stored: StoredInteraction, counts: Counts) -> None:
-        add(self.recounted, counts)
+        add(self.recomputed, counts)
         for slot in self.samples.keys() & counts.keys():
             self.samples[slot].offer(stored)
         arrived = Arrivals(interactions=1)

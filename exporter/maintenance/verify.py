@@ -49,7 +49,7 @@ class Verification:
 
     def __init__(self, store: Store, evaluator: Evaluator, start: Hour, end: Hour) -> None:
         self._store = store
-        self._counting = evaluator
+        self._evaluator = evaluator
         self._range = start, end
         self._suspects: dict[Hour, int] = {}
         self.restless = 0
@@ -57,7 +57,7 @@ class Verification:
     def look(self) -> Iterator[int]:
         """Look at every day; says after each how many interactions were counted so far."""
         interactions = 0
-        for day in _days(self._store, self._counting, *self._range):
+        for day in _days(self._store, self._evaluator, *self._range):
             interactions += day.interactions
             if day.differences:
                 self._suspects[day.start] = hash(day.differences)
@@ -87,7 +87,7 @@ class Verification:
     def _once_more(self, starts: Collection[Hour]) -> Iterator[Day]:
         """Return those of these days that differ now."""
         for start, end in _runs(starts):
-            for day in _days(self._store, self._counting, start, end):
+            for day in _days(self._store, self._evaluator, start, end):
                 if day.differences:
                     yield day
 

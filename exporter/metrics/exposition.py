@@ -98,8 +98,8 @@ def operation_metrics(state: Status, snapshot: Snapshot | None, digest: str) -> 
     for reason, n in state.rejected.items():
         rejected.add_metric((reason,), n)
     yield rejected
-    share = 1.0 if state.recount is None else state.recount.done / max(state.recount.total, 1)
-    yield _single(families.RECOUNT, share)
+    share = 1.0 if state.rebuild is None else state.rebuild.done / max(state.rebuild.total, 1)
+    yield _single(families.REBUILD, share)
     yield _single(families.RELOAD_SUCCESSFUL, float(state.reload_successful))
     yield _single(families.RELOAD_TIME, _seconds(state.reload_success))
     build = _gauge(families.BUILD_INFO)

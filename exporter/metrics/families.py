@@ -141,7 +141,7 @@ REJECTED = _gauge(
     "Interactions refused and kept aside to be looked at, by reason.",
     "reason",
 )
-RECOUNT = _gauge(
+REBUILD = _gauge(
     "kpi_exporter_recount_ratio",
     "Share of stored interactions counted under changed definitions, 1 if none are pending.",
 )
@@ -179,7 +179,7 @@ OPERATIONS: tuple[Family, ...] = (
     MISSING,
     UNREACHABLE,
     REJECTED,
-    RECOUNT,
+    REBUILD,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
     BUILD_INFO,

@@ -8,7 +8,7 @@ from math import nan
 
 from exporter.domain.interaction import Reason
 from exporter.domain.lateness import Lateness
-from exporter.ports import AddResult, Balance, Recount, StoreStats
+from exporter.ports import AddResult, Balance, RebuildProgress, StoreStats
 
 DURATION_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 
@@ -54,7 +54,7 @@ class Status:
     last_attempt: datetime | None = None
     last_success: datetime | None = None
     last_error: str = ""
-    recount: Recount | None = None
+    rebuild: RebuildProgress | None = None
     reload_successful: bool = True
     reload_success: datetime | None = None
 
@@ -152,9 +152,9 @@ class StatusRecorder:
         """The store was counted."""
         self._change(stats=stats)
 
-    def recounted(self, state: Recount) -> None:
+    def rebuilt(self, state: RebuildProgress) -> None:
         """A recount under new definitions went on; finished, there is none any more."""
-        self._change(recount=None if state.finished else state)
+        self._change(rebuild=None if state.finished else state)
 
     def reloaded(self, at: datetime, *, successful: bool) -> None:
         """The configuration was read anew."""

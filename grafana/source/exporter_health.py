@@ -113,7 +113,7 @@ def _now(service: Service) -> list[Panel]:
             "Counted anew",
             "Share of the stored interactions that are counted under changed definitions; 100%"
             " when nothing is pending. KPIs keep to the old definitions until then.",
-            f"min without (instance) ({selector(families.RECOUNT)})",
+            f"min without (instance) ({selector(families.REBUILD)})",
             unit="percentunit",
             steps=((None, WARNING), (1, GOOD)),
         ),

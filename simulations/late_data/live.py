@@ -29,7 +29,7 @@ class Live:
         self._bank = bank
         self._arriving = sorted(plans, key=lambda plan: plan.arrives_ms)
         self._came = 0
-        self._counting = evaluator
+        self._evaluator = evaluator
         source = Kpiggybank(bank.url, timeout=timedelta(seconds=30), headers={})
         self.store = SqliteStore(directory / "kpi.db")
         self.store.use_definitions(evaluator)
@@ -49,5 +49,5 @@ class Live:
         while self._came < len(arriving) and arriving[self._came].arrives_ms <= now_ms:
             self._came += 1
         self._bank.fill(arriving[first : self._came])
-        imported = self.reconciler.import_all(self._counting, now)
+        imported = self.reconciler.import_all(self._evaluator, now)
         return sum(one.added.imported for one in imported)

@@ -20,7 +20,7 @@ def evaluator() -> Evaluator:
 
 
 @pytest.fixture(scope="session")
-def other_counting(evaluator: Evaluator) -> Evaluator:
+def other_evaluator(evaluator: Evaluator) -> Evaluator:
     """Definitions with fewer segmentations, in another order: another layout."""
     definitions = evaluator.definitions
     fewer = tuple(reversed(definitions.segmentations[2:5]))

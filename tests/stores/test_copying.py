@@ -107,19 +107,19 @@ def test_a_row_of_the_copy_is_known_when_it_comes_from_the_source(
 
 
 def test_a_stopped_copy_goes_on_where_it_was(
-    tmp_path: Path, evaluator: Evaluator, other_counting: Evaluator
+    tmp_path: Path, evaluator: Evaluator, other_evaluator: Evaluator
 ) -> None:
     places = [sqlite_place(tmp_path / "from.db"), sqlite_place(tmp_path / "to.db")]
     source, target = (place.open() for place in places)
     source.use_definitions(evaluator)
-    target.use_definitions(other_counting)
+    target.use_definitions(other_evaluator)
     source.add(batch(evaluator, some(2 * PORTION + 100, every_ms=60_000)), NOW)
 
     steps = [next(copy(source, target, NOW)), *copy(source, places[1].open(), NOW)]
 
     assert len(steps) == 3  # two of them after the stop: it did not begin anew
     assert steps[-1] == Copied(done=2 * PORTION + 100, total=2 * PORTION + 100)
-    assert counted(target) == other_counting.tally_stored(source.interactions(0, 1 << 42))
+    assert counted(target) == other_evaluator.tally_stored(source.interactions(0, 1 << 42))
     for place in places:
         place.leave()
 

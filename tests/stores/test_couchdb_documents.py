@@ -323,14 +323,14 @@ def test_views_that_another_version_removed_are_deployed_again(
 def test_counts_of_old_definitions_are_removed_in_time(
     store: Store,
     evaluator: Evaluator,
-    other_counting: Evaluator,
+    other_evaluator: Evaluator,
     pouchdb_server: str,
     name: str,
 ) -> None:
     store.add(batch(evaluator, some(3)), NOW)
-    store.use_definitions(evaluator, other_counting)
+    store.use_definitions(evaluator, other_evaluator)
     store.add(batch(evaluator, [("new", blob("2026-11-03", SHOWN))]), NOW)
-    while not store.recount().finished:
+    while not store.rebuild().finished:
         pass
     store.activate()
     before = counted(store)

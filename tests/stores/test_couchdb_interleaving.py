@@ -124,7 +124,7 @@ def test_a_process_is_killed_just_after_definitions_changed(
     proxy: Proxy,
     place: Place,
     evaluator: Evaluator,
-    other_counting: Evaluator,
+    other_evaluator: Evaluator,
     portions: int,
     later: int,
 ) -> None:
@@ -133,17 +133,17 @@ def test_a_process_is_killed_just_after_definitions_changed(
     other = place.open()
     other.use_definitions(evaluator)
     other.add(batch(evaluator, HELD), NOW)
-    before, after = evaluator, other_counting
+    before, after = evaluator, other_evaluator
 
     def meddle() -> None:
         other.use_definitions(before, after)
         for _ in range(portions):
-            other.recount()
+            other.rebuild()
 
     for step in before_each_kill(proxy, place, [before, after], meddle, later):
         oracle.add(rows(evaluator, step))
         other.use_definitions(before, after)
-        while not other.recount().finished:
+        while not other.rebuild().finished:
             pass
         other.add(batch(before, raw_rows(step)), NOW)
         other.activate()
@@ -154,7 +154,7 @@ def test_a_process_is_killed_just_after_definitions_changed(
 def before_each_kill(
     proxy: Proxy,
     place: Place,
-    countings: Sequence[Evaluator],
+    evaluators: Sequence[Evaluator],
     meddle: Callable[[], None],
     later: int,
 ) -> Iterator[int]:
@@ -162,7 +162,7 @@ def before_each_kill(
     for step in count():
         one = through(proxy, place)
         active = one.active_definitions()
-        (evaluator,) = (c for c in countings if c.definitions.to_json() == active)
+        (evaluator,) = (c for c in evaluators if c.definitions.to_json() == active)
         one.use_definitions(evaluator)
         proxy.rule = _killed(len(proxy.seen) + step, meddle, later)
         try:
@@ -222,21 +222,21 @@ def test_both_import_other_contents_of_the_same_rows(
 
 @pytest.mark.parametrize("portions", [0, 1, 9], ids=["declared", "begun", "recounted"])
 def test_definitions_change_during_an_import(
-    proxy: Proxy, place: Place, evaluator: Evaluator, other_counting: Evaluator, portions: int
+    proxy: Proxy, place: Place, evaluator: Evaluator, other_evaluator: Evaluator, portions: int
 ) -> None:
     oracle = Oracle()
     oracle.add(batch(evaluator, HELD))
     other = place.open()
-    before, after = evaluator, other_counting
+    before, after = evaluator, other_evaluator
 
     def meddle(_: int) -> None:
         other.use_definitions(before, after)
         for _ in range(portions):
-            other.recount()
+            other.rebuild()
 
     for step in before_each_request(proxy, place, evaluator, meddle):
         oracle.add(rows(evaluator, step))
-        while not other.recount().finished:
+        while not other.rebuild().finished:
             pass
         assert counted(other) == oracle.tally(before)
         other.activate()
@@ -245,12 +245,12 @@ def test_definitions_change_during_an_import(
 
 
 def test_an_exporter_with_other_definitions_is_told_so(
-    place: Place, evaluator: Evaluator, other_counting: Evaluator
+    place: Place, evaluator: Evaluator, other_evaluator: Evaluator
 ) -> None:
     one, other = place.open(), place.open()
     one.use_definitions(evaluator)
-    other.use_definitions(evaluator, other_counting)
-    while not other.recount().finished:
+    other.use_definitions(evaluator, other_evaluator)
+    while not other.rebuild().finished:
         pass
     other.activate()
 
@@ -259,7 +259,7 @@ def test_an_exporter_with_other_definitions_is_told_so(
     assert one.add(batch(evaluator, HELD), NOW).imported == 7
     oracle = Oracle()
     oracle.add(batch(evaluator, HELD))
-    assert_holds(other, oracle, other_counting)
+    assert_holds(other, oracle, other_evaluator)
 
 
 @pytest.mark.parametrize("already", [0, 2, 4])

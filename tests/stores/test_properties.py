@@ -101,8 +101,8 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.pending is not None)
     @rule()
-    def recount(self) -> None:
-        self.finished = self.store.recount().finished or self.finished
+    def rebuild(self) -> None:
+        self.finished = self.store.rebuild().finished or self.finished
 
     @precondition(lambda self: self.finished)
     @rule()
@@ -124,7 +124,7 @@ class Life(RuleBasedStateMachine):
 def test_a_store_always_holds_and_counts_what_came(
     request: pytest.FixtureRequest,
     evaluator: Evaluator,
-    other_counting: Evaluator,
+    other_evaluator: Evaluator,
     technology: str,
     examples: int,
 ) -> None:
@@ -139,7 +139,7 @@ def test_a_store_always_holds_and_counts_what_came(
         life = type(
             "Life",
             (Life,),
-            {"make_place": staticmethod(make_place), "definitions": (evaluator, other_counting)},
+            {"make_place": staticmethod(make_place), "definitions": (evaluator, other_evaluator)},
         )
         run_state_machine_as_test(
             life,

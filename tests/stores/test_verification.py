@@ -52,7 +52,7 @@ def test_what_is_counted_can_be_explained(store: Store, evaluator: Evaluator) ->
 
     assert list(explanation.look(store))[-1] == 300
 
-    assert explanation.total == explanation.recounted
+    assert explanation.total == explanation.recomputed
     assert explanation.total[attempts] == 60
     assert sum(arrivals.late for arrivals in explanation.arrivals.values()) == 60
     assert len(explanation.samples[attempts].kept()) == 7

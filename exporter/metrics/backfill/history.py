@@ -51,7 +51,7 @@ class History:
         labels: Mapping[str, str],
         spool: BinaryIO,
     ) -> None:
-        self._counting = evaluator
+        self._evaluator = evaluator
         self._windows = windows
         self._grid = grid
         self._labels = labels
@@ -73,7 +73,7 @@ class History:
 
     def _name_series(self, milestones: Sequence[Milestone]) -> None:
         """List the series of each family, in the order in which `_values` gives their values."""
-        layout = self._counting.layout
+        layout = self._evaluator.layout
         self._families = {family: [] for family in (*TOTALS, *SEGMENTS, MILESTONE)}
         column = 0
         for window in self._windows:
@@ -103,14 +103,14 @@ class History:
         """
         wanted = set(self._hours)
         done = 0
-        for hour, windows in slide(store, self._counting.layout, self._windows, self._grid.hours):
+        for hour, windows in slide(store, self._evaluator.layout, self._windows, self._grid.hours):
             if hour in wanted:
                 self._spool.append(self._values(windows))
                 done += 1
                 yield done
 
     def _values(self, windows: Mapping[str, Rows]) -> Iterator[float]:
-        layout = self._counting.layout
+        layout = self._evaluator.layout
         for window in self._windows:
             for row, counts in zip(layout.segments, windows[window.name], strict=True):
                 yield from self._values_of(_families_of(layout, row), counts)
@@ -118,7 +118,7 @@ class History:
 
     def _values_of(self, families: Sequence[Family], counts: Counts) -> Iterator[float]:
         for family in families:
-            for formula in KPIS[family.kpi].formulas(self._counting.layout):
+            for formula in KPIS[family.kpi].formulas(self._evaluator.layout):
                 yield formula.of(counts).value
 
     def write(self, out: BinaryIO) -> Iterator[int]:

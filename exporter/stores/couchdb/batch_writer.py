@@ -71,7 +71,7 @@ class BatchWriter:
         self._months = months
         self._rejections = rejections
         self._writers = writers
-        self._counting = evaluator
+        self._evaluator = evaluator
         self._seen = seen
         self.opened: list[Batch] = []
         self._contribution = Contribution()
@@ -130,7 +130,7 @@ class BatchWriter:
             for chunk in chunks(of_month)
         ]
         try:
-            expected = Expected(self._counting, list(self._interactions.values()))
+            expected = Expected(self._evaluator, list(self._interactions.values()))
             answers = [(month, future.result()) for month, future in sent]
         finally:
             _let_end([future for _, future in sent])

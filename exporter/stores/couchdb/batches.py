@@ -114,7 +114,7 @@ class Contribution:
     def _see(self, timestamps_ms: Iterable[int]) -> None:
         self._newest = max((*timestamps_ms, self._newest or 0), default=0) or None
 
-    def document(self, opened_ms: int, countings: Mapping[int, Evaluator]) -> BatchDocument:
+    def document(self, opened_ms: int, evaluators: Mapping[int, Evaluator]) -> BatchDocument:
         """Write what the batch adds."""
         return BatchDocument(
             opened=opened_ms,
@@ -122,7 +122,7 @@ class Contribution:
             newest=self._newest,
             tallies={
                 str(number): rows
-                for number, evaluator in countings.items()
+                for number, evaluator in evaluators.items()
                 if (rows := self._rows(evaluator))
             },
         )
@@ -228,8 +228,8 @@ class Batches:
             if rev != NEVER:
                 self._tallies.delete(PREFIX + batch, rev)
             return
-        countings = self._register.countings(sorted({*generations_of(batch), *document.also}))
-        closed = contribution.document(document.opened, countings)
+        evaluators = self._register.evaluators(sorted({*generations_of(batch), *document.also}))
+        closed = contribution.document(document.opened, evaluators)
         make_room(self._register, closed.tallies)
         self._tallies.put(PREFIX + batch, closed, rev)
 
@@ -252,8 +252,8 @@ class Batches:
             if settled or aged:
                 self._write(batch, found.rev, held, contribution)
                 return
-            countings = self._register.countings({*generations_of(batch), *held.also})
-            partly = contribution.document(held.opened, countings)
+            evaluators = self._register.evaluators({*generations_of(batch), *held.also})
+            partly = contribution.document(held.opened, evaluators)
             partly.open, partly.replaces, partly.also = held.open, held.replaces, held.also
             if partly != held:
                 make_room(self._register, partly.tallies)

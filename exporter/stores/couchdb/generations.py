@@ -45,25 +45,25 @@ class Generations(msgspec.Struct, frozen=True):
 
 
 class DefinitionsDocument:
-    """The document that says which generations there are, and the countings that they mean."""
+    """The document that says which generations there are, and the evaluators that they mean."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._countings: dict[str, Evaluator] = {}
+        self._evaluators: dict[str, Evaluator] = {}
         self._last: Generations | None = None
 
-    def know(self, *countings: Evaluator) -> None:
-        """Remember countings, which are costly to make."""
-        self._countings |= {evaluator.digest: evaluator for evaluator in countings}
+    def know(self, *evaluators: Evaluator) -> None:
+        """Remember evaluators, which are costly to make."""
+        self._evaluators |= {evaluator.digest: evaluator for evaluator in evaluators}
 
     def evaluator(self, generation: Generation) -> Evaluator:
         """Return the counting of a generation, another exporter's too."""
-        if generation.digest not in self._countings:
+        if generation.digest not in self._evaluators:
             self.know(Evaluator(Definitions.from_json(generation.definitions.encode())))
-        return self._countings[generation.digest]
+        return self._evaluators[generation.digest]
 
-    def countings(self, numbers: Iterable[int]) -> dict[int, Evaluator]:
-        """Return the countings of those generations that still matter."""
+    def evaluators(self, numbers: Iterable[int]) -> dict[int, Evaluator]:
+        """Return the evaluators of those generations that still matter."""
         known = self.last.generations
         return {n: self.evaluator(known[str(n)]) for n in numbers if str(n) in known}
 

@@ -11,7 +11,7 @@ import msgspec
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.tally import Tally, merge
-from exporter.ports import Recount
+from exporter.ports import RebuildProgress
 from exporter.stores.couchdb.batches import Batches, generations_of, make_room, tally_of
 from exporter.stores.couchdb.documents import Change, Document, row_id
 from exporter.stores.couchdb.generations import DefinitionsDocument
@@ -55,7 +55,7 @@ class Rebuild:
         register: DefinitionsDocument,
     ) -> None:
         self.number = number
-        self._counting = evaluator
+        self._evaluator = evaluator
         self._tallies = tallies
         self._months = months
         self._batches = batches
@@ -64,18 +64,18 @@ class Rebuild:
         self._found: Tally = {}
         self._since = 0
 
-    def step(self, total: int) -> Recount:
+    def step(self, total: int) -> RebuildProgress:
         """Count a portion; `total` is how many interactions there are."""
         place = self._place or self._begin()
         if place.finished:
-            return Recount(place.done, max(total, place.done), finished=True)
+            return RebuildProgress(place.done, max(total, place.done), finished=True)
         months = [month for month in self._months.held() if month >= place.month]
         if not months:
             return self._write(place, total, finished=True)
         if months[0] != place.month:
             place.month, place.after = months[0], ""
         rows = self._read(place)
-        merge(self._found, tally_of(rows.changes, self._counting))
+        merge(self._found, tally_of(rows.changes, self._evaluator))
         place.done += rows.interactions
         self._since += rows.read
         if rows.read:
@@ -87,7 +87,7 @@ class Rebuild:
         if self._since >= WRITTEN_AFTER or len(self._found) >= MOST_KEYS:
             return self._write(place, total, finished=False)
         self._place = place
-        return Recount(place.done, max(total, place.done), finished=False)
+        return RebuildProgress(place.done, max(total, place.done), finished=False)
 
     def _begin(self) -> Place:
         """Take up the recount where any exporter left it, or begin it."""
@@ -112,8 +112,8 @@ class Rebuild:
             return self._begin()
         return start
 
-    def _write(self, place: Place, total: int, *, finished: bool) -> Recount:
-        rows = encoded(self._found, self._counting.layout)
+    def _write(self, place: Place, total: int, *, finished: bool) -> RebuildProgress:
+        rows = encoded(self._found, self._evaluator.layout)
         following = Place(
             number=place.number + 1,
             month=place.month,
@@ -139,7 +139,7 @@ class Rebuild:
         self._found, self._since = {}, 0
         came_to = self._place or self._begin()
         self._place = came_to
-        return Recount(came_to.done, max(total, came_to.done), finished=came_to.finished)
+        return RebuildProgress(came_to.done, max(total, came_to.done), finished=came_to.finished)
 
     def _read(self, place: Place) -> "_Portion":
         database = self._months.database(place.month)

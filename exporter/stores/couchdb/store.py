@@ -20,7 +20,7 @@ from exporter.ports import (
     AddResult,
     Batch,
     PeriodCounts,
-    Recount,
+    RebuildProgress,
     RejectedRow,
     StoreError,
     StoreStats,
@@ -115,7 +115,7 @@ class CouchdbStore:
         self._made: _Parts | None = None
         self._in_force: Evaluator | None = None
         self._pending: Evaluator | None = None
-        self._recounting: Rebuild | None = None
+        self._rebuild: Rebuild | None = None
         self._seen = DedupCache()
         self._note_revs: dict[str, str] = {}
         self._unfinished: list[str] = []
@@ -145,13 +145,13 @@ class CouchdbStore:
             return self._made
 
     @property
-    def _counting(self) -> Evaluator:
+    def _evaluator(self) -> Evaluator:
         if self._in_force is None:
             raise StoreError("count_under comes before anything is added or read")
         return self._in_force
 
     @property
-    def _recounted_under(self) -> Evaluator:
+    def _rebuilt_under(self) -> Evaluator:
         if self._pending is None:
             raise StoreError("there are no definitions to recount under")
         return self._pending
@@ -173,25 +173,25 @@ class CouchdbStore:
             if pending is not None:
                 parts.register.change(lambda state: with_pending(state, pending))
             self._in_force, self._pending = active, pending
-            self._recounting = None
+            self._rebuild = None
             parts.batches.recover(None)
 
-    def recount(self) -> Recount:
+    def rebuild(self) -> RebuildProgress:
         """See `Store`."""
         parts = self._parts
         with self._writing:
-            pending = self._recounted_under
+            pending = self._rebuilt_under
             state = parts.register.read()
             total = self.stats().interactions
             if state.of(state.active).digest == pending.digest:  # another exporter was quicker
-                return Recount(total, total, finished=True)
+                return RebuildProgress(total, total, finished=True)
             if state.pending is None or state.of(state.pending).digest != pending.digest:
                 raise StoreError(
                     f"{self._tallies.url} is being recounted by an exporter with other"
                     " definitions; give all exporters of one store the same"
                 )
-            if self._recounting is None or self._recounting.number != state.pending:
-                self._recounting = Rebuild(
+            if self._rebuild is None or self._rebuild.number != state.pending:
+                self._rebuild = Rebuild(
                     state.pending,
                     pending,
                     tallies=self._tallies,
@@ -199,20 +199,20 @@ class CouchdbStore:
                     batches=parts.batches,
                     register=parts.register,
                 )
-            return self._recounting.step(total)
+            return self._rebuild.step(total)
 
     def activate(self) -> None:
         """See `Store`."""
         parts = self._parts
         with self._writing:
-            pending = self._recounted_under
+            pending = self._rebuilt_under
             state = parts.register.read()
             if state.pending is not None and state.of(state.pending).digest == pending.digest:
                 number = state.pending
                 state = parts.register.change(lambda state: switched(state, number))
             self._require(state, pending)
             self._in_force, self._pending = pending, None
-            self._recounting = None
+            self._rebuild = None
 
     def _require(self, state: Generations, evaluator: Evaluator) -> None:
         if state.of(state.active).digest != evaluator.digest:
@@ -237,7 +237,7 @@ class CouchdbStore:
             months=parts.months,
             rejections=parts.rejections,
             writers=self._writers,
-            evaluator=self._counting,
+            evaluator=self._evaluator,
             seen=self._seen,
         )
         try:
@@ -260,14 +260,14 @@ class CouchdbStore:
         parts = self._parts
         with self._writing:
             state = parts.register.read()
-            self._require(state, self._counting)
+            self._require(state, self._evaluator)
             reading = self._reading(state)
             difference: Tally = {}
             merge(difference, right)
             for start, end in _runs(hours):
                 for portion in reading.by_hour(start, end, None):
                     merge(difference, to_tally(portion), -1)
-            parts.upkeep.correct(state.active, self._counting, difference)
+            parts.upkeep.correct(state.active, self._evaluator, difference)
 
     def drop_before(self, cutoff: Hour) -> int:
         """See `Store`: whole months; and tallies that count nothing any more."""
@@ -334,7 +334,7 @@ class CouchdbStore:
                 yield from portion
 
     def _state_to_read(self) -> Generations:
-        evaluator = self._counting
+        evaluator = self._evaluator
         state = self._parts.register.read()
         self._require(state, evaluator)
         return state
@@ -342,7 +342,7 @@ class CouchdbStore:
     def _still(self, state: Generations) -> None:
         """Raise `StoreError` if the generation that was read may have been on its way out."""
         if self._parts.register.read().active != state.active:
-            self._require(self._parts.register.read(), self._counting)
+            self._require(self._parts.register.read(), self._evaluator)
             raise StoreError(f"the definitions in {self._tallies.url} changed while it was read")
 
     def _reading(self, state: Generations) -> KpiValue:
@@ -350,7 +350,7 @@ class CouchdbStore:
             self._tallies,
             self._parts.views,
             number=state.active,
-            layout=self._counting.layout,
+            layout=self._evaluator.layout,
             slot_tiles=state.slot_tiles,
         )
 

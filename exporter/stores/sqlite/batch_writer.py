@@ -19,8 +19,8 @@ from exporter.stores.sqlite.ids import find, keep
 from exporter.stores.sqlite.tallies import add_tally
 
 REJECTED_KEPT = 10_000
-RECOUNTED = "recounted"
-NOTHING_RECOUNTED = '[0, ""]'
+REBUILT = "recounted"
+NOTHING_REBUILT = '[0, ""]'
 
 _AMONG = "id in (select t.id from json_each(?) j cross join {0} t on t.id = j.value)"
 
@@ -29,9 +29,9 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def recounted_until(db: sqlite3.Connection) -> tuple[int, str]:
+def rebuilt_until(db: sqlite3.Connection) -> tuple[int, str]:
     """Return how far the running recount has come: the last (timestamp, id) that it counted."""
-    timestamp_ms, id_ = json.loads(note(db, RECOUNTED) or NOTHING_RECOUNTED)
+    timestamp_ms, id_ = json.loads(note(db, REBUILT) or NOTHING_REBUILT)
     return timestamp_ms, id_
 
 
@@ -128,7 +128,7 @@ class BatchWriter:
 
     def _passed(self, stored: Iterable[StoredInteraction]) -> list[StoredInteraction]:
         """Keep what the running recount has behind it."""
-        until = recounted_until(self.db)
+        until = rebuilt_until(self.db)
         return [row for row in stored if (row.timestamp_ms, row.id) <= until]
 
     def _forget_ignored(self, ids: str) -> None:

@@ -20,17 +20,17 @@ from exporter.ports import (
     AddResult,
     Batch,
     PeriodCounts,
-    Recount,
+    RebuildProgress,
     RejectedRow,
     StoreError,
     StoreStats,
 )
 from exporter.stores.sqlite import tallies
 from exporter.stores.sqlite.batch_writer import (
-    NOTHING_RECOUNTED,
-    RECOUNTED,
+    NOTHING_REBUILT,
+    REBUILT,
     BatchWriter,
-    recounted_until,
+    rebuilt_until,
 )
 from exporter.stores.sqlite.compression import (
     Compression,
@@ -43,8 +43,8 @@ from exporter.stores.sqlite.database import Database, hold, holding, note, remem
 from exporter.stores.sqlite.ids import forget
 
 PORTION = 5_000  # interactions read, recounted or dropped at a time
-_DEFINITIONS, _RECOUNT = "definitions", "recount"
-_OWN_NOTES = frozenset({_DEFINITIONS, _RECOUNT, RECOUNTED})
+_DEFINITIONS, _REBUILD = "definitions", "recount"
+_OWN_NOTES = frozenset({_DEFINITIONS, _REBUILD, REBUILT})
 _END_OF_TIME_MS = 1 << 62
 
 
@@ -62,7 +62,7 @@ class SqliteStore:
         self._pending: Evaluator | None = None
 
     @property
-    def _counting(self) -> Evaluator:
+    def _evaluator(self) -> Evaluator:
         if self._in_force is None:
             raise StoreError("count_under comes before anything is added or read")
         return self._in_force
@@ -77,27 +77,27 @@ class SqliteStore:
         with self._file.transaction() as db:
             if note(db, _DEFINITIONS) is None:
                 remember(db, _DEFINITIONS, active.definitions.to_json().decode())
-            if pending is not None and note(db, _RECOUNT) != pending.digest:
-                remember(db, _RECOUNT, pending.digest)
-                remember(db, RECOUNTED, NOTHING_RECOUNTED)
-                hold(db, RECOUNTED, -holding(db, RECOUNTED))
+            if pending is not None and note(db, _REBUILD) != pending.digest:
+                remember(db, _REBUILD, pending.digest)
+                remember(db, REBUILT, NOTHING_REBUILT)
+                hold(db, REBUILT, -holding(db, REBUILT))
                 db.execute("delete from tallies where definitions = ?", (pending.digest,))
         self._in_force, self._pending = active, pending
 
-    def recount(self) -> Recount:
+    def rebuild(self) -> RebuildProgress:
         """See `Store`."""
         pending = self._pending
         if pending is None:
             raise StoreError("there are no definitions to recount under")
         with self._file.transaction() as db:
-            portion = self._stored_after(db, recounted_until(db), _END_OF_TIME_MS)
+            portion = self._stored_after(db, rebuilt_until(db), _END_OF_TIME_MS)
             finished = len(portion) < PORTION
             tallies.add_tally(db, pending.digest, pending.tally_stored(portion))
             # What is added after the end was not passed by: it has to be counted as it comes.
             last = (_END_OF_TIME_MS, "") if finished else (portion[-1].timestamp_ms, portion[-1].id)
-            remember(db, RECOUNTED, json.dumps(last))
-            return Recount(
-                done=hold(db, RECOUNTED, len(portion)),
+            remember(db, REBUILT, json.dumps(last))
+            return RebuildProgress(
+                done=hold(db, REBUILT, len(portion)),
                 total=holding(db, "interactions"),
                 finished=finished,
             )
@@ -110,7 +110,7 @@ class SqliteStore:
         with self._file.transaction() as db:
             remember(db, _DEFINITIONS, pending.definitions.to_json().decode())
             db.execute("delete from tallies where definitions <> ?", (pending.digest,))
-            db.execute("delete from notes where name in (?, ?)", (_RECOUNT, RECOUNTED))
+            db.execute("delete from notes where name in (?, ?)", (_REBUILD, REBUILT))
         self._in_force, self._pending = pending, None
 
     def add(self, batch: Batch, now: datetime) -> AddResult:
@@ -121,7 +121,7 @@ class SqliteStore:
             return BatchWriter(
                 db=db,
                 compression=self._compression,
-                active=self._counting,
+                active=self._evaluator,
                 pending=self._pending,
                 now_ms=int(now.timestamp() * 1000),
             ).add(batch)
@@ -137,7 +137,7 @@ class SqliteStore:
     def repair(self, hours: Collection[Hour], right: Tally) -> None:
         """See `Store`."""
         with self._file.transaction() as db:
-            tallies.replace_hours(db, self._counting.digest, hours, right)
+            tallies.replace_hours(db, self._evaluator.digest, hours, right)
 
     def drop_before(self, cutoff: Hour) -> int:
         """See `Store`: whole days, a portion of interactions at a time."""
@@ -186,13 +186,13 @@ class SqliteStore:
     ) -> Iterator[PeriodCounts]:
         """See `Store`."""
         with self._file.reading() as db:
-            yield from tallies.total(db, self._counting.digest, start, end, segmentations)
+            yield from tallies.total(db, self._evaluator.digest, start, end, segmentations)
 
     def by_day(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
         """See `Store`."""
-        digest = self._counting.digest
+        digest = self._evaluator.digest
         with self._file.reading() as db:
             yield from tallies.sums(db, digest, tallies.DAY, start, end, segmentations)
 
@@ -200,7 +200,7 @@ class SqliteStore:
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
         """See `Store`."""
-        digest = self._counting.digest
+        digest = self._evaluator.digest
         with self._file.reading() as db:
             yield from tallies.sums(db, digest, tallies.HOUR, start, end, segmentations)
 
