@@ -2,7 +2,8 @@
 
 `python -m grafana.generate`, or `make dashboards`. With `--config.file` the dashboards are for
 another service's definitions: its segments and steps get their colours, its flows their tables.
-`--output` says where to; what is there under other names stays.
+`--exporter.url` is where people find the exporter's own page. `--output` says where to; what is
+there under other names stays.
 """
 
 import json
@@ -26,7 +27,8 @@ from grafana.source.thresholds import Thresholds
 
 _CHECKOUT = Path(__file__).parent.parent
 _PACKAGE = "data_server: {url: 'http://127.0.0.1/'}"  # all else as it comes with the package
-_PAGES: Sequence[Callable[[Service], Dashboard]] = (
+_EXPORTER = "http://localhost:3434"
+_DASHBOARDS: Sequence[Callable[[Service], Dashboard]] = (
     overview,
     reports,
     flows,
@@ -35,18 +37,19 @@ _PAGES: Sequence[Callable[[Service], Dashboard]] = (
 )
 
 
-def service(config: str | Path = _PACKAGE) -> Service:
+def service(config: str | Path = _PACKAGE, exporter: str = _EXPORTER) -> Service:
     """Read a service's definitions, Persona's by default, and the alerts' thresholds."""
     return Service(
         definitions=load(config, environ).definitions,
         thresholds=Thresholds.read(_CHECKOUT / "prometheus/rules/thresholds.yml"),
+        exporter=exporter.rstrip("/"),
     )
 
 
 def dashboards(of: Service) -> Iterator[tuple[str, str]]:
     """Yield each dashboard's uid and JSON."""
-    for page in _PAGES:
-        made = page(of)
+    for lay_out in _DASHBOARDS:
+        made = lay_out(of)
         yield made.uid, json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
 
 
@@ -54,10 +57,13 @@ def main() -> int:
     """Write all dashboards."""
     parser = ArgumentParser(prog="python -m grafana.generate", description=__doc__)
     parser.add_argument("--config.file", dest="config", type=Path)
+    parser.add_argument(
+        "--exporter.url", dest="exporter", default=_EXPORTER, help="the exporter's own page"
+    )
     parser.add_argument("--output", type=Path, default=_CHECKOUT / "grafana/dashboards")
     arguments = parser.parse_args()
     try:
-        made = list(dashboards(service(arguments.config or _PACKAGE)))
+        made = list(dashboards(service(arguments.config or _PACKAGE, arguments.exporter)))
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1

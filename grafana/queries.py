@@ -14,7 +14,7 @@ Values: TypeAlias = Mapping[str, str | Sequence[str]]
 """What is chosen of each variable: one value, or several, or `ALL`."""
 
 ALL = "$__all"
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::(?P<format>[\w:]+))?\}|(?P<plain>[A-Za-z_]\w*))")
 _SPECIAL = re.compile(r"[$^*{}\[\]+?.()|]")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -35,7 +35,7 @@ class Query:
     @property
     def variables(self) -> frozenset[str]:
         """The names of the variables in it, Grafana's own (`__range`) left out."""
-        names = {one or other for one, other in _VARIABLE.findall(self.expr)}
+        names = {_name(match) for match in _VARIABLE.finditer(self.expr)}
         return frozenset(name for name in names if not name.startswith("__"))
 
 
@@ -53,6 +53,8 @@ class Span:
         rate_interval = max(self.step + self.scrape_interval, 4 * self.scrape_interval)
         return {
             "__range": f"{self.end - self.start}s",
+            "__range_s": f"{self.end - self.start}",
+            "__from:date:seconds": f"{self.start}",
             "__interval": f"{self.step}s",
             "__rate_interval": f"{rate_interval}s",
         }
@@ -111,22 +113,34 @@ def filled(expr: str, dashboard: Json, values: Values, at: Span) -> str:
     own = at.own_variables()
 
     def value(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        return own[name] if name.startswith("__") else _interpolated(known[name], values[name])
+        name, form = _name(match), match["format"]
+        if name.startswith("__"):
+            return own[f"{name}:{form}" if form else name]
+        return _interpolated(known[name], values[name], form)
 
     return _VARIABLE.sub(value, expr)
 
 
-def _interpolated(variable: Json, chosen: str | Sequence[str]) -> str:
+def _name(match: re.Match[str]) -> str:
+    return match["braced"] or match["plain"]
+
+
+def _interpolated(variable: Json, chosen: str | Sequence[str], form: str | None) -> str:
     if chosen == ALL:
         everything: str = variable["allValue"]
         return everything
-    if not variable.get("multi"):
+    if form not in {None, "regex"}:
+        raise LookupError(form)
+    if form is None and not variable.get("multi"):
         return str(chosen).replace("\\", "\\\\").replace("'", r"\\'")
-    if isinstance(chosen, str):
-        return _regex_escaped(chosen)
-    escaped = [_regex_escaped(one) for one in chosen]
+    escape = _regex_escaped if form is None else _escaped_as_regex
+    escaped = [escape(one) for one in ([chosen] if isinstance(chosen, str) else chosen)]
     return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+
+
+def _escaped_as_regex(value: str) -> str:
+    """Escape a regular expression as the format `regex` does (`escapeRegex`)."""
+    return re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", value)
 
 
 def _regex_escaped(value: str) -> str:

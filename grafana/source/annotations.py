@@ -5,7 +5,7 @@ from typing import Any
 from grafana_foundation_sdk.models.dashboard import AnnotationQuery
 
 from exporter.metrics.families import MILESTONE
-from grafana.source.panels import DATASOURCE
+from grafana.source.panel import DATASOURCE
 from grafana.source.promql import ALERTS, FIRING, KPI_ALERT, sampled, selector
 from grafana.source.style import BLUE, VERMILLION
 

@@ -1,7 +1,7 @@
 """What all dashboards have in common: their frame, and how panels are laid out."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard as DashboardBuilder
@@ -36,12 +36,28 @@ class Uid(StrEnum):
     EXPORTER = "kpi-exporter"
 
 
+TITLES: Mapping[Uid, str] = {
+    Uid.OVERVIEW: "Overview",
+    Uid.REPORTS: "Reports by day",
+    Uid.FLOWS: "Flows",
+    Uid.SEGMENTS: "Segments",
+    Uid.EXPORTER: "Exporter health",
+}
+_BY_DAY = (Uid.REPORTS, Uid.FLOWS)
+DAYS = "from=now-30d&to=now"
+"""A range that fits what is drawn by day, as parameters of a link."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The sign-in service that the dashboards are for, and what its alerts compare with."""
+    """The sign-in service that the dashboards are for, and what its alerts compare with.
+
+    `exporter` is the address of the exporter's own page, for people's browsers.
+    """
 
     definitions: Definitions
     thresholds: Thresholds
+    exporter: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +71,24 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
-    """A dashboard: what it answers, how far back at first, and what stands on it."""
+    """A dashboard: what it answers, how far back at first, and what stands on it.
+
+    `pages` are addresses outside of Grafana by their titles.
+    """
 
     uid: Uid
-    title: str
     description: str
     since: str
     refresh: str
     variables: Sequence[Builder[VariableModel]]
     annotations: Sequence[AnnotationQuery]
     sections: Sequence[Section]
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     def build(self) -> Model:
         """Return Grafana's model of it."""
-        model = (
-            DashboardBuilder(self.title)
+        made = (
+            DashboardBuilder(f"Sign-in: {TITLES[self.uid].lower()}")
             .uid(self.uid)
             .description(self.description)
             .tags([_TAG])
@@ -79,21 +98,37 @@ class Dashboard:
             .refresh(self.refresh)
             .tooltip(DashboardCursorSync.CROSSHAIR)
             .variables(list(self.variables))
-            .link(
-                DashboardLink("Sign-in KPIs")
-                .type(DashboardLinkType.DASHBOARDS)
-                .tags([_TAG])
-                .include_vars(True)
-                .keep_time(True)
-            )
-            .build()
         )
+        for uid in Uid:
+            if uid is not self.uid:
+                made.link(self._link(uid))
+        for title, address in self.pages.items():
+            made.link(
+                DashboardLink(title)
+                .type(DashboardLinkType.LINK)
+                .icon("external link")
+                .url(address)
+                .target_blank(True)
+            )
+        model = made.build()
         for variable in model.templating.list_val or ():
             # What the SDK says of intervals, it says of every kind of variable.
             variable.auto = variable.auto_min = variable.auto_count = None
         model.annotations = AnnotationContainer(list_val=list(self.annotations))
         model.panels = list(_laid_out(self.sections))
         return model
+
+    def _link(self, uid: Uid) -> DashboardLink:
+        """Link to another dashboard, with the time range unless that may hold no whole day."""
+        keep_time = uid not in _BY_DAY or self.uid in _BY_DAY
+        return (
+            DashboardLink(TITLES[uid])
+            .type(DashboardLinkType.LINK)
+            .icon("dashboard")
+            .url(f"/d/{uid}" if keep_time else f"/d/{uid}?{DAYS}")
+            .include_vars(True)
+            .keep_time(keep_time)
+        )
 
 
 def _laid_out(sections: Iterable[Section]) -> Iterator[Panel | RowPanel]:

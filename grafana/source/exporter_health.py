@@ -6,8 +6,9 @@ from exporter.metrics import families
 from exporter.metrics.families import Family
 from grafana.source import variables
 from grafana.source.annotations import alerts
+from grafana.source.chart import AS_NEEDED, chart
 from grafana.source.dashboard import Dashboard, Section, Service, Uid
-from grafana.source.panels import PLAIN, Column, PanelOptions, Query, Steps, chart, stat, table
+from grafana.source.panel import PLAIN, PanelOptions, Query, Steps
 from grafana.source.promql import (
     CPU,
     MEMORY,
@@ -17,9 +18,12 @@ from grafana.source.promql import (
     STARTED,
     UP,
     Foreign,
+    by_service,
     of_exporters,
     selector,
 )
+from grafana.source.stat import NO_WORDS, Words, stat
+from grafana.source.steps import NOT_APPLICABLE
 from grafana.source.style import (
     BAD,
     BLUE,
@@ -33,6 +37,7 @@ from grafana.source.style import (
     of_query,
     result_colours,
 )
+from grafana.source.table import Column, table
 
 _AN_IMPORT = "10m"  # at least one import falls into it, at the default of one in five minutes
 _AN_HOUR = "1h"
@@ -42,7 +47,6 @@ def exporter_health(service: Service) -> Dashboard:
     """Lay out the exporter's own state."""
     return Dashboard(
         uid=Uid.EXPORTER,
-        title="Sign-in: exporter health",
         description="Are all interactions imported, in time, and does the exporter itself work?",
         since="now-12h",
         refresh="1m",
@@ -60,60 +64,64 @@ def exporter_health(service: Service) -> Dashboard:
 def _now(service: Service) -> list[Panel]:
     limits = service.thresholds
     works: Steps = ((None, BAD), (1, GOOD))
+    state: Words = {"0": ("down", BAD), "1": ("OK", GOOD)}
     return [
         _tile(
             "Exporters up",
             "Exporters that answered the last scrape.",
-            f"sum({of_exporters(selector(UP))}) or vector(0)",
+            Query(expr=f"sum({of_exporters(selector(UP))}) or vector(0)"),
             steps=works,
+            words={"0": ("none", BAD)},
         ),
         _tile(
-            "Source up",
-            "1 if the exporter's last use of the source worked.",
-            selector(families.SOURCE_UP),
-            legend="{{instance}}",
-            steps=works,
+            "Source",
+            "Whether the exporter's last use of the source worked. Not applicable where"
+            " interactions are collected only.",
+            Query(expr=selector(families.SOURCE_UP), legend="{{instance}}"),
+            words=state,
+            absent=NOT_APPLICABLE,
         ),
         _tile(
-            "Store up",
-            "1 if the exporter's last reading and last writing of the store worked.",
-            selector(families.STORE_UP),
-            legend="{{instance}}",
-            steps=works,
+            "Store",
+            "Whether the exporter's last reading and last writing of the store worked.",
+            Query(expr=selector(families.STORE_UP), legend="{{instance}}"),
+            words=state,
         ),
         _tile(
-            "Configuration read",
-            "1 if the exporter last read its configuration without a problem. If not, it goes on"
+            "Configuration",
+            "Whether the exporter last read its configuration without an error. If not, it goes on"
             " with the one before.",
-            selector(families.RELOAD_SUCCESSFUL),
-            legend="{{instance}}",
-            steps=works,
+            Query(expr=selector(families.RELOAD_SUCCESSFUL), legend="{{instance}}"),
+            words={"0": ("refused", BAD), "1": ("OK", GOOD)},
         ),
         _tile(
             "Last import",
             "How long ago an import last succeeded, whichever exporter made it.",
-            _age(families.IMPORT_LAST_SUCCESS),
+            Query(expr=_age(families.IMPORT_LAST_SUCCESS)),
             unit="s",
             steps=((None, GOOD), (limits.import_age_seconds, BAD)),
+            absent="none yet",
         ),
         _tile(
             "Last snapshot",
             "How long ago the freshest exporter computed its KPIs.",
-            _age(families.SNAPSHOT_TIME),
+            Query(expr=_age(families.SNAPSHOT_TIME)),
             unit="s",
             steps=((None, GOOD), (limits.snapshot_age_seconds, BAD)),
+            absent="none yet",
         ),
         _tile(
             "Missing",
             "Interactions that the source holds and that are not accounted for here. Some always"
             " are, for late ones wait to be fetched; an alert tells when they are too many.",
-            f"max without (instance) ({selector(families.MISSING)})",
+            Query(expr=_most(families.MISSING)),
+            absent=NOT_APPLICABLE,
         ),
         _tile(
-            "Counted anew",
-            "Share of the stored interactions that are counted under changed definitions; 100%"
-            " when nothing is pending. KPIs keep to the old definitions until then.",
-            f"min without (instance) ({selector(families.REBUILD)})",
+            "Rebuilt",
+            "Share of the stored interactions whose tallies are built under changed definitions;"
+            " 100% when nothing is pending. KPIs keep to the active definitions until then.",
+            Query(expr=by_service("min", selector(families.REBUILD))),
             unit="percentunit",
             steps=((None, WARNING), (1, GOOD)),
         ),
@@ -123,17 +131,20 @@ def _now(service: Service) -> list[Panel]:
 def _tile(
     title: str,
     description: str,
-    expr: str,
+    query: Query,
     *,
-    legend: str = "",
     unit: str = "short",
     steps: Steps = PLAIN,
+    words: Words = NO_WORDS,
+    absent: str = "no sample",
 ) -> Panel:
     return stat(
-        PanelOptions(title=title, description=description, width=3, height=5),
-        Query(expr=expr, legend=legend),
+        PanelOptions(title=title, description=description, width=6, height=4),
+        query,
         unit=unit,
         steps=steps,
+        words=words,
+        absent=absent,
     )
 
 
@@ -147,7 +158,6 @@ def _imports() -> list[Panel]:
             ),
             Query(expr=f"60 * {_rates(families.IMPORT_INTERACTIONS)}", legend="{{result}}"),
             unit="cpm",
-            minimum=0,
             interval=_AN_IMPORT,
             overrides=result_colours(),
         ),
@@ -157,7 +167,6 @@ def _imports() -> list[Panel]:
             ),
             Query(expr=f"3600 * {_rates(families.IMPORT_RUNS)}", legend="{{result}}"),
             unit="short",
-            minimum=0,
             interval=_AN_IMPORT,
             overrides=result_colours(),
         ),
@@ -169,7 +178,6 @@ def _imports() -> list[Panel]:
             Query(expr=_mean(families.IMPORT_DURATION), legend="mean"),
             Query(expr=_quantile(0.95, families.IMPORT_DURATION), legend="95 of 100"),
             unit="s",
-            minimum=0,
             interval=_AN_IMPORT,
             overrides=[of_query("A", colour(BLUE)), of_query("B", colour(ORANGE))],
         ),
@@ -183,7 +191,6 @@ def _imports() -> list[Panel]:
             Query(expr=_quantile(0.5, families.LATENESS), legend="half"),
             Query(expr=_quantile(0.95, families.LATENESS), legend="95 of 100"),
             unit="s",
-            minimum=0,
             interval=_AN_HOUR,
             overrides=[of_query("A", colour(BLUE)), of_query("B", colour(ORANGE))],
         ),
@@ -195,7 +202,6 @@ def _imports() -> list[Panel]:
             ),
             Query(expr=f"3600 * {_rates(families.IMPORT_LATE)}", legend="late"),
             unit="short",
-            minimum=0,
             interval=_AN_HOUR,
             overrides=[of_query("A", colour(BLUE))],
         ),
@@ -209,7 +215,6 @@ def _imports() -> list[Panel]:
             Query(expr=_age(families.IMPORT_LAST_SUCCESS), legend="last import"),
             Query(expr=_age(families.SNAPSHOT_TIME), legend="last snapshot"),
             unit="s",
-            minimum=0,
             overrides=[
                 of_query("A", colour(ORANGE)),
                 of_query("B", colour(BLUE)),
@@ -230,6 +235,7 @@ def _completeness() -> list[Panel]:
             Query(expr=_most(families.SOURCE_INTERACTIONS), legend="source"),
             Query(expr=_most(families.STORE_INTERACTIONS), legend="store"),
             unit="short",
+            axis=AS_NEEDED,
             overrides=[of_query("A", colour(ORANGE)), of_query("B", colour(BLUE))],
         ),
         chart(
@@ -241,18 +247,16 @@ def _completeness() -> list[Panel]:
             Query(expr=_most(families.MISSING), legend="missing"),
             Query(expr=_most(families.UNREACHABLE), legend="out of reach"),
             unit="short",
-            minimum=0,
             overrides=[of_query("A", colour(VERMILLION)), of_query("B", colour(GREY))],
         ),
         chart(
             PanelOptions(
                 title="Rejected",
-                description="Interactions refused and kept aside, by reason:"
+                description="Interactions refused and quarantined, by reason:"
                 " `kpi-exporter rejected` shows them.",
             ),
             Query(expr=_most(families.REJECTED), legend="{{reason}}"),
             unit="short",
-            minimum=0,
         ),
         chart(
             PanelOptions(
@@ -280,7 +284,6 @@ def _process() -> list[Panel]:
                 legend="{{instance}}",
             ),
             unit="short",
-            minimum=0,
         ),
         _each("Open files", "File descriptors of each exporter.", OPEN_FILES, unit="short"),
         _each(
@@ -318,33 +321,34 @@ def _each(title: str, description: str, metric: Foreign, *, unit: str) -> Panel:
         PanelOptions(title=title, description=description, width=8),
         Query(expr=of_exporters(selector(metric)), legend="{{instance}}"),
         unit=unit,
-        minimum=0,
     )
 
 
 def _age(metric: Family) -> str:
-    return f"time() - max without (instance) ({selector(metric)})"
+    return f"time() - {_most(metric)}"
 
 
 def _most(metric: Family) -> str:
-    return f"max without (instance) ({selector(metric)})"
+    return by_service("max", selector(metric), *metric.labels)
 
 
 def _rates(counter: Family) -> str:
     """Per second, by all exporters together: each interaction is imported by one of them."""
-    return f"sum without (instance) (rate({selector(counter)}[$__rate_interval]))"
+    return by_service("sum", _rate(counter), *counter.labels)
+
+
+def _rate(metric: Family, suffix: str = "") -> str:
+    return f"rate({selector(metric, suffix=suffix)}[$__rate_interval])"
 
 
 def _mean(histogram: Family) -> str:
     total, count = (
-        f"sum without (instance) (rate({selector(histogram, suffix=suffix)}[$__rate_interval]))"
+        by_service("sum", _rate(histogram, suffix), *histogram.labels)
         for suffix in ("_sum", "_count")
     )
     return f"{total}\n/\n({count} > 0)"
 
 
 def _quantile(share: float, histogram: Family) -> str:
-    buckets = selector(histogram, suffix="_bucket")
-    return (
-        f"histogram_quantile({share}, sum without (instance) (rate({buckets}[$__rate_interval])))"
-    )
+    buckets = by_service("sum", _rate(histogram, "_bucket"), *histogram.labels, "le")
+    return f"histogram_quantile({share}, {buckets})"

@@ -1,91 +1,138 @@
-"""The overview: is sign-in healthy, where do people drop off, since when, is the data whole?"""
+"""The overview: where are people lost, is sign-in healthy, since when, is the data whole?"""
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
+from exporter.domain.definitions import Flow
 from exporter.domain.kpis import KPIS, Unit
-from exporter.metrics.families import COMPLETENESS, MISSING, NEWEST_INTERACTION, SNAPSHOT_TIME
+from exporter.metrics.families import (
+    COMPLETENESS,
+    MISSING,
+    NEWEST_INTERACTION,
+    SNAPSHOT_TIME,
+    Family,
+)
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
+from grafana.source.chart import Axis, chart
 from grafana.source.dashboard import Dashboard, Section, Service, Uid
-from grafana.source.panels import (
-    PLAIN,
-    Better,
-    Column,
-    PanelOptions,
-    Query,
-    Steps,
-    bar_gauge,
-    chart,
-    repeated,
-    stat,
-    stat_with_change,
-    table,
-)
+from grafana.source.firing import firing, how_many_fire
+from grafana.source.panel import PLAIN, Better, PanelOptions, Query, Steps
 from grafana.source.promql import (
-    ALERTS,
-    ALERTS_SINCE,
-    FIRING,
-    FLOW,
-    KPI_ALERT,
+    SEGMENTATION,
     WEEK_BEFORE,
     WINDOW,
-    change,
+    by_segment,
+    by_service,
+    difference,
+    expected,
     freshest,
+    growth,
     kpi,
     sampled,
-    selector,
     total,
 )
+from grafana.source.stat import stat, stat_with_change
+from grafana.source.steps import SUMMED, columns_against_before
+from grafana.source.steps import Steps as FlowSteps
 from grafana.source.style import (
     BAD,
+    BEFORE,
     BLUE,
     GOOD,
-    GREY,
     ORANGE,
+    SKY,
     WARNING,
     colour,
     of_query,
     outcome_colours,
     stacked,
 )
+from grafana.source.table import Column, table
 from grafana.source.thresholds import Thresholds
 from grafana.source.units import unit_of
 
 _ENOUGH = 0.95  # of a window's interactions, to be read as if all were in
-_POINT = 0.01  # a ratio that moves by less has not moved
-_TENTH = 0.1  # nor has a count that moves by less
-_BEFORE = {
-    **colour(GREY),
-    "custom.lineStyle": {"fill": "dash", "dash": [10, 8]},
-    "custom.lineWidth": 1,
-}
-_TO_SEGMENT = (
-    "/d/kpi-segments?var-segmentation=${__data.fields.Segmentation}"
-    "&var-segment=${__data.fields.Segment}&${datasource:queryparam}&${job:queryparam}"
-    "&${instance:queryparam}&${window:queryparam}&${__url_time_range}"
+_POINT = 1  # a ratio that moves by less has not moved
+_TENTH = 10  # nor has a count that moves by fewer percent
+_PERIOD = (
+    "Change: in percentage points, against the period of the same length before, of which the"
+    " share is beside it."
 )
 
 
 def overview(service: Service) -> Dashboard:
     """Lay out the overview."""
+    definitions = service.definitions
     return Dashboard(
         uid=Uid.OVERVIEW,
-        title="Sign-in: overview",
-        description="Is sign-in healthy, where do people drop off, since when, is the data whole?",
+        description="Where are people lost, is sign-in healthy, since when, is the data whole?",
         since="now-7d",
         refresh="1m",
-        variables=[*variables.exporters(), variables.window(), variables.flows()],
+        variables=[
+            *variables.exporters(),
+            variables.window(),
+            variables.flow(definitions, _flow_of_the_dialog(service)),
+            variables.segmentation(definitions),
+        ],
         annotations=[milestones(), alerts()],
         sections=[
+            Section(title="Where are people lost?", panels=_funnel(service)),
             Section(title="Is sign-in healthy?", panels=_health(service.thresholds)),
             Section(
                 title="What is firing, and can the numbers be trusted?",
-                panels=[_firing(), *_trust(service.thresholds)],
+                panels=[firing(service), how_many_fire(), *_trust(service.thresholds)],
             ),
-            Section(title="Since when?", panels=_history()),
-            Section(title="Where do people drop off?", panels=[_funnels()]),
+            Section(title="Since when?", panels=_history(service.thresholds)),
         ],
     )
+
+
+def _flow_of_the_dialog(service: Service) -> Flow:
+    """Return the flow that the bounce rate is about."""
+    definitions = service.definitions
+    shown = definitions.outcomes.shown.flow
+    return next(flow for flow in definitions.flows if flow.name == shown)
+
+
+def _funnel(service: Service) -> list[Panel]:
+    flows = service.definitions.flows
+    steps = FlowSteps(family=total("flow_step_interactions"), flows=flows)
+    segments = FlowSteps(
+        family=by_segment("flow_step_interactions"), flows=flows, matchers=(SEGMENTATION,)
+    )
+    return [
+        table(
+            PanelOptions(
+                title="Steps of $flow",
+                description=f"How many reached each step, and as a share of the first. {SUMMED}"
+                f" {_PERIOD}",
+                width=14,
+                height=9,
+            ),
+            Column(title="Step", label="step"),
+            Column(title="Reached", expr=steps.reached(), width=75),
+            *columns_against_before(steps.share(), steps.share(before=True)),
+            order=["Step"],
+            descending=False,
+        ),
+        table(
+            PanelOptions(
+                title="Completed $flow, by $segmentation",
+                description="How many of those at the first step reached the last, the worst first."
+                f" {SUMMED} {_PERIOD}",
+                width=10,
+                height=9,
+            ),
+            Column(title="Segment", label="segment"),
+            Column(title="Began", expr=segments.began(), width=65),
+            *columns_against_before(segments.completion(), segments.completion(before=True)),
+            order=["Share"],
+            descending=False,
+        ),
+    ]
+
+
+# -- Now --
 
 
 def _health(thresholds: Thresholds) -> list[Panel]:
@@ -109,83 +156,71 @@ def _health(thresholds: Thresholds) -> list[Panel]:
         _tile("new_users", "Dialogs of the last $window that made a new user.", up=True),
         _tile(
             "new_user_success_ratio",
-            "New users / (bounces + failures + new users) in the last $window. Returning users'"
-            " bounces and failures are among them, for nothing tells them apart.",
+            "Of the dialogs of the last $window whose user was not a returning one, those that"
+            " made a new user.",
             up=True,
         ),
         _tile(
             "sites_signed_in_mean",
-            "Mean number of sites that the users of the last $window are signed in to.",
+            "To how many sites the users of the last $window are signed in.",
             up=None,
         ),
-        repeated(
-            stat_with_change(
-                PanelOptions(
-                    title="Completed: $flow",
-                    description="Interactions that reached the flow's last step / those that"
-                    " reached its first, in the last $window. Steps may be taken in different"
-                    " dialogs, so that more can reach the last than the first.",
-                    width=24,
-                    height=5,
-                ),
-                now=kpi(total("flow_completion_ratio"), FLOW),
-                change=change(total("flow_completion_ratio"), FLOW, relative=False),
-                unit="percentunit",
-                better=Better(up=True, noise=_POINT),
-            ),
-            over="flow",
-        ),
+        _completions(),
     ]
 
 
 def _tile(name: str, description: str, *, up: bool | None, steps: Steps = PLAIN) -> Panel:
     one, family = KPIS[name], total(name)
     ratio = one.unit is Unit.RATIO
-    measure = "In percentage points" if ratio else "As a share"
+    counted = one.unit in {Unit.INTERACTIONS, Unit.USERS}
+    measure = "in percentage points" if ratio else "in percent"
+    if counted:
+        measure += ", of the counts that are expected when all is in"
     return stat_with_change(
         PanelOptions(
             title=one.title,
-            description=f"{description} {measure}: the change against the week before.",
-            width=4,
-            height=5,
+            description=f"{description} The change against the week before is {measure}.",
+            width=8,
+            height=4,
         ),
         now=kpi(family),
-        change=change(family, relative=not ratio),
+        change=_change(family, unit=one.unit),
         unit=unit_of(one.unit),
+        change_in="points" if ratio else "%",
         better=Better(up=up, noise=_POINT if ratio else _TENTH),
         steps=steps,
     )
 
 
-def _firing() -> Panel:
-    labels = "alertname, severity, segmentation, segment, window"
-    since, firing = selector(ALERTS_SINCE, KPI_ALERT), selector(ALERTS, KPI_ALERT, FIRING)
+def _change(family: Family, *, unit: Unit) -> str:
+    if unit is Unit.RATIO:
+        return difference(kpi(family), kpi(family, at=WEEK_BEFORE))
+    value = expected if unit in {Unit.INTERACTIONS, Unit.USERS} else kpi
+    return growth(value(family), value(family, at=WEEK_BEFORE))
+
+
+def _completions() -> Panel:
+    now = kpi(total("flow_completion_ratio"))
+    before = kpi(total("flow_completion_ratio"), at=WEEK_BEFORE)
     return table(
         PanelOptions(
-            title="Firing alerts",
-            description="Alerts of this project that fire at the end of the time range, and since"
-            " when what they watch has been so. Without a segment: all interactions.",
-            width=12,
+            title="Completed flows",
+            description="Interactions that reached the flow's last step / those that reached its"
+            " first, in the last $window, and a week before. Steps may be taken in different"
+            " dialogs, so that more can reach the last than the first: over 100%.",
+            width=24,
             height=7,
         ),
-        Column(title="Alert", label="alertname"),
-        Column(title="Severity", label="severity"),
-        Column(title="Segmentation", label="segmentation"),
-        Column(title="Segment", label="segment", link=("Compare the segments", _TO_SEGMENT)),
-        Column(title="Window", label="window"),
-        Column(
-            title="Since",
-            expr=f"1000 * max by ({labels}) (\n  {since}\n  and ignoring (alertstate) {firing}\n)",
-            unit="dateTimeFromNow",
-        ),
-        order=["Since"],
-        empty="Nothing is firing.",
+        Column(title="Flow", label="flow"),
+        *columns_against_before(now, before),
+        order=["Flow"],
+        descending=False,
     )
 
 
 def _trust(thresholds: Thresholds) -> list[Panel]:
-    def age(text: str) -> str:
-        return f"time() - max without (instance) ({text})"
+    def age(family: Family) -> str:
+        return f"time() - {by_service('max', sampled(family))}"
 
     return [
         stat(
@@ -193,10 +228,10 @@ def _trust(thresholds: Thresholds) -> list[Panel]:
                 title="KPIs computed",
                 description="How long ago the KPIs were computed. That happens after each import"
                 " and at every full hour.",
-                width=3,
-                height=7,
+                width=5,
+                height=4,
             ),
-            Query(expr=age(sampled(SNAPSHOT_TIME)), instant=True),
+            Query(expr=age(SNAPSHOT_TIME)),
             unit="s",
             steps=((None, GOOD), (thresholds.snapshot_age_seconds, BAD)),
         ),
@@ -205,10 +240,10 @@ def _trust(thresholds: Thresholds) -> list[Panel]:
                 title="Newest interaction",
                 description="How long ago the newest interaction happened. Clients round to ten"
                 " minutes and send at the user's next dialog.",
-                width=3,
-                height=7,
+                width=5,
+                height=4,
             ),
-            Query(expr=age(sampled(NEWEST_INTERACTION)), instant=True),
+            Query(expr=age(NEWEST_INTERACTION)),
             unit="s",
         ),
         stat(
@@ -216,49 +251,74 @@ def _trust(thresholds: Thresholds) -> list[Panel]:
                 title="Already in",
                 description="Share of the interactions of the last $window expected to have"
                 " arrived, by how late they came in the past. While it is low, counts are too"
-                " small and ratios may still move. No sample while too little is known.",
-                width=3,
-                height=7,
+                " small and ratios may still move.",
+                width=5,
+                height=4,
             ),
-            Query(expr=freshest(sampled(COMPLETENESS, WINDOW))),
+            Query(expr=freshest(sampled(COMPLETENESS, WINDOW), *COMPLETENESS.labels)),
             unit="percentunit",
             steps=((None, WARNING), (_ENOUGH, GOOD)),
+            absent="not known yet",
         ),
         stat(
             PanelOptions(
                 title="Missing",
                 description="Interactions that the source holds and that are not accounted for"
                 " here. Some always are, for late ones wait to be fetched; an alert tells when they"
-                " are too many. No sample where the source cannot count.",
-                width=3,
-                height=7,
+                " are too many. Not applicable where there is no source, or it cannot count.",
+                width=5,
+                height=4,
             ),
             Query(expr=freshest(sampled(MISSING))),
             unit="short",
+            absent="not applicable",
         ),
     ]
 
 
-def _history() -> list[Panel]:
+# -- Since when --
+
+
+def _history(thresholds: Thresholds) -> list[Panel]:
     before = "the week before"
     return [
         chart(
             PanelOptions(
                 title="Bounce and abandonment over time",
                 description="Both rates over the $window before each instant, and the bounce rate"
-                " a week earlier. Between the two lies who was signed in without a screen.",
+                " a week earlier. Between the two lies who was signed in without a screen. Dashed:"
+                " the alert's threshold.",
             ),
             Query(expr=kpi(total("bounce_ratio")), legend="bounce rate"),
             Query(expr=kpi(total("abandonment_ratio")), legend="abandonment rate"),
             Query(expr=kpi(total("bounce_ratio"), at=WEEK_BEFORE), legend=f"bounce rate, {before}"),
             unit="percentunit",
+            axis=Axis(limit=thresholds.bounce_ratio),
             overrides=[
                 of_query("A", colour(ORANGE)),
                 of_query("B", colour(BLUE)),
-                of_query("C", _BEFORE),
+                of_query("C", BEFORE),
             ],
         ),
-        _against_before("sign_in_attempts", "Interactions of the $window before each instant."),
+        chart(
+            PanelOptions(
+                title="Sign-in attempts over time",
+                description="Interactions of the $window before each instant: those that are in,"
+                " and those expected when all is in, now and a week earlier.",
+            ),
+            Query(expr=kpi(total("sign_in_attempts")), legend="in by then"),
+            Query(expr=expected(total("sign_in_attempts")), legend="expected"),
+            Query(
+                expr=expected(total("sign_in_attempts"), at=WEEK_BEFORE),
+                legend=f"expected, {before}",
+            ),
+            unit="short",
+            overrides=[
+                of_query("A", colour(BLUE)),
+                of_query("B", colour(SKY)),
+                of_query("C", BEFORE),
+            ],
+        ),
         chart(
             PanelOptions(
                 title="Dialogs by outcome",
@@ -268,43 +328,17 @@ def _history() -> list[Panel]:
             ),
             Query(expr=kpi(total("dialogs")), legend="{{outcome}}"),
             unit="short",
-            minimum=0,
             overrides=[*outcome_colours(), stacked()],
         ),
-        _against_before(
-            "new_user_success_ratio",
-            "New users / (bounces + failures + new users) of the $window before each instant.",
+        chart(
+            PanelOptions(
+                title="New user success over time",
+                description="New users / (bounces + failures + new users) of the $window before"
+                " each instant. Dashed: a week earlier.",
+            ),
+            Query(expr=kpi(total("new_user_success_ratio")), legend="now"),
+            Query(expr=kpi(total("new_user_success_ratio"), at=WEEK_BEFORE), legend=before),
+            unit="percentunit",
+            overrides=[of_query("A", colour(BLUE)), of_query("B", BEFORE)],
         ),
     ]
-
-
-def _against_before(name: str, description: str) -> Panel:
-    one, family = KPIS[name], total(name)
-    return chart(
-        PanelOptions(
-            title=f"{one.title} over time", description=f"{description} Dashed: a week earlier."
-        ),
-        Query(expr=kpi(family), legend="now"),
-        Query(expr=kpi(family, at=WEEK_BEFORE), legend="the week before"),
-        unit=unit_of(one.unit),
-        minimum=0,
-        overrides=[of_query("A", colour(BLUE)), of_query("B", _BEFORE)],
-    )
-
-
-def _funnels() -> Panel:
-    return repeated(
-        bar_gauge(
-            PanelOptions(
-                title="Steps: $flow",
-                description="Interactions of the last $window that reached each step. An error"
-                " screen is a step too: few there is good.",
-                width=24,
-                height=9,
-            ),
-            expr=kpi(total("flow_step_interactions"), FLOW),
-            label="step",
-            unit="short",
-        ),
-        over="flow",
-    )

@@ -1,31 +1,43 @@
 """The queries' vocabulary: PromQL made of the exporter's own families and labels.
 
 A family or label that the exporter no longer has raises here, so a rename breaks the build and
-not a panel. Three things hold for every query of a KPI:
+not a panel. Four things hold for every query of a KPI:
 
 - Of several exporters on one store the freshest speaks (as in `prometheus/rules`). A backfilled
   history has no snapshot timestamp; where there is none, any exporter does.
+- Only what identifies a service and the family's own labels remain: what a scraper adds (`pod`,
+  `namespace`) changes with every rollout.
 - Samples are looked for over an hour and not Prometheus' five minutes, for a backfilled history
   has one an hour.
 - The dashboard's `job` and `instance` hold.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from textwrap import indent
 
-from exporter.metrics.families import BUILD_INFO, SEGMENTS, SNAPSHOT_TIME, TOTALS, Family, Kind
+from exporter.metrics.families import (
+    BUILD_INFO,
+    COMPLETENESS,
+    SEGMENTS,
+    SNAPSHOT_TIME,
+    TOTALS,
+    Family,
+    Kind,
+)
 
-Z_95 = 1.96
-"""The normal quantile of a two-sided 95% interval."""
+SERVICE = ("job",)
+"""The labels that identify a service."""
 
-# Matchers, as PromQL writes them.
+# Matchers, as PromQL writes them. Names that a configuration chooses may hold quotes, which
+# Grafana's own escaping leaves alone; as a regular expression between backticks they are safe.
 TARGETS = ('job=~"$job"', 'instance=~"$instance"')
 WINDOW = 'window="$window"'
 DAY_WINDOW = 'window="1d"'
-FLOW = 'flow=~"$flow"'
-SEGMENTATION = 'segmentation="$segmentation"'
-SEGMENT = 'segment=~"$segment"'
+FLOW = "flow=~`${flow:regex}`"
+SEGMENTATION = "segmentation=~`${segmentation:regex}`"
+SEGMENT = "segment=~`${segment:regex}`"
 KPI_ALERT = 'alertname=~"Kpi.+"'
 FIRING = 'alertstate="firing"'
 
@@ -83,8 +95,11 @@ class Moment:
 
 NOW = Moment(span="65m")
 WEEK_BEFORE = Moment(span="65m", shift=" offset 1w")
-END_OF_DAY = Moment(span="1h", shift=" offset -86399s")
+END_OF_RANGE = Moment(span="65m", shift=" @ end()")
+DAY_THAT_BEGINS = Moment(span="1h", shift=" offset -86399s")
 """At a UTC midnight: the last hour of the day that begins, so that its KPIs stand at its date."""
+DAY_THAT_ENDS = Moment(span="1h", shift=" offset 1s")
+"""At a UTC midnight: the last hour of the day that ends."""
 
 
 def total(kpi: str) -> Family:
@@ -130,17 +145,23 @@ def of_exporters(expression: str) -> str:
     return f"{expression}\nand on (job, instance) {known}"
 
 
-def freshest(expression: str, at: Moment = NOW) -> str:
-    """Return what the freshest exporter of each job says, without its `instance`."""
+def by_service(function: str, expression: str, *labels: str) -> str:
+    """Aggregate to one series for each service and combination of these labels."""
+    return f"{function} by ({', '.join((*SERVICE, *labels))}) ({expression})"
+
+
+def freshest(expression: str, *labels: str, at: Moment = NOW) -> str:
+    """Return what the freshest exporter of each service says, with these labels."""
+    service = ", ".join(SERVICE)
     newest = sampled(SNAPSHOT_TIME, at=at)
     unstamped = sampled(total("sign_in_attempts"), WINDOW, at=at)
     return "\n".join(
         (
-            "max without (instance) (",
+            f"max by ({', '.join((*SERVICE, *labels))}) (",
             _indented(expression),
-            "  and on (job, instance) topk by (job) (1,",
-            f"    max by (job, instance) ({newest})",
-            f"    or 0 * max by (job, instance) ({unstamped})",
+            f"  and on ({service}, instance) topk by ({service}) (1,",
+            f"    max by ({service}, instance) ({newest})",
+            f"    or 0 * max by ({service}, instance) ({unstamped})",
             "  )",
             ")",
         )
@@ -149,38 +170,65 @@ def freshest(expression: str, at: Moment = NOW) -> str:
 
 def kpi(metric: Family, *matchers: str, at: Moment = NOW) -> str:
     """Return a KPI of the chosen window at a moment, as the freshest exporter says."""
-    return freshest(sampled(metric, WINDOW, *matchers, at=at), at)
+    return freshest(sampled(metric, WINDOW, *matchers, at=at), *metric.labels, at=at)
 
 
-def change(metric: Family, *matchers: str, relative: bool) -> str:
-    """Return a KPI's change against the week before: a difference, or a share of what it was."""
-    now, before = kpi(metric, *matchers), kpi(metric, *matchers, at=WEEK_BEFORE)
-    difference = f"{now}\n-\n{before}"
-    return f"(\n{_indented(difference)}\n)\n/\n({before} > 0)" if relative else difference
+def expected(count: Family, *matchers: str, at: Moment = NOW) -> str:
+    """Return what a count will come to when all is in, by the lateness known at that moment.
+
+    What was scraped lacks what came late; what was backfilled has no completeness, and lacks none.
+    """
+    counted = sampled(count, WINDOW, *matchers, at=at)
+    known = sampled(COMPLETENESS, WINDOW, at=at)
+    on = f"on ({', '.join(SERVICE)}, instance, window)"
+    return freshest(
+        f"{counted}\n/ {on} group_left ()\n({known} > 0 or {on} 0 * {counted} + 1)",
+        *count.labels,
+        at=at,
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """A share with its parts, so that it can be bounded: `part` out of `whole`, both PromQL."""
+def difference(now: str, before: str) -> str:
+    """Return by how many percentage points a ratio has moved."""
+    return f"100 * (\n{_indented(now)}\n  -\n{_indented(before)}\n)"
 
-    part: str
-    whole: str
 
-    def ratio(self) -> str:
-        """Return the share where there is anything to share."""
-        return freshest(f"({self.part}) / ({self.whole} > 0)")
+def growth(now: str, before: str) -> str:
+    """Return by how many percent a count or a mean has moved."""
+    return f"{difference(now, before)}\n/\n({before} > 0)"
 
-    def size(self) -> str:
-        """Return the sample's size where there is one."""
-        return freshest(f"{self.whole} > 0")
 
-    def bound(self, side: str) -> str:
-        """Return Wilson's 95% bound: `-` for the lower one, `+` for the upper."""
-        part, whole = f"({self.part})", f"({self.whole} > 0)"
-        spread = f"sqrt({part} * ({whole} - {part}) / {whole} + {Z_95**2 / 4:.4f})"
-        return freshest(
-            f"({part} + {Z_95**2 / 2:.4f} {side} {Z_95} * {spread})\n/ ({whole} + {Z_95**2:.4f})"
-        )
+# -- Labels --
+
+
+def any_of(expressions: Iterable[str]) -> str:
+    """Return the series of the first expression that has each."""
+    return "(\n  {}\n)".format("\n  or ".join(expressions))
+
+
+def place(flow: str, step: str) -> tuple[str, str]:
+    """Match a step of a flow."""
+    return f'flow="{quoted(flow)}"', f'step="{quoted(step)}"'
+
+
+def quoted(text: str) -> str:
+    """Escape a text for PromQL's double quotes."""
+    return text.replace("\\", r"\\").replace('"', r"\"")
+
+
+def relabelled(expression: str, label: str, text: str, source: str = "", pattern: str = "") -> str:
+    """Set a label where another matches; without a source everywhere."""
+    return f'label_replace({expression}, "{label}", "{quoted(text)}", "{source}", "{pattern}")'
+
+
+def titled(expression: str, label: str, titles: Mapping[str, str]) -> str:
+    """Add the label `title`: of the names that are known theirs, else the name."""
+    result = relabelled(expression, "title", "$1", label, "(.*)")
+    for name, title in titles.items():
+        if title != name:
+            pattern = quoted(re.sub(r"[\\^$*+?.()|\[\]{}]", r"\\\g<0>", name))
+            result = relabelled(result, "title", title.replace("$", "$$"), label, pattern)
+    return result
 
 
 def _indented(expression: str) -> str:

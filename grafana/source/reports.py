@@ -5,11 +5,24 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from exporter.domain.kpis import KPIS, Unit
+from exporter.metrics.families import COMPLETENESS
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
+from grafana.source.chart import ALL, DAY, NO_DAY, chart
 from grafana.source.dashboard import Dashboard, Section, Service, Uid
-from grafana.source.panels import DAY, PanelOptions, Query, chart
-from grafana.source.promql import END_OF_DAY, SEGMENT, SEGMENTATION, by_segment, kpi, total
+from grafana.source.panel import PanelOptions, Query
+from grafana.source.periods import in_view
+from grafana.source.promql import (
+    DAY_THAT_BEGINS,
+    SEGMENT,
+    SEGMENTATION,
+    WINDOW,
+    by_segment,
+    freshest,
+    kpi,
+    sampled,
+    total,
+)
 from grafana.source.style import BLUE, colour, drawn, of_query, segment_colours, shown_as
 from grafana.source.units import unit_of
 
@@ -79,21 +92,24 @@ def reports(service: Service) -> Dashboard:
     """Lay out the reports by day."""
     return Dashboard(
         uid=Uid.REPORTS,
-        title="Sign-in: reports by day",
         description="Each KPI by day, in total and by segment.",
         since="now-30d",
         refresh="5m",
         variables=[
             *variables.exporters(),
             variables.window(),
-            *variables.segments(service.definitions.segmentations[0].name),
+            *variables.segments(service.definitions),
             variables.drawn(),
         ],
         annotations=[milestones(), alerts()],
         sections=[
-            Section(title=report.title, panels=[_total(report), _segments(report, service)])
-            for report in REPORTS
+            *(
+                Section(title=report.title, panels=[_total(report), _segments(report, service)])
+                for report in REPORTS
+            ),
+            Section(title="How much of each day was in?", panels=[_completeness()]),
         ],
+        pages={"As known now (the exporter's own page)": f"{service.exporter}/?days=30"},
     )
 
 
@@ -101,35 +117,53 @@ def _total(report: Report) -> Panel:
     one = KPIS[report.kpi]
     return chart(
         PanelOptions(title=f"{report.title}, total", description=f"{report.question} {_DAILY}"),
-        Query(expr=kpi(total(report.kpi), at=END_OF_DAY), legend="{{job}} $drawn"),
+        Query(expr=in_view(kpi(total(report.kpi), at=DAY_THAT_BEGINS)), legend="total $drawn"),
         unit=unit_of(one.unit),
         interval=DAY,
-        minimum=0,
-        overrides=[
-            of_query("A", colour(BLUE)),
-            drawn(counts=False),
-            shown_as("${__field.labels.job}"),
-        ],
+        absent=NO_DAY,
+        overrides=[of_query("A", colour(BLUE)), drawn(counts=False), shown_as("total")],
     )
 
 
 def _segments(report: Report, service: Service) -> Panel:
     one = KPIS[report.kpi]
+    by_day = kpi(by_segment(report.kpi), SEGMENTATION, SEGMENT, at=DAY_THAT_BEGINS)
     return chart(
         PanelOptions(
             title=f"{report.title} by $segmentation",
             description=f"{report.question} {_DAILY}",
         ),
-        Query(
-            expr=kpi(by_segment(report.kpi), SEGMENTATION, SEGMENT, at=END_OF_DAY),
-            legend="{{segment}} $drawn",
-        ),
+        Query(expr=in_view(by_day), legend="{{segment}} $drawn"),
         unit=unit_of(one.unit),
         interval=DAY,
-        minimum=0,
+        absent=NO_DAY,
         overrides=[
             *segment_colours(service.definitions),
             drawn(counts=one.unit in {Unit.INTERACTIONS, Unit.USERS}),
             shown_as("${__field.labels.segment}"),
         ],
+    )
+
+
+def _completeness() -> Panel:
+    known = sampled(COMPLETENESS, WINDOW, at=DAY_THAT_BEGINS)
+    return chart(
+        PanelOptions(
+            title="In when the day ended",
+            description="Share of the interactions of the $window that ended with each day that"
+            " were expected to be in by then, by how late they came before. What came later is in"
+            " the exporter's own page and in `kpi-exporter report`, not in the charts above. A gap:"
+            " not known, or from a history that was written later and has all.",
+            width=24,
+            height=6,
+        ),
+        Query(
+            expr=in_view(freshest(known, *COMPLETENESS.labels, at=DAY_THAT_BEGINS)),
+            legend="expected to be in",
+        ),
+        unit="percentunit",
+        interval=DAY,
+        axis=ALL,
+        absent="not known",
+        overrides=[of_query("A", colour(BLUE))],
     )

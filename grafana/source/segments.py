@@ -4,24 +4,32 @@ from dataclasses import dataclass, replace
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from exporter.domain.definitions import Rule
+from exporter.domain.definitions import Flow, Rule
 from exporter.domain.outcome import Outcome
 from grafana.source import variables
 from grafana.source.annotations import alerts, milestones
-from grafana.source.dashboard import Dashboard, Section, Service, Uid
-from grafana.source.panels import Column, PanelOptions, Query, chart, repeated, table
+from grafana.source.chart import ALL, chart
+from grafana.source.dashboard import DAYS, Dashboard, Section, Service, Uid
+from grafana.source.panel import PanelOptions, Query, repeated
 from grafana.source.promql import (
+    END_OF_RANGE,
     FLOW,
+    NOW,
     SEGMENT,
     SEGMENTATION,
     WINDOW,
-    Share,
+    Moment,
+    any_of,
     by_segment,
     kpi,
+    place,
     sampled,
     total,
 )
+from grafana.source.shares import Share
+from grafana.source.steps import way
 from grafana.source.style import (
+    BEFORE,
     BLUE,
     GREY,
     SKY,
@@ -31,20 +39,27 @@ from grafana.source.style import (
     segment_colours,
     shown_as,
 )
+from grafana.source.table import Column, table
 
 _BOUNDED = (
-    "Over the last $window. The true share lies between the two bounds with 95% confidence"
-    " (Wilson's), so that 1 of 2 does not look like 500 of 1,000. Sorted by the bound that is"
-    " sure; segments without a sample are left out."
+    "Over the last $window. At least, at most: the true share lies between the two with 95%"
+    " confidence (Wilson's interval), so that 1 of 2 does not look like 500 of 1,000. Sorted by the"
+    " bound that is sure; segments without a sample are left out."
 )
-_OVER_TIME = "Over the $window before each instant; dashed: all interactions."
+_OVER_TIME = (
+    "Over the $window before each instant. Segments with fewer than $least at the end of the time"
+    " range are one line together; dashed: all interactions."
+)
+_AT_MOST_ALL = "Drawn at 100% where more came to the last step than to the first."
 _CHOSEN = (SEGMENTATION, SEGMENT)
+_LABELS = ("window", "segmentation", "segment")
 _NEWCOMERS = (Outcome.BOUNCE, Outcome.FAIL, Outcome.IDP, Outcome.FALLBACK)
 _ALL = "all interactions"
-_ALL_LOOK = {**colour(GREY), "custom.lineStyle": {"fill": "dash", "dash": [10, 8]}}
+_SMALL = "segments below $least"
 _TO_REPORTS = (
-    "/d/kpi-reports?${segmentation:queryparam}&var-segment=${__data.fields.Segment}"
-    "&${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+    "/d/kpi-reports?${segmentation:queryparam}"
+    "&var-segment=${__data.fields.Segment:percentencode}"
+    f"&${{datasource:queryparam}}&${{job:queryparam}}&${{instance:queryparam}}&{DAYS}"
 )
 
 
@@ -62,17 +77,18 @@ class _Rate:
 def segments(service: Service) -> Dashboard:
     """Lay out the segments."""
     rates = (_bounces(), _abandonments(), _failures(), _new_user_bounces(), _new_user_successes())
+    flow = _flow_to_begin_with(service)
     return Dashboard(
         uid=Uid.SEGMENTS,
-        title="Sign-in: segments",
         description="Who is affected: the segments of one segmentation, the worst first.",
         since="now-7d",
         refresh="5m",
         variables=[
             *variables.exporters(),
             variables.window(),
-            *variables.segments(service.definitions.segmentations[0].name),
-            variables.flow(_flow_to_begin_with(service)),
+            *variables.segments(service.definitions),
+            variables.least(),
+            variables.flow(service.definitions, flow),
             variables.drawn(),
         ],
         annotations=[milestones(), alerts()],
@@ -91,11 +107,11 @@ def segments(service: Service) -> Dashboard:
 # -- The rates, each with its parts --
 
 
-def _dialogs(*outcomes: Outcome, all_segments: bool = False) -> str:
+def _dialogs(*outcomes: Outcome, all_segments: bool = False, at: Moment = NOW) -> str:
     """Count the dialogs that ended in one of these ways."""
     ended = (f'outcome=~"{"|".join(outcomes)}"',) if outcomes else ()
     family, chosen = (total("dialogs"), ()) if all_segments else (by_segment("dialogs"), _CHOSEN)
-    return f"sum without (outcome) ({sampled(family, WINDOW, *chosen, *ended)})"
+    return f"sum without (outcome) ({sampled(family, WINDOW, *chosen, *ended, at=at)})"
 
 
 def _of_dialogs(
@@ -110,9 +126,16 @@ def _of_dialogs(
         title=title,
         meaning=meaning,
         high_is_bad=high_is_bad,
-        segments=Share(part=_dialogs(*part), whole=_dialogs(*whole)),
+        segments=Share(
+            part=_dialogs(*part),
+            whole=_dialogs(*whole),
+            labels=_LABELS,
+            size_at_end=_dialogs(*whole, at=END_OF_RANGE),
+        ),
         all=Share(
-            part=_dialogs(*part, all_segments=True), whole=_dialogs(*whole, all_segments=True)
+            part=_dialogs(*part, all_segments=True),
+            whole=_dialogs(*whole, all_segments=True),
+            labels=("window",),
         ),
     )
 
@@ -176,7 +199,7 @@ def _table(rate: _Rate) -> Panel:
 def _columns(share: Share) -> list[Column]:
     return [
         Column(title="Segment", label="segment", link=("By day", _TO_REPORTS)),
-        Column(title="Sample", expr=share.size()),
+        Column(title="Sample", expr=share.size(), width=75),
         Column(title="Share", expr=share.ratio(), unit="percentunit", decimals=1, bar=True),
         Column(title="At least", expr=share.bound("-"), unit="percentunit", decimals=1),
         Column(title="At most", expr=share.bound("+"), unit="percentunit", decimals=1),
@@ -184,31 +207,41 @@ def _columns(share: Share) -> list[Column]:
 
 
 def _over_time(rate: _Rate, service: Service) -> Panel:
-    return chart(
+    return _compared(
         PanelOptions(
             title=f"{rate.title} by $segmentation over time",
             description=f"{rate.meaning} {_OVER_TIME}",
         ),
-        Query(expr=rate.segments.ratio(), legend="{{segment}} $drawn"),
-        Query(expr=rate.all.ratio(), legend=_ALL),
+        rate.segments.ratio_of_large(),
+        rate.segments.ratio_of_small(),
+        rate.all.ratio(),
+        service,
+    )
+
+
+def _compared(
+    options: PanelOptions, large: str, small: str, everything: str, service: Service
+) -> Panel:
+    """Draw the segments with a large sample, the others together, and all interactions."""
+    return chart(
+        options,
+        Query(expr=large, legend="{{segment}} $drawn"),
+        Query(expr=small, legend=_SMALL),
+        Query(expr=everything, legend=_ALL),
         unit="percentunit",
-        minimum=0,
         overrides=[
             *segment_colours(service.definitions),
             drawn(counts=False),
-            of_query("B", _ALL_LOOK),
+            of_query("B", {**colour(GREY), "custom.lineWidth": 1}),
+            of_query("C", BEFORE),
             of_query("A", {"displayName": "${__field.labels.segment}"}),
         ],
     )
 
 
 def _completion(service: Service) -> list[Panel]:
-    steps = sampled(by_segment("flow_step_interactions"), WINDOW, *_CHOSEN, FLOW)
-    # The first step of a flow is the one that nobody can have dropped off before.
-    later = sampled(total("flow_step_dropoff_ratio"), WINDOW, FLOW)
-    begun = f"sum without (step) ({steps} unless on (job, instance, window, flow, step) {later})"
-    completed = sampled(by_segment("flow_completion_ratio"), WINDOW, *_CHOSEN, FLOW)
-    share = Share(part=f"clamp_max({completed}, 1) * {begun}", whole=begun)
+    share = _completed_of_begun(service)
+    at_most_all = replace(share, part=f"({share.part} < {share.whole} or {share.whole})")
     meaning = "Interactions at the flow's last step / at its first."
     return [
         table(
@@ -216,30 +249,40 @@ def _completion(service: Service) -> list[Panel]:
                 title="Completed: $flow by $segmentation",
                 description=f"{meaning} More than all count as all. {_BOUNDED}",
             ),
-            *_columns(share),
+            *_columns(at_most_all),
             order=["At most"],
             descending=False,
         ),
-        chart(
+        _compared(
             PanelOptions(
                 title="Completed: $flow by $segmentation over time",
-                description=f"{meaning} {_OVER_TIME}",
+                description=f"{meaning} {_AT_MOST_ALL} {_OVER_TIME}",
             ),
-            Query(
-                expr=kpi(by_segment("flow_completion_ratio"), *_CHOSEN, FLOW),
-                legend="{{segment}} $drawn",
-            ),
-            Query(expr=kpi(total("flow_completion_ratio"), FLOW), legend=_ALL),
-            unit="percentunit",
-            minimum=0,
-            overrides=[
-                *segment_colours(service.definitions),
-                drawn(counts=False),
-                of_query("B", _ALL_LOOK),
-                of_query("A", {"displayName": "${__field.labels.segment}"}),
-            ],
+            f"clamp_max({share.ratio()}, 1)\nand {share.large()}",
+            f"clamp_max({share.ratio_of_small()}, 1)",
+            f"clamp_max({kpi(total('flow_completion_ratio'), FLOW)}, 1)",
+            service,
         ),
     ]
+
+
+def _completed_of_begun(service: Service) -> Share:
+    """Count at the last and the first step of the chosen flow."""
+
+    def at_step(n: int, moment: Moment = NOW) -> str:
+        family = by_segment("flow_step_interactions")
+        counts = any_of(
+            sampled(family, WINDOW, *_CHOSEN, FLOW, *place(flow.name, way(flow)[n].name), at=moment)
+            for flow in service.definitions.flows
+        )
+        return f"sum without (step, flow) ({counts})"
+
+    return Share(
+        part=at_step(-1),
+        whole=at_step(0),
+        labels=_LABELS,
+        size_at_end=at_step(0, END_OF_RANGE),
+    )
 
 
 def _sizes(service: Service) -> list[Panel]:
@@ -280,7 +323,6 @@ def _sizes(service: Service) -> list[Panel]:
             ),
             Query(expr=attempts, legend="{{segment}} $drawn"),
             unit="short",
-            minimum=0,
             overrides=[
                 *segment_colours(service.definitions),
                 drawn(counts=True),
@@ -298,7 +340,8 @@ def _band(rate: _Rate) -> Panel:
             PanelOptions(
                 title="$segment",
                 description=f"{rate.meaning} Over the $window before each instant, within 95%"
-                " confidence bounds: the wider the band, the smaller the sample.",
+                " confidence bounds: the wider the band, the smaller the sample. The same axis for"
+                " all.",
                 width=24,
                 height=7,
             ),
@@ -306,7 +349,7 @@ def _band(rate: _Rate) -> Panel:
             Query(expr=rate.segments.bound("-"), legend="at least"),
             Query(expr=rate.segments.bound("+"), legend="at most"),
             unit="percentunit",
-            minimum=0,
+            axis=ALL,
             overrides=[
                 of_query("A", colour(BLUE)),
                 of_query("B", edge),
@@ -317,7 +360,7 @@ def _band(rate: _Rate) -> Panel:
     )
 
 
-def _flow_to_begin_with(service: Service) -> str:
-    """The first flow that not every interaction belongs to, where there is one."""
+def _flow_to_begin_with(service: Service) -> Flow:
+    """Return the first flow that not every interaction belongs to, where there is one."""
     flows = service.definitions.flows
-    return next((flow.name for flow in flows if flow.rule != Rule()), flows[0].name)
+    return next((flow for flow in flows if flow.rule != Rule()), flows[0])

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
+from itertools import count
 from typing import TypeAlias
 
 from grafana_foundation_sdk.builders.dashboard import DashboardFieldConfigSourceOverrides
@@ -28,6 +28,16 @@ _RESULTS = {
     "rejected": VERMILLION,
     "failure": VERMILLION,
 }
+
+
+def colour(fixed: str) -> dict[str, object]:
+    """Return the property that paints a series in one colour."""
+    return {"color": {"mode": "fixed", "fixedColor": fixed}}
+
+
+DASHED = {"fill": "dash", "dash": [10, 8]}
+BEFORE = {**colour(GREY), "custom.lineStyle": DASHED, "custom.lineWidth": 1}
+"""Something to compare with: the week before, or all interactions."""
 
 AREA = "area"
 LINES = "lines"
@@ -60,19 +70,14 @@ def of_column(name: str, properties: Mapping[str, object]) -> Override:
     return override("byName", name, properties)
 
 
-def colour(fixed: str) -> dict[str, object]:
-    """Return the property that paints a series in one colour."""
-    return {"color": {"mode": "fixed", "fixedColor": fixed}}
-
-
 def segment_colours(definitions: Definitions) -> list[Override]:
-    """Paint segments by their place in their segmentation, `Other` grey."""
-    return _by_place([one.segments for one in definitions.segmentations])
+    """Paint segments so that those of a segmentation differ, `Other` grey."""
+    return _apart([one.segments for one in definitions.segmentations])
 
 
 def step_colours(definitions: Definitions) -> list[Override]:
-    """Paint steps by their place in their flow."""
-    return _by_place([[step.name for step in flow.steps] for flow in definitions.flows])
+    """Paint steps so that those of a flow differ."""
+    return _apart([[step.name for step in flow.steps] for flow in definitions.flows])
 
 
 def outcome_colours() -> list[Override]:
@@ -107,18 +112,21 @@ def shown_as(name: str) -> Override:
     return override("byType", "number", {"displayName": name})
 
 
-def _by_place(lists: Sequence[Sequence[str]]) -> list[Override]:
-    """Solid lines in the palette's colours for the first places, dashed ones for the next."""
+def _apart(lists: Sequence[Sequence[str]]) -> list[Override]:
+    """Paint names so that no two of one list look alike: solid lines first, then dashed ones."""
+    seen: dict[str, int] = {}
+    for names in lists:
+        for name in names:
+            if name not in seen and name != OTHER:
+                together = {n for each in lists if name in each for n in each}
+                taken = {seen[other] for other in together if other in seen}
+                seen[name] = next(n for n in count() if n not in taken)
     result = [_named([OTHER], colour(GREY))]
-    seen = {OTHER}
-    for place, names in enumerate(zip_longest(*lists)):
-        new = [name for name in names if name is not None and name not in seen]
-        seen.update(new)
+    for place in sorted(set(seen.values())):
         properties = colour(PALETTE[place % len(PALETTE)])
         if place >= len(PALETTE):
-            properties["custom.lineStyle"] = {"fill": "dash", "dash": [10, 8]}
-        if new:
-            result.append(_named(new, properties))
+            properties["custom.lineStyle"] = DASHED
+        result.append(_named([name for name, at in seen.items() if at == place], properties))
     return result
 
 

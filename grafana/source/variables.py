@@ -1,5 +1,7 @@
 """What can be chosen at the top of a dashboard. Each choice narrows those after it."""
 
+from collections.abc import Mapping, Sequence
+
 from grafana_foundation_sdk.builders.dashboard import (
     CustomVariable,
     DatasourceVariable,
@@ -13,10 +15,12 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
+from exporter.domain.definitions import OTHER, Definitions, Flow
 from exporter.metrics.families import Family
-from grafana.source.panels import DATASOURCE
-from grafana.source.promql import SEGMENTATION, WINDOW, by_segment, selector, total
+from grafana.source.panel import DATASOURCE
+from grafana.source.promql import SEGMENTATION, WINDOW, by_segment, selector, titled, total
 from grafana.source.style import AREA, LINES
+from grafana.source.titles import flow_titles, segmentation_titles, title
 
 DEFAULT_WINDOW = "1d"
 _ANYTHING = ".+"
@@ -47,54 +51,80 @@ def window() -> Builder[VariableModel]:
     )
 
 
-def flows() -> Builder[VariableModel]:
+def flows(definitions: Definitions) -> Builder[VariableModel]:
     """Choose flows, several of them."""
-    metric = selector(total("flow_completion_ratio"), WINDOW)
-    return _several("flow", "Flow", metric).description("Steps that users take one by one.")
+    return _all(_flow(definitions))
 
 
-def flow(default: str) -> Builder[VariableModel]:
+def flow(definitions: Definitions, default: Flow) -> Builder[VariableModel]:
     """Choose one flow."""
-    return (
-        _one("flow", "Flow", selector(total("flow_completion_ratio"), WINDOW))
-        .current(VariableOption(text=default, value=default))
-        .description("Steps that users take one by one.")
+    return _flow(definitions).current(VariableOption(text=title(default), value=default.name))
+
+
+def _flow(definitions: Definitions) -> QueryVariable:
+    metric = total("flow_completion_ratio")
+    return _titled("flow", "Flow", metric, flow_titles(definitions)).description(
+        "Steps that users take one by one."
     )
 
 
-def segments(default: str) -> list[Builder[VariableModel]]:
+def segmentation(definitions: Definitions) -> Builder[VariableModel]:
+    """Choose a segmentation."""
+    default = definitions.segmentations[0]
+    # Every segmentation has this segment, and one of each is enough.
+    titles = segmentation_titles(definitions)
+    return (
+        _titled("segmentation", "Segmentation", _SEGMENTS, titles, f'segment="{OTHER}"')
+        .current(VariableOption(text=title(default), value=default.name))
+        .description("A way to divide all interactions: each has exactly one segment of it.")
+    )
+
+
+def segments(definitions: Definitions) -> list[Builder[VariableModel]]:
     """Choose a segmentation and, among its segments, several."""
     return [
-        _one("segmentation", "Segmentation", selector(_SEGMENTS, WINDOW))
-        .current(VariableOption(text=default, value=default))
-        .description("A way to divide all interactions: each has exactly one segment of it."),
+        segmentation(definitions),
         _several("segment", "Segment", selector(_SEGMENTS, WINDOW, SEGMENTATION)).description(
             "Segments of the segmentation; none is added up with another."
         ),
     ]
 
 
+def least() -> Builder[VariableModel]:
+    """Choose the least sample by which a segment is drawn alone."""
+    return _custom(
+        "least", "Least sample", ("0", "10", "30", "100", "300", "1000"), "30"
+    ).description(
+        "Charts draw segments alone that have as many interactions at the end of the time range,"
+        " and all others together as one line: small samples move by chance."
+    )
+
+
 def drawn() -> Builder[VariableModel]:
     """Choose how charts are drawn."""
+    return _custom("drawn", "Drawn as", (LINES, AREA), LINES).description(
+        "Areas of counts are stacked; shares do not add up, so theirs are not."
+    )
+
+
+def _custom(name: str, label: str, values: Sequence[str], default: str) -> CustomVariable:
+    options = [VariableOption(selected=v == default, text=v, value=v) for v in values]
     return (
-        CustomVariable("drawn")
-        .label("Drawn as")
-        .values(f"{LINES},{AREA}")
-        .current(VariableOption(selected=True, text=LINES, value=LINES))
-        .options(
-            [
-                VariableOption(selected=True, text=LINES, value=LINES),
-                VariableOption(selected=False, text=AREA, value=AREA),
-            ]
-        )
-        .description("Areas of counts are stacked; shares do not add up, so theirs are not.")
+        CustomVariable(name)
+        .label(label)
+        .values(",".join(values))
+        .current(VariableOption(selected=True, text=default, value=default))
+        .options(options)
     )
 
 
 def _several(name: str, label: str, metric: str) -> QueryVariable:
+    return _all(_one(name, label, metric))
+
+
+def _all(made: QueryVariable) -> QueryVariable:
     return (
-        _one(name, label, metric)
-        .multi(True)
+        made.multi(True)
         .include_all(True)
         .all_value(_ANYTHING)
         .current(VariableOption(text=["All"], value=["$__all"]))
@@ -102,14 +132,30 @@ def _several(name: str, label: str, metric: str) -> QueryVariable:
 
 
 def _one(name: str, label: str, metric: str) -> QueryVariable:
+    return _query(name, label, f"label_values({metric}, {name})", kind=1)
+
+
+def _titled(
+    name: str, label: str, metric: Family, titles: Mapping[str, str], *matchers: str
+) -> QueryVariable:
+    """Choose among a label's values of the last day, shown by their titles."""
+    known = f"group by ({name}) (last_over_time({selector(metric, WINDOW, *matchers)}[1d]))"
+    values = titled(known, name, titles)
+    # Grafana writes a series as `{label="value",title="text"} 1 0`, and escapes nothing.
+    pattern = f'/{name}="(?<value>.*)",\\s*title="(?<text>.*)"}} /'
+    return _query(name, label, f"query_result({values})", kind=3).regex(pattern)
+
+
+def _query(name: str, label: str, query: str, *, kind: int) -> QueryVariable:
+    """`kind` is the plugin's number for a way to ask: 1 for label values, 3 for a result."""
     return (
         QueryVariable(name)
         .label(label)
         .datasource(DATASOURCE)
         .query(
             {
-                "qryType": 1,  # label values
-                "query": f"label_values({metric}, {name})",
+                "qryType": kind,
+                "query": query,
                 "refId": "PrometheusVariableQueryEditor-VariableQuery",
             }
         )

@@ -17,7 +17,7 @@ from tests.conftest import CHECKOUT
 EXCEPTIONS: Mapping[str, Any] = yaml.safe_load((CHECKOUT / "grafana/dashboards/.lint").read_text())[
     "exclusions"
 ]
-UNITS = {"short", "percentunit", "s", "bytes", "cpm", "dateTimeFromNow"}
+UNITS = {"short", "percentunit", "s", "bytes", "cpm", "dateTimeFromNow", "none", "prefix:+"}
 
 
 def excepted(rule: str, dashboard: Json, panel: Json) -> bool:
@@ -58,7 +58,7 @@ def test_template_job_and_instance_rules(dashboard: Json, name: str) -> None:
 def test_template_label_promql_rule(dashboard: Json) -> None:
     for name, variable in variables(dashboard).items():
         if variable["type"] == "query":
-            asked = rf"label_values\((.+), {name}\)"
+            asked = rf"label_values\((.+), {name}\)|query_result\(.+\)"
             assert re.fullmatch(asked, variable["query"]["query"])
 
 

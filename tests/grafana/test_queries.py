@@ -1,5 +1,7 @@
 """Every query of every dashboard, asked of a real Prometheus for every value of every variable."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -58,16 +60,33 @@ class Asking:
 
     def options(self, name: str, values: Values) -> list[str]:
         """What a variable offers, given the others' values."""
-        asked = variables(self.dashboard)[name]["query"]["query"]
-        metric, label = asked.removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
+        return [value for value, _ in self.titled_options(name, values)]
+
+    def titled_options(self, name: str, values: Values) -> list[tuple[str, str]]:
+        """What a variable offers: each value and what people read."""
+        variable = variables(self.dashboard)[name]
+        function, _, asked = variable["query"]["query"].removesuffix(")").partition("(")
         at = span(self.start, AT)
-        return self.prometheus.label_values(
-            filled_in(metric, self.dashboard, values, at), label, at.start, at.end
-        )
+        if function == "label_values":
+            metric, label = asked.rsplit(", ", 1)
+            expr = filled_in(metric, self.dashboard, values, at)
+            offered = self.prometheus.label_values(expr, label, at.start, at.end)
+            return [(value, value) for value in offered]
+        pattern = variable["regex"].strip("/").replace("(?<", "(?P<")
+        series = self.prometheus.ask(filled_in(asked, self.dashboard, values, at), AT)
+        found = [match for one in series for match in re.finditer(pattern, as_grafana_writes(one))]
+        return [(match["value"], match["text"]) for match in found]
 
     def panel(self, title: str) -> Sequence[Query]:
         (panel,) = (one for one in panels(self.dashboard) if one["title"] == title)
         return list(queries_of(panel))
+
+
+def as_grafana_writes(series: Mapping[str, Any]) -> str:
+    """A series as the text that a variable's regular expression is applied to."""
+    labels = ",".join(f'{name}="{value}"' for name, value in series["metric"].items())
+    at, value = series["value"]
+    return f"{{{labels}}} {value} {at * 1000}"
 
 
 def chosen_at_first(dashboard: Json) -> dict[str, str]:
@@ -97,19 +116,49 @@ def choices(asking: Asking, query: Query) -> Iterator[dict[str, str]]:
             yield {**first, "segmentation": segmentation}
 
 
+def others_of(panel: Json, query: Query) -> list[Query]:
+    """Those queries of a panel of which one is answered where this one is not."""
+    queries = list(queries_of(panel))
+    pairs = {
+        "B": "C" if query.expr.endswith(">= 0") else "A",  # what rose and fell; small and large
+        "C": "B" if query.expr.endswith("< 0") else "",
+        "A": "B" if len(queries) > 1 and "$least" in queries[1].expr else "",
+    }
+    return [other for other in queries if other.ref_id == pairs.get(query.ref_id)]
+
+
+# What a history that was written later does not have.
+ONLY_SCRAPED = {"In when the day ended"}
+
+
 @pytest.mark.parametrize("uid", UIDS)
 def test_every_query_is_answered_for_every_value_of_every_variable(
     uid: str, dashboards: Mapping[str, Json], filled: Filled
 ) -> None:
-    asking = Asking(dashboard=dashboards[uid], prometheus=filled)
-    queries = [query for panel in panels(asking.dashboard) for query in queries_of(panel)]
+    # There is a period before the range that has data, too.
+    asking = Asking(dashboard=dashboards[uid], prometheus=filled, days=4.5)
     without = []
-    for query in (*queries, *annotation_queries(asking.dashboard)):
-        for values in choices(asking, query):
-            answer = asking.ask(query, values)
-            due = values["instance"] != HANGING  # which has no history
-            if due and all(isnan(one["last"]) for one in answer):
-                without.append((query.place, query.ref_id, values))
+
+    def answered(query: Query, values: Values) -> bool:
+        return any(not isnan(one["last"]) for one in asking.ask(query, values))
+
+    for panel in panels(asking.dashboard):
+        for query in queries_of(panel):
+            for values in choices(asking, query):
+                found = answered(query, values)  # always asked: an error fails here
+                due = values["instance"] != HANGING and panel["title"] not in ONLY_SCRAPED
+                if (
+                    due
+                    and not found
+                    and not any(answered(o, values) for o in others_of(panel, query))
+                ):
+                    without.append((query.place, query.ref_id, values))
+    without += [
+        (query.place, query.ref_id, values)
+        for query in annotation_queries(asking.dashboard)
+        for values in choices(asking, query)
+        if not answered(query, values) and values["instance"] != HANGING
+    ]
     assert not without
 
 
@@ -123,7 +172,7 @@ def test_every_segment_chosen_alone_gives_what_it_gives_among_all(
         query
         for panel in panels(asking.dashboard)
         for query in queries_of(panel)
-        if "segment" in query.variables
+        if "segment" in query.variables and "unless" not in query.expr  # the small ones together
     ]
     assert queries
     for segmentation in asking.options("segmentation", first):
@@ -152,7 +201,7 @@ def test_an_empty_prometheus_answers_every_query_without_an_error(
         for panel in panels(asking.dashboard):
             for query in queries_of(panel):
                 answer = asking.ask(query, first)
-                assert not answer or query.place == "Exporters up"
+                assert not answer or query.place in {"Exporters up", "Alerts firing"}
 
 
 # -- The numbers --
@@ -242,40 +291,87 @@ def test_flows_over_time_show_what_the_exporter_reports(
     assert all(expected.values())
     for step, by_day in expected.items():
         for day, value in by_day.items():
-            assert shown[step][day] == pytest.approx(value, abs=1e-12)
+            # Where more came to a step than to the first, all is drawn.
+            assert shown[step][day] == pytest.approx(min(value, 1), abs=1e-12)
 
 
-@pytest.mark.parametrize("segmentation", ["", "OS"])
-def test_the_table_of_steps_adds_up_the_days_of_the_range(
-    segmentation: str, dashboards: Mapping[str, Json], filled: Filled
-) -> None:
-    asking = Asking(dashboard=dashboards["kpi-flows"], prometheus=filled, days=6.2)
-    by = " by $segmentation" if segmentation else ""
-    values = chosen_at_first(asking.dashboard) | {"flow": "new_user", "segmentation": segmentation}
-    count, make, take, complete = (
-        {
-            (one["metric"].get("segment", "Total"), one["metric"]["step"]): one["last"]
+def steps_of(asking: Asking, title: str, values: Values) -> dict[str, dict[Any, float]]:
+    """A table's columns by title: for each segment and step the value."""
+    (panel,) = (one for one in panels(asking.dashboard) if one["title"] == title)
+    queries = list(queries_of(panel))
+    titles = [one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]]
+    valued = titles[len(titles) - len(queries) :]
+    return {
+        column: {
+            (one["metric"].get("segment", "Total"), one["metric"].get("step")): one["last"]
             for one in asking.ask(query, values)
         }
-        for query in asking.panel(f"Steps of $flow{by}")
-    )
+        for column, query in zip(valued, queries, strict=True)
+    }
 
-    since = NOW.date() - timedelta(days=5)  # the first whole day of the range
-    days = {day: of for day, of in days_of(filled.store, segmentation).items() if day >= since}
+
+@pytest.mark.parametrize("days", [6.2, 0.25])
+@pytest.mark.parametrize("segmentation", ["", "OS"])
+def test_the_table_of_steps_adds_up_the_days_of_the_range(
+    segmentation: str, days: float, dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-flows"], prometheus=filled, days=days)
+    by = " by $segmentation" if segmentation else ""
+    values = chosen_at_first(asking.dashboard) | {"flow": "new_user", "segmentation": segmentation}
+    columns = steps_of(asking, f"Steps of $flow{by}", values)
+
+    # The days that end in the range; of a shorter one the last whole day.
+    since = NOW.date() - timedelta(days=max(1, int(days)))
+    by_day = days_of(filled.store, segmentation)
+    counted = {day: of for day, of in by_day.items() if since <= day < NOW.date()}
     layout = Evaluator(persona()).layout
-    expected = report("new_user", days, layout, by_segment=bool(segmentation))
-    assert len(days) == 5
+    expected = report("new_user", counted, layout, by_segment=bool(segmentation))
+    assert len(counted) == max(1, int(days))
     for segment, steps in expected.items():
         names = list(steps)
         for n, (step, reached) in enumerate(steps.items()):
-            assert count[segment, step] == reached
+            assert columns["Reached"][segment, step] == reached
             if steps[names[0]]:
-                assert make[segment, step] == pytest.approx(reached / steps[names[0]])
+                share = columns["Share"][segment, step]
+                assert share == pytest.approx(reached / steps[names[0]])
             if reached and n + 1 < len(names):
-                assert take[segment, step] == pytest.approx(steps[names[n + 1]] / reached)
+                went_on = columns["Go on"][segment, step]
+                assert went_on == pytest.approx(steps[names[n + 1]] / reached)
             if reached:
-                assert complete[segment, step] == pytest.approx(steps[names[-1]] / reached)
-    assert all(step != names[-1] for _, step in take)
+                completed = columns["Complete"][segment, step]
+                assert completed == pytest.approx(steps[names[-1]] / reached)
+    assert all(step != names[-1] for _, step in columns["Go on"])
+
+
+@pytest.mark.parametrize("days", [3.0, 0.25])
+def test_the_funnel_is_compared_with_as_many_days_before(
+    days: float, dashboards: Mapping[str, Json], filled: Filled
+) -> None:
+    asking = Asking(dashboard=dashboards["kpi-overview"], prometheus=filled, days=days)
+    values = chosen_at_first(asking.dashboard) | {"flow": "general_progress"}
+    columns = steps_of(asking, "Steps of $flow", values)
+    by_segment = steps_of(asking, "Completed $flow, by $segmentation", values)
+
+    length = max(1, int(days))
+    first = NOW.date() - timedelta(days=2 * length)
+    middle = first + timedelta(days=length)
+    (flow,) = (one for one in persona().flows if one.name == "general_progress")
+    for segmentation, shown in (("", columns), ("OS", by_segment)):
+        counts = {True: Counter[Any](), False: Counter[Any]()}
+        for day, segments in days_of(filled.store, segmentation).items():
+            for segment, slots in segments.items():
+                for step in flow.steps:
+                    slot = Evaluator(persona()).layout.steps[flow.name][step.name]
+                    if first <= day < NOW.date():
+                        counts[day >= middle][segment or "Total", step.name] += slots.get(slot, 0)
+        begins, ends = flow.steps[0].name, flow.steps[-1].name
+        for (segment, step), before in shown["Before"].items():
+            then = counts[False][segment, step or ends] / counts[False][segment, begins]
+            now = counts[True][segment, step or ends] / counts[True][segment, begins]
+            assert before == pytest.approx(then)
+            assert shown["Share"][segment, step] == pytest.approx(now)
+            assert shown["Change, points"][segment, step] == pytest.approx(100 * (now - then))
+        assert shown["Before"]
 
 
 def wilson(part: float, whole: float) -> tuple[float, float]:
@@ -339,7 +435,7 @@ def test_of_two_exporters_the_freshest_speaks(
     dashboards: Mapping[str, Json], filled: Filled
 ) -> None:
     asking = Asking(dashboard=dashboards["kpi-overview"], prometheus=filled)
-    now, _ = asking.panel("Sign-in attempts")
+    now, *_ = asking.panel("Sign-in attempts")
     first = chosen_at_first(asking.dashboard)
 
     def shown(instance: str) -> float:
@@ -377,10 +473,15 @@ def test_the_change_is_that_against_the_week_before(
         selected = f'last_over_time({metric}{{window="1d", instance="{FRESH}"}}[65m])'
         (after,) = filled.ask(selected, AT)
         (before,) = filled.ask(selected, AT - 7 * DAY)
-        change = float(after["value"][1]) - float(before["value"][1])
-        if relative:
-            change /= float(before["value"][1])
-        (shown,) = asking.ask(asking.panel(title)[1], first)
+        now, then = float(after["value"][1]), float(before["value"][1])
+        if relative:  # of the counts expected when all is in; then all is in
+            (known,) = filled.ask(
+                f'kpi_expected_completeness_ratio{{window="1d", instance="{FRESH}"}}', AT
+            )
+            now /= float(known["value"][1])
+        change = 100 * ((now - then) / then if relative else now - then)
+        _, rose, fell = asking.panel(title)
+        (shown,) = asking.ask(rose, first) + asking.ask(fell, first)
         assert shown["last"] == pytest.approx(change)
 
 
@@ -415,5 +516,7 @@ def test_what_fires_is_listed_with_since_when(
         "segmentation": "OS",
         "segment": "Linux",
         "window": "1d",
+        "to_segmentation": "OS",
+        "to_segment": "Linux",
     }
     assert alert["last"] == 1000 * (NOW - timedelta(hours=10)).timestamp()
