@@ -13,7 +13,7 @@ from typing import Any
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from testing.processes import running, unused_port
+from testing.processes import answers, running, unused_port
 from testing.waiting import WAIT_SECONDS, eventually
 
 LONG_AGO = {"import": {"every": "1h", "history": "6000d"}, "retention": "7000d"}
@@ -91,12 +91,6 @@ def daemon(
     port = unused_port()
     address = f"http://127.0.0.1:{port}"
 
-    def listening() -> bool:
-        try:
-            return requests.get(f"{address}/-/healthy", timeout=2).ok
-        except requests.RequestException:
-            return False
-
     with running(
         sys.executable,
         "-m",
@@ -105,7 +99,7 @@ def daemon(
         f"--config.file={config}",
         f"--web.listen-address=127.0.0.1:{port}",
         *arguments,
-        ready=listening,
+        ready=lambda: answers(f"{address}/-/healthy"),
         directory=config.parent,
         environment=environment,
     ) as process:

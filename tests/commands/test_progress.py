@@ -14,6 +14,7 @@ import pytest
 from exporter import logs
 from exporter.commands.progress import SAY_EVERY, track
 from testing.exporter_process import write_config
+from testing.waiting import WAIT_SECONDS
 from tests.builders import FEWER_SEGMENTS, crowd, fewer_segments, sqlite_store
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ def test_a_terminal_gets_a_bar(tmp_path: Path) -> None:
     ) as process:
         os.close(its)
         shown = b"".join(until_hung_up(ours)).decode()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=WAIT_SECONDS) == 0
     os.close(ours)
 
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)

@@ -14,6 +14,7 @@ from exporter.domain.interaction import Reason, Rejected, Row
 from exporter.ports import Batch
 from exporter.stores.sqlite import SqliteStore
 from testing.exporter_process import write_config
+from testing.waiting import WAIT_SECONDS
 from tests.builders import BOUNCE, FEWER_SEGMENTS, batch, fewer_segments, row, sqlite_store
 
 EARLY, LATE = datetime(2013, 7, 1, 12, tzinfo=UTC), datetime(2013, 7, 2, 13, tzinfo=UTC)
@@ -92,7 +93,7 @@ def test_a_row_is_shown_as_it_came(config: Path, capfdbinary: pytest.CaptureFixt
 def test_a_terminal_gets_no_control_characters_from_outside(config: Path) -> None:
     ours, its = os.openpty()
     command = [sys.executable, "-m", "exporter", "rejected", f"--config.file={config}"]
-    subprocess.run([*command, "show", "broken"], stdout=its, check=True, timeout=30)
+    subprocess.run([*command, "show", "broken"], stdout=its, check=True, timeout=WAIT_SECONDS)
     os.close(its)
 
     shown = os.read(ours, 10_000)

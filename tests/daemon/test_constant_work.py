@@ -22,7 +22,7 @@ FULL_DAYS, LONG_DAYS = 40, 400  # both fill the longest window, of 30 days
 
 
 @dataclass(slots=True, kw_only=True)
-class ConfigWatcher:
+class SqliteWatch:
     """What SQLite did: the statements, and the steps of its virtual machine, a few a row read.
 
     The store opens connections of its own: each is met by the interpreter's profile hook when
@@ -80,7 +80,7 @@ def history(path: Path, days: int) -> SqliteStore:
 def cost(path: Path, days: int) -> Cost:
     """What a snapshot over a history of so many days takes."""
     store = history(path, days)
-    watch = ConfigWatcher()
+    watch = SqliteWatch()
     with watch.watching():
         snapshot = take_snapshot(store, Evaluator(persona()), CONFIG.windows, AT)
     store.close()

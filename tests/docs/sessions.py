@@ -19,9 +19,9 @@ from typing import Self
 
 from docs.pages import CHECKOUT, Block
 from testing.processes import answers, running, unused_port
+from testing.waiting import WAIT_SECONDS
 
 EXPORTER, SOURCE = "3434", "3435"  # the ports that pages name
-PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Session:
                 self._start(daemon, command)
                 return
         expected = self._here(step.output)
-        deadline = monotonic() + (PATIENCE_SECONDS if command.startswith("curl ") else 0)
+        deadline = monotonic() + (WAIT_SECONDS if command.startswith("curl ") else 0)
         while True:
             done = self._run(command)
             right = done.returncode == 0 and (not expected or matches(expected, done.stdout))

@@ -13,7 +13,7 @@ import pytest
 from exporter.clock import now
 from fake_server import FakeKpiggybank
 from testing.exporter_process import daemon, exporter, write_config
-from testing.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 
 NOBODY = "http://127.0.0.1:1/wsapi/interaction_data"
 
@@ -83,7 +83,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-            timeout=60,
+            timeout=WAIT_SECONDS,
         )
 
     assert done.returncode == 1, done
@@ -101,7 +101,7 @@ def test_an_output_that_is_full(arguments: tuple[str, ...], tmp_path: Path) -> N
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=WAIT_SECONDS,
         )
 
     assert done.returncode == 1, done
@@ -158,7 +158,7 @@ def test_sigterm_ends_the_daemon_within_ten_seconds(fault: tuple[str, ...], tmp_
 
             served.process.send_signal(signal.SIGTERM)
 
-            assert served.process.wait(timeout=10) == 0
+            assert served.process.wait(timeout=WAIT_SECONDS) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -175,6 +175,6 @@ def test_a_demonstration_can_be_ended_before_its_source_has_started(
 
         demo.send_signal(number)
 
-        _, said = demo.communicate(timeout=10)
+        _, said = demo.communicate(timeout=WAIT_SECONDS)
     assert (demo.returncode, said) == (0, "")
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ import requests
 from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
 from testing.exporter_process import Daemon, daemon, write_config
-from testing.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 
 NARROWER = {"name": "2 - User engaged", "any_of": ["screen.set_password", "screen.pick_email"]}
 
@@ -37,7 +37,7 @@ def scraping(served: Daemon) -> Iterator[list[str]]:
     def scrape() -> None:
         with requests.Session() as session:
             while not done.wait(0.02):
-                answer = session.get(f"{served.address}/metrics", timeout=10)
+                answer = session.get(f"{served.address}/metrics", timeout=WAIT_SECONDS)
                 assert answer.status_code == 200
                 seen.append(kpis(answer.text))
 
@@ -77,7 +77,7 @@ def test_every_scrape_is_all_old_or_all_new(tmp_path: Path) -> None:
             old = kpis(served.get("/metrics").text)
             with scraping(served) as seen:
                 changed(config)
-                assert requests.post(f"{served.address}/-/reload", timeout=10).ok
+                assert requests.post(f"{served.address}/-/reload", timeout=WAIT_SECONDS).ok
                 eventually(lambda: bool(seen) and seen[-1] != old)
                 eventually(lambda: served.metric("kpi_exporter_recount_ratio") == 1)
             new = kpis(served.get("/metrics").text)

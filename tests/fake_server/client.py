@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from fake_server import FakeKpiggybank
+from testing.waiting import WAIT_SECONDS
 
 
 def get(bank: FakeKpiggybank, path: str = "", /, **parameters: str | int) -> tuple[int, bytes]:
@@ -34,7 +35,7 @@ def switch(bank: FakeKpiggybank, path: str, value: object = None) -> tuple[int, 
     return status, json.loads(said)
 
 
-def raw(bank: FakeKpiggybank, path: str = "", *, seconds: float = 5.0) -> bytes:
+def raw(bank: FakeKpiggybank, path: str = "", *, seconds: float = WAIT_SECONDS) -> bytes:
     """Everything that comes until the connection ends; errors of the socket are the caller's."""
     url = urlsplit(bank.url)
     with socket.create_connection((url.hostname, url.port), timeout=seconds) as connection:
@@ -49,7 +50,7 @@ def fetch(address: str, body: bytes | None = None) -> tuple[int, bytes]:
     """Status and body of a GET, or of the POST of a form."""
     url = urlsplit(address)
     assert url.hostname
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=WAIT_SECONDS)
     form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
     try:
         connection.request(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from testing.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 from tests.fake_server.client import fetch
 
 CHECKOUT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_it_prints_its_address_writes_the_truth_and_ends_when_told(
     with started(f"--truth={truth}") as (process, address):
         count = int(fetch(f"{address}/wsapi/interaction_data/count")[1])
         process.send_signal(number)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=WAIT_SECONDS) == 0
 
     said = json.loads(truth.read_bytes())
     assert said["stored"] == count > 100
@@ -55,7 +55,7 @@ def test_a_deadly_request_ends_the_process() -> None:
     with started() as (process, address):
         with pytest.raises(RemoteDisconnected):
             fetch(f"{address}/wsapi/interaction_data?start=2&end=1")
-        _, said = process.communicate(timeout=5)
+        _, said = process.communicate(timeout=WAIT_SECONDS)
         assert process.returncode == 1
         assert "died of a request" in said
 
@@ -90,7 +90,7 @@ def test_wrong_usage_is_said(arguments: list[str], status: int, said: str) -> No
         capture_output=True,
         check=False,
         text=True,
-        timeout=20,
+        timeout=WAIT_SECONDS,
     )
 
     assert ended.returncode == status

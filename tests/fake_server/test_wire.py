@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from fake_server import Arrivals, Crowd, FakeKpiggybank, Lateness
-from testing.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 from tests.fake_server.client import fetch, get, post, raw, rows, switch
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_a_start_after_the_end_kills_couchdb_and_not_memory(
     couchdb.add([blob()])
 
     assert raw(couchdb, "?start=2&end=1") == b""
-    assert couchdb.died.wait(5)
+    assert couchdb.died.wait(WAIT_SECONDS)
     with pytest.raises(ConnectionRefusedError):
         raw(couchdb)
     couchdb.restart()
@@ -245,7 +245,9 @@ def test_the_stream_falls_silent_after_nine_changes_of_couchdb(backend: str, hea
     with FakeKpiggybank(backend=backend) as bank:
         address = urlsplit(bank.url)
         with (
-            socket.create_connection((address.hostname, address.port), timeout=5) as connection,
+            socket.create_connection(
+                (address.hostname, address.port), timeout=WAIT_SECONDS
+            ) as connection,
             connection.makefile("rb") as answer,
         ):
             path = f"{address.path}/stream"

@@ -25,6 +25,7 @@ from exporter.ports import Store
 from fake_server.blob import write
 from fake_server.crowd import Crowd
 from testing.processes import answers, running, unused_port
+from testing.waiting import WAIT_SECONDS
 from tests.builders import batch, persona, sqlite_store
 
 NOW = datetime(2026, 3, 12, 10, 30, tzinfo=UTC)
@@ -69,14 +70,14 @@ class Filled:
         answer = requests.get(
             f"{self.url}/api/v1/label/{label}/values",
             {"match[]": metric, "start": str(start), "end": str(end)},
-            timeout=10,
+            timeout=WAIT_SECONDS,
         ).json()
         assert answer["status"] == "success", answer
         values: list[str] = answer["data"]
         return values
 
     def _result(self, api: str, **parameters: str) -> list[dict[str, Any]]:
-        answer = requests.post(f"{self.url}/api/v1/{api}", parameters, timeout=30).json()
+        answer = requests.post(f"{self.url}/api/v1/{api}", parameters, timeout=WAIT_SECONDS).json()
         assert answer["status"] == "success", f"{answer}\n{parameters['query']}"
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result

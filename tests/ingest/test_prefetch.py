@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.ingest.prefetch import Hands, ahead
+from testing.waiting import WAIT_SECONDS
 
 
 def test_items_come_in_their_order() -> None:
@@ -83,7 +84,7 @@ def test_what_nobody_was_woken_for_is_found_by_looking(monkeypatch: pytest.Monke
             self.not_empty = Watched(self.mutex)
 
         def put(self, item: Any, *_: object) -> None:
-            assert waiting.wait(10)
+            assert waiting.wait(WAIT_SECONDS)
             with self.mutex:
                 self.queue.append(item)
 

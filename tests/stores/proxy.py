@@ -15,6 +15,8 @@ from typing import Any
 
 import requests
 
+from testing.waiting import WAIT_SECONDS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -79,7 +81,7 @@ class Proxy:
             self.upstream + request.path,
             data=request.body,
             headers={"Content-Type": "application/json", "Accept": "application/json"},
-            timeout=30,
+            timeout=WAIT_SECONDS,
         )
         kind = came.headers.get("content-type")
         return Answer(status=came.status_code, body=came.content, kind=kind)

@@ -36,6 +36,7 @@ from exporter.stores.couchdb.rejections import Rejections
 from exporter.stores.couchdb.server import Server
 from exporter.stores.couchdb.transport import Transport
 from exporter.stores.json_equal import same_meaning
+from testing.waiting import WAIT_SECONDS
 from tests.stores.oracle import counted
 from tests.stores.places import Place, databases, documents
 from tests.stores.rows import NOW, SHOWN, batch, blob, ms, some
@@ -73,7 +74,9 @@ def test_databases_of_interactions_have_no_view(
 ) -> None:
     store.add(batch(evaluator, some(3)), NOW)
 
-    every = requests.get(f"{pouchdb_server}/{name}-2026-11/_all_docs", timeout=5).json()["rows"]
+    every = requests.get(f"{pouchdb_server}/{name}-2026-11/_all_docs", timeout=WAIT_SECONDS).json()[
+        "rows"
+    ]
 
     assert [row["id"] for row in every] == [id_ for id_, _ in some(3)]
 
@@ -82,7 +85,7 @@ def test_a_month_is_created_again_if_someone_deletes_it(
     store: Store, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
     store.add(batch(evaluator, some(3)), NOW)
-    requests.delete(f"{pouchdb_server}/{name}-2026-11", timeout=5).raise_for_status()
+    requests.delete(f"{pouchdb_server}/{name}-2026-11", timeout=WAIT_SECONDS).raise_for_status()
 
     added = store.add(batch(evaluator, [("new", blob("2026-11-03", SHOWN))]), NOW)
 
@@ -285,27 +288,27 @@ def test_a_restart_writes_no_design_document(
 ) -> None:
     store.stats()
     path = f"{pouchdb_server}/{name}-tallies/_design/{design()[0]}"
-    before = requests.get(path, timeout=5).json()["_rev"]
+    before = requests.get(path, timeout=WAIT_SECONDS).json()["_rev"]
 
     couchdb.open().stats()
 
     assert before.startswith("1-")
-    assert requests.get(path, timeout=5).json()["_rev"] == before
+    assert requests.get(path, timeout=WAIT_SECONDS).json()["_rev"] == before
 
 
 def test_views_of_an_older_version_are_removed_once_the_new_ones_are_built(
     couchdb: Place, evaluator: Evaluator, pouchdb_server: str, name: str
 ) -> None:
     database = f"{pouchdb_server}/{name}-tallies"
-    requests.put(database, timeout=5)
+    requests.put(database, timeout=WAIT_SECONDS)
     for each in ("kpi-000000000000", "someone-elses"):
-        requests.put(f"{database}/_design/{each}", json={"views": {}}, timeout=5)
+        requests.put(f"{database}/_design/{each}", json={"views": {}}, timeout=WAIT_SECONDS)
 
     store = couchdb.open()
     store.use_definitions(evaluator)
 
     span = "startkey=%22_design/%22&endkey=%22_design0%22"
-    left = requests.get(f"{database}/_all_docs?{span}", timeout=5).json()["rows"]
+    left = requests.get(f"{database}/_all_docs?{span}", timeout=WAIT_SECONDS).json()["rows"]
     assert {row["id"] for row in left} == {f"_design/{design()[0]}", "_design/someone-elses"}
 
 
@@ -314,8 +317,8 @@ def test_views_that_another_version_removed_are_deployed_again(
 ) -> None:
     store.add(batch(evaluator, some(3)), NOW)
     path = f"{pouchdb_server}/{name}-tallies/_design/{design()[0]}"
-    rev = requests.get(path, timeout=5).json()["_rev"]
-    requests.delete(f"{path}?rev={rev}", timeout=5).raise_for_status()
+    rev = requests.get(path, timeout=WAIT_SECONDS).json()["_rev"]
+    requests.delete(f"{path}?rev={rev}", timeout=WAIT_SECONDS).raise_for_status()
 
     assert counted(store)
 

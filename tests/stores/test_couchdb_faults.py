@@ -13,6 +13,7 @@ from exporter.domain.interaction import Reason
 from exporter.ports import Batch, StoreError
 from exporter.stores.couchdb import CouchdbStore
 from exporter.stores.couchdb.transport import PAUSE_SECONDS
+from testing.waiting import FACTOR, WAIT_SECONDS
 from tests.stores.oracle import Oracle, assert_holds, counted
 from tests.stores.places import drop_databases
 from tests.stores.proxy import (
@@ -51,6 +52,11 @@ def make_store(proxy: Proxy) -> Iterator[MakeStore]:
     for store in stores:
         store.close()
     drop_databases(proxy.upstream, name)
+
+
+def patience_seconds(what: Answer | str) -> float:
+    """Return how long a store waits for answers of which some are this one."""
+    return 2 * FACTOR if what == HANGS else WAIT_SECONDS
 
 
 def nth(number: int, what: Answer | str) -> Callable[[Request], Answer | str | None]:
@@ -111,7 +117,7 @@ def test_a_failed_bulk_write_is_recovered_by_the_next_process(
     oracle = Oracle()
     rows = batch(evaluator, some(30))
     oracle.add(rows)
-    first = make_store(timeout_seconds=0.5)
+    first = make_store(timeout_seconds=patience_seconds(what))
     first.use_definitions(evaluator)
     proxy.rule = bulk(what)
     with pytest.raises(StoreError):
@@ -258,7 +264,7 @@ def test_a_document_that_a_validation_forbids_is_rejected_alone(
             return None
         first, *others = json.loads(request.body)["docs"]
         url = proxy.upstream + request.path
-        rows = requests.post(url, json={"docs": others}, timeout=10).json()
+        rows = requests.post(url, json={"docs": others}, timeout=WAIT_SECONDS).json()
         refusal = {"id": first["_id"], "error": "forbidden", "reason": "not in this house"}
         return Answer(status=201, body=json.dumps([refusal, *rows]).encode())
 
@@ -291,7 +297,7 @@ def test_a_document_that_a_validation_forbids_is_rejected_alone(
 def test_whatever_couchdb_answers_is_one_line_and_passes(
     proxy: Proxy, make_store: MakeStore, evaluator: Evaluator, answer: Answer | str, message: str
 ) -> None:
-    store = make_store(timeout_seconds=0.3)
+    store = make_store(timeout_seconds=patience_seconds(answer))
     store.use_definitions(evaluator)
     oracle = Oracle()
     oracle.add(batch(evaluator, some(3)))
@@ -426,8 +432,8 @@ def test_a_store_of_a_newer_version_is_left_alone(
     make_store().use_definitions(evaluator)
     (tallies,) = {r.path.split("/")[1] for r in proxy.seen if "/definitions" in r.path}
     url = f"{proxy.upstream}/{tallies}/definitions"
-    newer = requests.get(url, timeout=10).json() | {"format": 99}
-    requests.put(url, json=newer, timeout=10).raise_for_status()
+    newer = requests.get(url, timeout=WAIT_SECONDS).json() | {"format": 99}
+    requests.put(url, json=newer, timeout=WAIT_SECONDS).raise_for_status()
 
     with pytest.raises(StoreError, match="newer kpi-exporter"):
         make_store().use_definitions(evaluator)

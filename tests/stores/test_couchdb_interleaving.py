@@ -11,6 +11,7 @@ import requests
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import Batch, StoreError
 from exporter.stores.couchdb import CouchdbStore
+from testing.waiting import WAIT_SECONDS
 from tests.stores.oracle import Oracle, assert_holds, counted
 from tests.stores.places import Place, couchdb_place
 from tests.stores.proxy import DROPPED, LOST, Proxy, Request, proxied
@@ -284,9 +285,9 @@ def test_a_write_that_arrives_after_its_recovery_is_counted(
     url = proxy.upstream + sent.path
     documents = json.loads(sent.body)["docs"]
 
-    requests.post(url, json={"docs": documents[:already]}, timeout=10).raise_for_status()
+    requests.post(url, json={"docs": documents[:already]}, timeout=WAIT_SECONDS).raise_for_status()
     other.use_definitions(evaluator)
-    requests.post(url, json={"docs": documents[already:]}, timeout=10).raise_for_status()
+    requests.post(url, json={"docs": documents[already:]}, timeout=WAIT_SECONDS).raise_for_status()
     added = other.add(batch(evaluator, some(6)), NOW)
 
     oracle = Oracle()

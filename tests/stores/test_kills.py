@@ -13,6 +13,7 @@ import pytest
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import StoreError
 from testing.processes import answers, running, unused_port
+from testing.waiting import WAIT_SECONDS
 from tests.stores.importing import rows
 from tests.stores.oracle import Oracle, assert_holds
 from tests.stores.places import Place, couchdb_place
@@ -49,7 +50,7 @@ def importing(url: str) -> Iterator[subprocess.Popen[str]]:
 
 def imported(process: subprocess.Popen[str]) -> int:
     """Wait for the end of an import; give how many rows were new to the store."""
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=WAIT_SECONDS)[0]
     assert process.returncode == 0
     return sum(int(line.split()[1]) for line in said.splitlines())
 
@@ -70,7 +71,7 @@ def test_a_kill_between_any_two_steps_of_an_import_loses_nothing(
 
             proxy.rule = kill
             with importing(f"couchdb{proxy.url.removeprefix('http')}/{name}") as process:
-                process.wait(timeout=60)
+                process.wait(timeout=WAIT_SECONDS)
 
     with importing(couchdb.url) as process:
         imported(process)

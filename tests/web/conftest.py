@@ -1,4 +1,4 @@
-"""A application that tests can write on, and a real server that shows it."""
+"""An application whose answers a test sets, and a real server that shows it."""
 
 import gzip as compression
 import threading
@@ -14,11 +14,12 @@ from structlog.typing import EventDict
 
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
 from exporter.web import Application, Limits, Page, Response, WebServer
+from testing.waiting import WAIT_SECONDS
 from tests.web.pages import a_page
 
 
 class FakeApplication:
-    """A application whose answers a test sets, and which remembers what it was asked."""
+    """An application whose answers a test sets, and which remembers what it was asked."""
 
     def __init__(self) -> None:
         self.text = b"kpi_sign_in_attempts 1\n"
@@ -48,7 +49,7 @@ class FakeApplication:
         self, name: str, *, start: float | None, end: float | None, segmentation: str | None
     ) -> object:
         self.asked.append((name, start, end, segmentation))
-        self.hold.wait(timeout=10)
+        self.hold.wait(timeout=WAIT_SECONDS)
         if self.broken:
             raise self.broken
         if segmentation == "Nothing":

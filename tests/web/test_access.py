@@ -13,6 +13,7 @@ import requests
 
 from exporter.web.auth import Authenticator
 from exporter.web.executor import BoundedExecutor, QueueFull
+from testing.waiting import WAIT_SECONDS
 from tests.web.conftest import Serve
 
 Result = TypeVar("Result")
@@ -175,13 +176,13 @@ class TestOverHttp:
     def test_everything_but_health_is_guarded(self, url: str, path: str) -> None:
         method = "POST" if path == "-/reload" else "GET"
         for auth in (None, ("prometheus", "wrong"), ("nobody", PASSWORD)):
-            answer = requests.request(method, url + path, auth=auth, timeout=5)
+            answer = requests.request(method, url + path, auth=auth, timeout=WAIT_SECONDS)
             assert (answer.status_code, answer.text) == (401, "Unauthorized")
             assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
     @pytest.mark.parametrize("path", ["-/healthy", "-/ready"])
     def test_health_is_not(self, url: str, path: str) -> None:
-        assert requests.get(url + path, timeout=5).status_code == 200
+        assert requests.get(url + path, timeout=WAIT_SECONDS).status_code == 200
 
     def test_a_flood_of_guesses_is_turned_away(self, serve: Serve, tmp_path: Path) -> None:
         file = tmp_path / "web.yml"
@@ -190,7 +191,9 @@ class TestOverHttp:
         url = serve(config_file=file).url + "metrics"
 
         def guess(password: str) -> int:
-            return requests.get(url, auth=("prometheus", password), timeout=5).status_code
+            return requests.get(
+                url, auth=("prometheus", password), timeout=WAIT_SECONDS
+            ).status_code
 
         assert guess(PASSWORD) == 200
         with ThreadPoolExecutor(20) as guessers:
@@ -200,4 +203,4 @@ class TestOverHttp:
 
     @pytest.mark.parametrize("path", ["", "metrics", "data/sites"])
     def test_users_get_in(self, url: str, path: str) -> None:
-        assert requests.get(url + path, auth=("prometheus", PASSWORD), timeout=5).ok
+        assert requests.get(url + path, auth=("prometheus", PASSWORD), timeout=WAIT_SECONDS).ok

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from exporter.web import Limits, ListenError, WebServer
-from testing.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 from tests.web.conftest import FakeApplication, Serve
 
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -19,7 +19,7 @@ SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
 
 def connect(server: WebServer) -> socket.socket:
     host, _, port = server.address.rpartition(":")
-    return socket.create_connection((host.strip("[]"), int(port)), timeout=5)
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=WAIT_SECONDS)
 
 
 def closed(client: socket.socket) -> bool:
@@ -42,11 +42,11 @@ def is_open(client: socket.socket) -> bool:
     except ConnectionResetError:
         return False
     finally:
-        client.settimeout(5)
+        client.settimeout(WAIT_SECONDS)
 
 
 def scrape(server: WebServer, path: str = "metrics") -> int:
-    return requests.get(server.url + path, timeout=5).status_code
+    return requests.get(server.url + path, timeout=WAIT_SECONDS).status_code
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def in_background(server: WebServer, path: str) -> Iterator[list[requests.Respon
     """Ask while the block runs; its end waits for the answer."""
     answers: list[requests.Response] = []
     thread = threading.Thread(
-        target=lambda: answers.append(requests.get(server.url + path, timeout=10))
+        target=lambda: answers.append(requests.get(server.url + path, timeout=WAIT_SECONDS))
     )
     thread.start()
     try:
@@ -204,7 +204,7 @@ class TestReportsThatHang:
     def test_are_given_up_after_a_time(self, serve: Serve, application: FakeApplication) -> None:
         server = serve(limits=Limits(report=timedelta(seconds=0.1)))
         application.hold.clear()
-        answer = requests.get(server.url + "data/sites", timeout=5)
+        answer = requests.get(server.url + "data/sites", timeout=WAIT_SECONDS)
         assert answer.status_code == 503
         assert answer.text == "No answer within 0.1 s; try again later."
         application.hold.set()
@@ -214,7 +214,7 @@ class TestReportsThatHang:
         application.hold.clear()
         with in_background(server, "data/sites") as answers:
             eventually(lambda: application.asked)
-            refused = requests.get(server.url + "data/sites", timeout=5)
+            refused = requests.get(server.url + "data/sites", timeout=WAIT_SECONDS)
             assert refused.status_code == 503
             assert refused.headers["Retry-After"] == "5"
             application.hold.set()
@@ -266,7 +266,7 @@ class TestListening:
     def test_everywhere_includes_both_families(self, serve: Serve) -> None:
         port = serve(listen=":0").address.rpartition(":")[2]
         for host in ("127.0.0.1", "[::1]"):
-            assert requests.get(f"http://{host}:{port}/-/healthy", timeout=5).ok
+            assert requests.get(f"http://{host}:{port}/-/healthy", timeout=WAIT_SECONDS).ok
 
     @pytest.mark.parametrize("listen", ["3434", "here", "::1:3434", "a:b", "localhost:65536", ""])
     def test_needs_an_address(self, serve: Serve, listen: str) -> None:

@@ -15,13 +15,14 @@ import requests
 
 from exporter.domain.reports import Milestone
 from exporter.web import Funnel, Kpi, Page, Step, Unit, WebServer
+from testing.waiting import WAIT_SECONDS
 from tests.web.conftest import FakeApplication, Serve
 from tests.web.pages import NOW, a_kpi, a_page, an_import, some_days
 
 HOSTILE = "<script>alert('1')</script>\"&amp;"
 
 
-class DedupCache(HTMLParser):
+class Shown(HTMLParser):
     """What a page holds: its tags with attributes, and its text outside of `style`."""
 
     def __init__(self, source: str) -> None:
@@ -70,11 +71,11 @@ class Look:
     def __init__(self, server: WebServer, application: FakeApplication) -> None:
         self._server, self._board = server, application
 
-    def at(self, page: Page) -> DedupCache:
+    def at(self, page: Page) -> Shown:
         self._board.shown = page
-        return DedupCache(requests.get(self._server.url, timeout=5).text)
+        return Shown(requests.get(self._server.url, timeout=WAIT_SECONDS).text)
 
-    def at_kpi(self, kpi: Kpi) -> DedupCache:
+    def at_kpi(self, kpi: Kpi) -> Shown:
         return self.at(replace(a_page(), kpis=(kpi,), funnels=()))
 
 
@@ -201,7 +202,7 @@ def test_links_lead_to_what_there_is(look: Look) -> None:
 
 
 def test_its_policy_allows_its_own_style_only(server: WebServer) -> None:
-    answer = requests.get(server.url, timeout=5)
+    answer = requests.get(server.url, timeout=WAIT_SECONDS)
     style = re.search(r"<style>(.*)</style>", answer.text, re.DOTALL)
     assert style
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
@@ -287,7 +288,7 @@ def test_nothing_is_wider_than_its_place(
 ) -> None:
     address = "http://kpiggybank.example.com/wsapi/interaction_data"
     application.shown = replace(a_page(), imports=replace(an_import(), last_error=address))
-    page = escape(requests.get(server.url, timeout=5).text)
+    page = escape(requests.get(server.url, timeout=WAIT_SECONDS).text)
     frames = [f'<iframe width="{width}" srcdoc="{page}"></iframe>' for width in (320, 390, 760)]
     file = tmp_path / "frames.html"
     file.write_text("".join([*frames, MEASURE]), encoding="utf-8")
@@ -330,6 +331,6 @@ def browse(chromium: Path, url: str, folder: Path) -> subprocess.CompletedProces
         ],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=WAIT_SECONDS,
         check=True,
     )

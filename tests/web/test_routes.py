@@ -10,6 +10,7 @@ from structlog.typing import EventDict
 
 from exporter.ports import StoreError
 from exporter.web import WebServer
+from testing.waiting import WAIT_SECONDS
 from tests.web.conftest import FakeApplication, Serve
 
 
@@ -19,7 +20,9 @@ def server(serve: Serve) -> WebServer:
 
 
 def ask(server: WebServer, path: str, method: str = "GET", **headers: str) -> requests.Response:
-    return requests.request(method, server.url + path.lstrip("/"), headers=headers, timeout=5)
+    return requests.request(
+        method, server.url + path.lstrip("/"), headers=headers, timeout=WAIT_SECONDS
+    )
 
 
 def test_metrics_are_the_boards_bytes(server: WebServer, application: FakeApplication) -> None:
@@ -56,7 +59,9 @@ def test_gzip_is_sent_to_those_who_take_it(
     server: WebServer, application: FakeApplication, accepted: str, *, compressed: bool
 ) -> None:
     url = server.url + "metrics"
-    with requests.get(url, headers={"Accept-Encoding": accepted}, stream=True, timeout=5) as answer:
+    with requests.get(
+        url, headers={"Accept-Encoding": accepted}, stream=True, timeout=WAIT_SECONDS
+    ) as answer:
         sent = answer.raw.read(decode_content=False)
     assert answer.headers.get("Content-Encoding") == ("gzip" if compressed else None)
     assert (gzip.decompress(sent) if compressed else sent) == application.text
@@ -88,7 +93,7 @@ def test_head_has_the_headers_and_no_body(server: WebServer, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/nothing", "/data", "/data/", "/data/a/b", "/-/", "//metrics"])
 def test_other_paths_are_not_found(server: WebServer, path: str) -> None:
-    answer = requests.get(server.url.rstrip("/") + path, timeout=5)
+    answer = requests.get(server.url.rstrip("/") + path, timeout=WAIT_SECONDS)
     assert (answer.status_code, answer.text) == (404, "Not found")
 
 
@@ -202,7 +207,7 @@ class TestReload:
 
     def test_ignores_a_body(self, serve: Serve, application: FakeApplication) -> None:
         url = serve(lifecycle=True).url + "-/reload"
-        assert requests.post(url, data=b"now, please", timeout=5).ok
+        assert requests.post(url, data=b"now, please", timeout=WAIT_SECONDS).ok
         assert application.asked == [("reload",)]
 
     def test_tells_all_problems(self, serve: Serve, application: FakeApplication) -> None:

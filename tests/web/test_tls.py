@@ -14,7 +14,7 @@ import requests
 from structlog.typing import EventDict
 
 from exporter.web import Limits, WebServer
-from testing.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 from tests.web.certificates import Certificate, a_certificate
 from tests.web.conftest import Serve
 
@@ -52,7 +52,7 @@ class Site:
 
     def get(self, server: WebServer, client: tuple[str, str] | None = None) -> requests.Response:
         ca = str(self.directory / "ca.crt")
-        return requests.get(server.url + "metrics", verify=ca, cert=client, timeout=5)
+        return requests.get(server.url + "metrics", verify=ca, cert=client, timeout=WAIT_SECONDS)
 
     def connection(
         self, server: WebServer, **versions: ssl.TLSVersion
@@ -61,7 +61,7 @@ class Site:
         for bound, version in versions.items():
             setattr(context, bound, version)
         host, port = server.address.split(":")
-        return http.client.HTTPSConnection(host, int(port), context=context, timeout=5)
+        return http.client.HTTPSConnection(host, int(port), context=context, timeout=WAIT_SECONDS)
 
     def serial(self, server: WebServer) -> int:
         """The serial number of the certificate that a new connection is shown."""
@@ -90,7 +90,7 @@ def test_tls_is_spoken_and_nothing_else(site: Site) -> None:
     assert server.url.startswith("https://")
     assert site.get(server).ok
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://{server.address}/metrics", timeout=5)
+        requests.get(f"http://{server.address}/metrics", timeout=WAIT_SECONDS)
     assert site.get(server).ok
 
 
@@ -159,7 +159,7 @@ def test_200_clients_that_never_finish_the_handshake_keep_nobody_out(site: Site)
             client = clients.enter_context(socket.create_connection((host, int(port))))
             if number % 2:
                 client.sendall(b"\x16\x03\x01\x02\x00\x01")  # how a handshake begins
-        assert requests.get(server.url + "metrics", auth=user, verify=ca, timeout=5).ok
+        assert requests.get(server.url + "metrics", auth=user, verify=ca, timeout=WAIT_SECONDS).ok
         stranger = requests.get(
             server.url + "metrics", auth=("prometheus", "wrong"), verify=ca, timeout=5
         )

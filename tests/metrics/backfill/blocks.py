@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from testing.processes import answers, running, unused_port
+from testing.waiting import WAIT_SECONDS
 
 Series = dict[tuple[tuple[str, str], ...], float]
 
@@ -28,7 +29,7 @@ def make_blocks(promtool: Path, history: Path, storage: Path) -> None:
             storage,
         ],
         check=True,
-        timeout=50,
+        timeout=WAIT_SECONDS,
     )
 
 
@@ -37,7 +38,9 @@ class Server:
     address: str
 
     def api(self, path: str, **parameters: str | float) -> Any:
-        answer = requests.post(f"{self.address}/api/v1/{path}", params=parameters, timeout=20)
+        answer = requests.post(
+            f"{self.address}/api/v1/{path}", params=parameters, timeout=WAIT_SECONDS
+        )
         answer.raise_for_status()
         return answer.json()["data"] if answer.content else None
 
