@@ -84,6 +84,10 @@ docker-test: setup ## The image built, the Compose stack brought up and broken, 
 compose-secrets: ## Random secrets for docker compose, in ./secrets
 	@deploy/docker/make_secrets.sh
 
+.PHONY: rules
+rules: setup ## Write prometheus/rules from prometheus/source, and Kubernetes' PrometheusRule
+	@$(BIN)/python prometheus/generate.py
+
 .PHONY: dashboards
 dashboards: setup ## Write grafana/dashboards from grafana/source
 	@$(BIN)/python -m grafana.generate

@@ -5,8 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from testing.rulebook import PROMETHEUS, RULE_FILES, UNIT_TESTS
+from testing.rulebook import PROMETHEUS, RULE_FILES, UNIT_TESTS, read_yaml
+from tests.prometheus.deployments import expanded, in_a_cluster
 
 
 def _run(*command: str | Path) -> None:
@@ -39,3 +41,22 @@ def test_the_alertmanager_configuration_is_valid() -> None:
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
 def test_the_rules_do_what_their_unit_tests_say(promtool: Path, path: Path) -> None:
     _run(promtool, "test", "rules", path)
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_the_rules_answer_the_same_in_a_cluster(promtool: Path, tmp_path: Path, path: Path) -> None:
+    document = in_a_cluster(read_yaml(path))
+    for name in document["rule_files"]:
+        shutil.copy(path.parent / name, tmp_path)
+    document["rule_files"] = [Path(name).name for name in document["rule_files"]]
+    copy = tmp_path / path.name
+    copy.write_text(yaml.safe_dump(document))
+
+    _run(promtool, "test", "rules", copy)
+
+
+def test_values_are_expanded_as_promtool_does() -> None:
+    assert expanded("0+60x2 _x2 _ 5 1x1 -60+30x1 7-1x1") == [
+        *("0", "60", "120"),
+        *("_", "_", "_", "5", "1", "1", "-60", "-30", "7", "6"),
+    ]
