@@ -58,7 +58,7 @@ class Source(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +73,15 @@ class Batch:
 class AddResult(NamedTuple):
     """What became of a batch: each row is in exactly one of the first four numbers.
 
-    `replaced` says how many of `imported` were held before with other content; `rejected`
-    includes interactions that this store in particular cannot hold. `timestamps_ms` are
-    those of the interactions that were not held before.
+    `imported` includes interactions that were stored before with other content; `rejected`
+    those that this store in particular cannot hold. `timestamps_ms` are those of the
+    interactions that were not stored before.
     """
 
     imported: int
     duplicate: int
     ignored: int
     rejected: int
-    replaced: int = 0
     timestamps_ms: Sequence[int] = ()
 
 
@@ -153,48 +152,44 @@ class PeriodCounts(NamedTuple):
 
 
 class RebuildProgress(NamedTuple):
-    """How far a recount has come, in interactions; `total` may grow meanwhile."""
+    """How far the rebuilding of tallies has come, in interactions; `total` may grow meanwhile."""
 
     done: int
     total: int
     finished: bool
 
 
-class Store(Protocol):
-    """Where interactions and their tallies are kept. Adds numbers under keys, knows no KPI.
-
-    Every method raises `StoreError`. Methods may be called from several threads; writes
-    exclude each other.
-
-    Tallies belong to a set of definitions. One set is in force: what `total`, `by_day` and
-    `by_hour` read. When the definitions change, the store counts under both, while `recount`
-    goes through what is stored; then `activate` switches.
-    """
-
-    def active_definitions(self) -> bytes | None:
-        """Return the definitions (`Definitions.to_json`) in force; None in a new store."""
-
-    def use_definitions(self, active: Evaluator, pending: Evaluator | None = None) -> None:
-        """Return what to count under, before anything is added or read.
-
-        In a new store `active` takes force. Tallies of other definitions than the two may go.
-        """
-
-    def rebuild(self) -> RebuildProgress:
-        """Count a bounded portion of what is stored under the pending definitions.
-
-        Resumes where the last call, or process, stopped. To be called until finished.
-        """
-
-    def activate(self) -> None:
-        """Put the pending definitions in force, once their recount is finished: one switch."""
+class RowStore(Protocol):
+    """What became of the rows of the source: interactions with their content, and the others."""
 
     def add(self, batch: Batch, now: datetime) -> AddResult:
         """Store a batch and count what is new in it, both or neither.
 
-        An id that is held already with the same content is a duplicate; with other content
-        it replaces what was held, and its counts.
+        An id that is stored already with the same content is a duplicate; with other content
+        it replaces what was stored, and its counts.
         """
+
+    def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
+        """Return what is stored with start_ms <= timestamp < end_ms, by timestamp; streamed."""
+
+    def ignored(self) -> Iterator[Ignored]:
+        """List the ignored rows; streamed."""
+
+    def rejected(self, limit: int) -> Sequence[RejectedRow]:
+        """List the rejected rows that are kept, the newest first."""
+
+    def stats(self) -> StoreStats:
+        """Count what is stored; work does not grow with the history."""
+
+    def drop_before(self, cutoff: Hour) -> int:
+        """Drop interactions and tallies before the hour, as far as the store does; count them."""
+
+    def dropped_elsewhere(self, interactions: int) -> None:
+        """Count interactions as dropped that were dropped in the store copied from."""
+
+
+class TallyStore(Protocol):
+    """Tallies under the active definitions."""
 
     def total(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
@@ -215,38 +210,55 @@ class Store(Protocol):
     ) -> Iterator[PeriodCounts]:
         """Return the counts of each hour, ascending; streamed."""
 
-    def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
-        """Return what is stored with start_ms <= timestamp < end_ms, by timestamp; streamed."""
-
-    def ignored(self) -> Iterator[Ignored]:
-        """List the ignored rows; streamed."""
-
-    def stats(self) -> StoreStats:
-        """Count what is held; work does not grow with the history."""
-
-    def rejected(self, limit: int) -> Sequence[RejectedRow]:
-        """List the rejected rows that are kept, the newest first."""
-
     def repair(self, hours: Collection[Hour], right: Tally) -> None:
         """Make `right` the counts of these hours, whatever they were."""
 
-    def drop_before(self, cutoff: Hour) -> int:
-        """Drop interactions and tallies before the hour, as far as the store does; count them."""
+
+class DefinitionStore(Protocol):
+    """Which definitions tallies are counted under.
+
+    One set is active: the one that tallies are read under. When the definitions change, the
+    store counts under both, while `rebuild` goes through what is stored; then `activate` switches.
+    """
+
+    def active_definitions(self) -> bytes | None:
+        """Return the active definitions (`Definitions.to_json`); None in a new store."""
+
+    def use_definitions(self, active: Evaluator, pending: Evaluator | None = None) -> None:
+        """Set what to count under, before anything is added or read.
+
+        In a new store `active` becomes active. Tallies of other definitions than the two may go.
+        """
+
+    def rebuild(self) -> RebuildProgress:
+        """Count a bounded portion of what is stored under the pending definitions.
+
+        Resumes where the last call, or process, stopped. To be called until finished.
+        """
+
+    def activate(self) -> None:
+        """Make the pending definitions active, once their tallies are rebuilt: one switch."""
+
+
+class StateStore(Protocol):
+    """Small values that are remembered under a name; the names: `exporter.notes`."""
 
     def note(self, name: str) -> str | None:
-        """Read a small value that was remembered under a name (a position, say)."""
+        """Read a value."""
 
     def remember(self, name: str, value: str) -> None:
-        """Remember a small value under a name."""
+        """Write a value."""
 
     def notes(self) -> Mapping[str, str]:
-        """Read everything that is remembered."""
+        """Read all values."""
 
-    def dropped_elsewhere(self, interactions: int) -> None:
-        """Return how many interactions were dropped where this store's content was copied from."""
 
-    def check(self) -> None:
-        """Raise `StoreError` unless the store can be used; writes nothing."""
+class Store(RowStore, TallyStore, DefinitionStore, StateStore, Protocol):
+    """Where interactions and their tallies are kept. Adds numbers under keys, knows no KPI.
+
+    Every method raises `StoreError`. Methods may be called from several threads; writes
+    exclude each other.
+    """
 
     def close(self) -> None:
-        """Finish what is under way and let go of files and connections."""
+        """Finish what is under way and close files and connections."""

@@ -308,7 +308,6 @@ def test_whatever_couchdb_answers_is_one_line_and_passes(
         lambda: store.add(batch(evaluator, some(3)), NOW),
         lambda: list(store.total(*span)),
         store.stats,
-        store.check,
     ):
         with pytest.raises(StoreError, match=message) as raised:
             fails()
@@ -437,15 +436,3 @@ def test_a_store_of_a_newer_version_is_left_alone(
 
     with pytest.raises(StoreError, match="newer kpi-exporter"):
         make_store().use_definitions(evaluator)
-
-
-def test_check_only_reads(proxy: Proxy, make_store: MakeStore, evaluator: Evaluator) -> None:
-    store = make_store()
-    with pytest.raises(StoreError, match="is missing"):
-        store.check()
-    store.use_definitions(evaluator)
-    proxy.seen.clear()
-
-    make_store().check()
-
-    assert {request.method for request in proxy.seen} <= {"GET", "HEAD"}

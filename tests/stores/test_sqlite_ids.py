@@ -69,7 +69,7 @@ def test_ids_are_found_before_and_after_they_are_moved(
     changed = batch(evaluator, [(id_, blob(NEXT_DAY, SHOWN)) for id_, _ in (rows[0], rows[-1])])
 
     assert store.add(batch(evaluator, rows), NOW).duplicate == 20
-    assert store.add(changed, NOW).replaced == 2
+    assert store.add(changed, NOW).imported == 2
 
     oracle.add(changed)
     assert_holds(store, oracle, evaluator)

@@ -46,7 +46,6 @@ def sum_of(added: Sequence[AddResult]) -> AddResult:
         duplicate=sum(each.duplicate for each in added),
         ignored=sum(each.ignored for each in added),
         rejected=sum(each.rejected for each in added),
-        replaced=sum(each.replaced for each in added),
         timestamps_ms=[timestamp_ms for each in added for timestamp_ms in each.timestamps_ms],
     )
 
@@ -79,7 +78,6 @@ class BatchWriter:
         self._new_ms: list[int] = []
         self._now_ms = 0
         self._imported = 0
-        self._replaced = 0
         self._refused: list[Rejected] = []
 
     def run(self, rows: Rows, now_ms: int) -> AddResult:
@@ -115,7 +113,6 @@ class BatchWriter:
             duplicate=len(rows.interactions) - self._imported - len(refused),
             ignored=len(rows.ignored),
             rejected=len(rows.rejected) + len(refused),
-            replaced=self._replaced,
             timestamps_ms=self._new_ms,
         )
 
@@ -239,9 +236,7 @@ class BatchWriter:
         if not change.after.raw:
             return
         self._imported += 1
-        if change.before is not None and change.before.raw:
-            self._replaced += 1
-        else:
+        if change.before is None or not change.before.raw:
             self._new_ms.append(change.after.at or 0)
 
     def _refuse(self, refused: Iterable[tuple[Entry, str]]) -> None:

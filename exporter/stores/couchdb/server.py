@@ -105,15 +105,8 @@ class Server:
         """Return a database, whether it is there or not."""
         return Database(couchdb.Database(self._server.resource(name), name), self, name)
 
-    def healthy(self) -> None:
-        """Raise `StoreError` unless the server says that it is up."""
-        try:
-            self._server.resource.get("_up")
-        except NotFound:  # pouchdb-server has none
-            self._server.resource.get()
-
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close connections."""
         self._transport.close()
 
 

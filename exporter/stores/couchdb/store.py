@@ -29,7 +29,7 @@ from exporter.stores.couchdb.batch_writer import BatchWriter, parts_of, sum_of
 from exporter.stores.couchdb.batches import Batches
 from exporter.stores.couchdb.cleanup import Cleanup
 from exporter.stores.couchdb.dedup_cache import DedupCache
-from exporter.stores.couchdb.design import Views, design
+from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.documents import Document, row_id, stored
 from exporter.stores.couchdb.generations import (
     DefinitionsDocument,
@@ -432,17 +432,6 @@ class CouchdbStore:
     def dropped_elsewhere(self, interactions: int) -> None:
         """See `Store`."""
         self._parts.months.drop_elsewhere(interactions)
-
-    def check(self) -> None:
-        """See `Store`."""
-        self._server.healthy()
-        if not self._tallies.exists():
-            raise StoreError(
-                f"{self._tallies.url} is missing; it is created at the first start of"
-                " `kpi-exporter serve` if the user may, else by an administrator"
-            )
-        name, _ = design()
-        self._tallies.get(f"_design/{name}", dict)
 
     def close(self) -> None:
         """See `Store`."""

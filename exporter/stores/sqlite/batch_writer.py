@@ -74,7 +74,6 @@ class BatchWriter:
             duplicate=len(batch.interactions) - len(fresh),
             ignored=len(batch.ignored),
             rejected=len(batch.rejected),
-            replaced=len(replaced),
             timestamps_ms=[row.timestamp_ms for row in fresh.values() if row.id not in held],
         )
 

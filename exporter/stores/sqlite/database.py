@@ -117,8 +117,6 @@ class Database:
     @contextmanager
     def _begun(self, kind: str) -> Iterator[sqlite3.Connection]:
         db = self._writer
-        if db.in_transaction:  # one that could not be taken back, for want of memory
-            db.execute("rollback")
         db.execute(f"begin {kind}")
         try:
             yield db

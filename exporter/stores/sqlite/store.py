@@ -271,11 +271,6 @@ class SqliteStore:
                 for id_, body, reason, detail, refused_ms in rows
             ]
 
-    def check(self) -> None:
-        """See `Store`."""
-        with self._file.reading() as db:
-            db.execute("select count(*) from notes").fetchone()
-
     def close(self) -> None:
         """See `Store`."""
         self._file.close()
