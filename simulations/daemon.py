@@ -9,6 +9,7 @@ from pathlib import Path
 
 from exporter import logs
 from exporter.config import load
+from exporter.crash import end_where_memory_is_out
 from exporter.daemon import serve as app
 from exporter.ports import StoreError
 from simulations.clock import FastClock, FastSchedule
@@ -16,6 +17,7 @@ from simulations.clock import FastClock, FastSchedule
 
 def main(config: str, listen: str, *clock: str) -> int:
     logs.set_up("info", "logfmt")
+    end_where_memory_is_out()
     try:
         return app.serve(
             load(Path(config), os.environ),

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import structlog
 
+from exporter import notes
 from exporter.clock import now
 from exporter.commands.common import (
     CommandError,
@@ -23,7 +24,6 @@ from exporter.commands.common import (
 from exporter.commands.progress import track
 from exporter.config import Configuration
 from exporter.config.scalars import duration
-from exporter.daemon.jobs import EXPOSED_SINCE
 from exporter.domain.windows import hour_of, start_of
 from exporter.metrics.backfill import Grid, History
 from exporter.metrics.families import MILESTONE, SEGMENTS, TOTALS
@@ -146,7 +146,7 @@ def _disordered(start: datetime, end: datetime) -> str:
 
 
 def _exposed_since(store: Store) -> datetime | None:
-    note = store.note(EXPOSED_SINCE)
+    note = store.note(notes.EXPOSED_SINCE)
     return None if note is None else datetime.fromisoformat(note)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 
 from exporter.config import Configuration, load
 from exporter.domain.classify.evaluator import Evaluator
+from exporter.ingest.definitions import use_definitions
 from exporter.ports import Store, StoreError
 from exporter.wiring import exists, open_store
 
@@ -27,36 +28,21 @@ class UsageError(CommandError):
 
 @contextmanager
 def open_store_with_definitions(
-    configuration: Configuration, *, made: bool = False
+    configuration: Configuration, *, create: bool = False
 ) -> Iterator[tuple[Store, Evaluator]]:
-    """Open the store with the definitions that its tallies are counted under.
+    """Open the store; yield it with the active definitions.
 
-    They are the configuration's, unless the daemon has still to recount under those. Raises
-    `StoreError`, for a file that is not there as well, unless it is to be made.
+    They are the configuration's, unless the daemon has still to rebuild the tallies under those.
+    Raises `StoreError`, for a missing file as well, unless it is to be created.
     """
-    if not made and not exists(configuration.store):
+    if not create and not exists(configuration.store):
         raise StoreError(
             f"{configuration.store.url} is not there: the first import makes it, and a path is"
             " looked for from the directory that a command is run in"
         )
     with closing(open_store(configuration.store)) as store:
-        yield store, use_active_definitions(store, configuration)
-
-
-def use_active_definitions(store: Store, configuration: Configuration) -> Evaluator:
-    """Count as the daemon does; a change of definitions is for the daemon to carry out."""
-    wanted = Evaluator(configuration.definitions)
-    active = active_evaluator(store, wanted)
-    store.use_definitions(active, None if active is wanted else wanted)
-    return active
-
-
-def active_evaluator(store: Store, wanted: Evaluator) -> Evaluator:
-    """Return the counting whose tallies are in force, which is `wanted` in a new store."""
-    held = store.active_definitions()
-    if held is None or held == wanted.definitions.to_json():
-        return wanted
-    return Evaluator(type(wanted.definitions).from_json(held))
+        active, _ = use_definitions(store, configuration.definitions)
+        yield store, active
 
 
 def instant(text: str) -> datetime:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from datetime import datetime
 
+from exporter import notes
 from exporter.clock import now
 from exporter.commands.common import (
     CommandError,
@@ -15,13 +16,11 @@ from exporter.commands.common import (
 from exporter.commands.explain_text import Question, lines
 from exporter.commands.progress import track
 from exporter.config import Configuration
-from exporter.daemon.jobs import EXPOSED_SINCE
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import HOURS_PER_DAY
 from exporter.domain.kpis import KPIS, Formula
 from exporter.domain.layout import TOTAL_ROW
 from exporter.domain.windows import first_hour_of, hour_of, ms_of
-from exporter.maintenance.copy import COPIED
 from exporter.maintenance.explain import Explanation, Scope
 from exporter.ports import Store, StoreError
 
@@ -144,5 +143,5 @@ def _row(options: argparse.Namespace, evaluator: Evaluator) -> tuple[str, str]:
 
 def _watched_ms(store: Store, at: datetime) -> int:
     """Say until when nothing is known of arrivals: before a daemon ran, and before a copy."""
-    notes = [store.note(EXPOSED_SINCE) or at.isoformat(), store.note(COPIED)]
-    return max(ms_of(datetime.fromisoformat(note)) for note in notes if note)
+    known = [store.note(notes.EXPOSED_SINCE) or at.isoformat(), store.note(notes.COPIED)]
+    return max(ms_of(datetime.fromisoformat(when)) for when in known if when)

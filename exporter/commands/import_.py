@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     try:
         with (
             closing(open_source(configuration.data_server)) as source,
-            open_store_with_definitions(configuration, made=True) as (store, evaluator),
+            open_store_with_definitions(configuration, create=True) as (store, evaluator),
             show,
         ):
             for portion in _portions(source, store, evaluator, configuration, options, began):

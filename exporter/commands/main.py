@@ -23,6 +23,7 @@ from exporter.commands import (
 )
 from exporter.commands.common import CommandError, UsageError
 from exporter.config import ConfigurationError
+from exporter.crash import end_out_of_memory, end_where_memory_is_out
 
 DONE, FAILED, MISUSED = 0, 1, 2  # 2 is argparse's as well
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # adapters translate what befalls other files
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code."""
     options = command_line().parse_args(arguments)
     logs.set_up(options.log_level, options.log_format)
+    end_where_memory_is_out()
     try:
         code = int(options.run(options) or DONE)
         if sys.stdout is not None:  # it was closed before we began
@@ -62,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(f"kpi-exporter {options.command}: standard output cannot be written: {error.strerror}")
         _leave_output()
+    except MemoryError:
+        end_out_of_memory()
     except KeyboardInterrupt:
         _say(f"kpi-exporter {options.command}: interrupted; what was stored stays")
     else:

@@ -1,4 +1,4 @@
-"""The daemon's work: import, recount, drop what is old, take snapshots; told by the schedule."""
+"""The daemon's jobs: import, rebuild tallies, drop what is old, take snapshots."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,9 +8,12 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from exporter import notes
 from exporter.config import Configuration
+from exporter.crash import end_out_of_memory
+from exporter.daemon.definitions import ActiveDefinitions
+from exporter.daemon.errors import ErrorLog, message_of
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.definitions import Definitions
 from exporter.domain.lateness import Lateness, late_seconds
 from exporter.domain.windows import hour_of, ms_of
 from exporter.ingest.importer import Importer
@@ -18,70 +21,66 @@ from exporter.ingest.reconciler import Reconciler
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.snapshot import take_snapshot
 from exporter.metrics.status import StatusRecorder
-from exporter.ports import Source, SourceError, Store, StoreDamagedError, StoreError
+from exporter.ports import SourceError, StateStore, Store, StoreDamagedError, StoreError
 from exporter.wiring import open_source, replace_damaged_store
 
-EXPOSED_SINCE = "exposed_since"  # the note of when KPIs were first exposed from a store
-MOST_SAID = 20  # different problems, one after the other, before it is quiet about more
-_LATENESS = "lateness"  # the note of how late interactions were
 _READING, _WRITING = "reading the store", "writing to the store"
 
 
 class Jobs:
-    """Does what the daemon does, one thing at a time, and says in the log what went wrong, once.
+    """Does what the daemon does, one thing at a time.
 
-    `now` reads the clock. Each piece of work may be called from any thread, and raises nothing
-    but what is unforeseen.
+    `now` reads the clock. Each job may be called from any thread, and raises nothing.
     """
 
     def __init__(
         self, configuration: Configuration, store: Store, *, now: Callable[[], datetime]
     ) -> None:
-        """Show what the store holds already. Raises `StoreError`."""
+        """Expose what the store holds already. Raises `StoreError`."""
         self._log = structlog.get_logger()
         self._now = now
         self._store = store
-        self._journal = StatusRecorder()
-        self._exposition = Exposition(lambda: self._journal.status, lambda: self.digest)
-        self._working = threading.Lock()  # one import, portion of a recount or clean-up at a time
-        self._showing = threading.RLock()  # definitions in force and snapshot go together
+        self._errors = ErrorLog()
+        self._recorder = StatusRecorder()
+        self._exposition = Exposition(lambda: self._recorder.status, lambda: self.digest)
+        self._working = threading.Lock()  # one import, portion of a rebuild or clean-up at a time
+        self._showing = threading.RLock()  # store, active definitions and snapshot go together
         self._stopping = threading.Event()
-        self._said: dict[str, set[str]] = {}
         self._damaged = False  # whether the store was found to be
-        self._pending: Evaluator | None = None
-        self._use(configuration)
+        self.configuration = configuration
+        self._connect()
         self._filled = self._importer.position() is not None  # by an import, if only with nothing
-        self._evaluator = Evaluator(configuration.definitions)
-        self._count_under(self._evaluator)
-        self._journal.came(_remembered_lateness(store))
-        self._journal.store_used(_READING, worked=True)
-        self._journal.held(store.stats())
+        self._definitions = ActiveDefinitions(store, configuration.definitions)
+        self._recorder.lateness_changed(_remembered_lateness(store))
+        self._recorder.store_used(_READING, worked=True)
+        self._recorder.store_counted(store.stats())
         self._take_snapshot()
 
-    def _use(self, configuration: Configuration) -> None:
-        self.configuration = configuration
-        self._source: Source = open_source(configuration.data_server)
-        settings = configuration.import_
+    def _connect(self) -> None:
+        """Make what imports need, as configured."""
+        self._connected_for = self.configuration
+        self._source = open_source(self.configuration.data_server)
+        settings = self.configuration.import_
         self._importer = Importer(self._source, self._store, history=settings.history)
         self._reconciler = Reconciler(
             self._importer,
             self._source,
             self._store,
             history=settings.history,
-            retention=configuration.retention,
+            retention=self.configuration.retention,
             sweeps=settings.sweeps,
         )
 
     def use(self, configuration: Configuration) -> None:
-        """Go on with another configuration from the next import on; a running one ends as it is."""
-        self._use(configuration)
+        """Use another configuration, from the next import on; a running one ends as it is."""
+        self.configuration = configuration
 
     # What there is to see
 
     @property
     def recorder(self) -> StatusRecorder:
         """What the exporter knows of its own work."""
-        return self._journal
+        return self._recorder
 
     @property
     def exposition(self) -> Exposition:
@@ -91,19 +90,18 @@ class Jobs:
     @property
     def digest(self) -> str:
         """Names the definitions that the exposed KPIs are counted by."""
-        return self._evaluator.digest
+        return self._definitions.active.digest
 
     @property
     def error(self) -> str:
         """What is wrong at the moment, empty if nothing is."""
-        said = (*self._said.get(_READING, ()), *self._said.get(_WRITING, ()))
-        return self._journal.status.last_error or ", ".join(said)
+        return self._recorder.status.last_error or self._errors.current(_READING, _WRITING)
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Store, Evaluator]]:
-        """Read the store under the definitions in force, which stay so meanwhile."""
+        """Read the store under the active definitions, which stay so meanwhile."""
         with self._showing:
-            yield self._store, self._evaluator
+            yield self._store, self._definitions.active
 
     # What there is to do
 
@@ -113,8 +111,13 @@ class Jobs:
             if self._stopping.is_set():
                 return
             if self._damaged:
-                self._begin_anew()
-            self._count_under_the_configured()
+                self._replace_store()
+            if self.configuration is not self._connected_for:
+                self._source.close()
+                self._connect()
+            if not self._definitions.are(self.configuration.definitions):
+                with self._showing:
+                    self._definitions.use(self._store, self.configuration.definitions)
             self._import()
         self.take_snapshot()
 
@@ -124,11 +127,11 @@ class Jobs:
             self._take_snapshot()
 
     def rebuild(self) -> None:
-        """RebuildProgress under changed definitions, if there are any; imports come in between."""
+        """Rebuild tallies under changed definitions, if there are any; imports come in between."""
         with self._guarded(_WRITING):
-            while self._pending is not None and not self._stopping.is_set():
+            while self._definitions.pending is not None and not self._stopping.is_set():
                 with self._working:
-                    self._rebuild_portion(self._pending)
+                    self._rebuild_portion()
 
     def drop_old(self) -> None:
         """Drop what is past the retention."""
@@ -140,11 +143,11 @@ class Jobs:
                 self._log.info("old interactions dropped", interactions=dropped)
 
     def stop(self) -> None:
-        """Begin nothing new; what runs ends at its next safe point."""
+        """Start nothing new; what runs ends at its next safe point."""
         self._stopping.set()
 
     def close(self, patience_seconds: float) -> bool:
-        """Let go of source and store; say whether what ran ended within so many seconds."""
+        """Close source and store; return whether what ran finished within so many seconds."""
         finished = self._working.acquire(timeout=patience_seconds)
         if finished:
             self._source.close()
@@ -155,78 +158,79 @@ class Jobs:
     # Importing
 
     def _import(self) -> None:
-        began = self._now()
-        self._journal.import_began(began)
-        before = dict(self._journal.status.interactions)
+        started = self._now()
+        self._recorder.import_started(started)
+        before = dict(self._recorder.status.interactions)
         try:
-            self._fetch(began)
-            self._remember_lateness(began)
-            self._journal.counted(self._reconciler.balance(), self._store.stats())
+            self._fetch(started)
+            self._remember_lateness(started)
+            self._recorder.both_counted(self._reconciler.balance(), self._store.stats())
+        except MemoryError:
+            raise
         except Exception as error:  # noqa: BLE001 -- whatever it is, the import has failed
-            self._import_failed(began, error)
+            self._import_failed(started, error)
             return
         if self._stopping.is_set():
-            self._journal.import_abandoned()
+            self._recorder.import_cancelled()
             return
-        took = self._now() - began
-        self._journal.source_used(worked=True)
-        self._journal.store_used(_WRITING, worked=True)
-        self._journal.import_ended(self._now(), took)
+        took = self._now() - started
+        self._recorder.source_used(worked=True)
+        self._recorder.store_used(_WRITING, worked=True)
+        self._recorder.import_finished(self._now(), took)
         self._filled = True
-        self._recovered("import", _WRITING)
-        after = self._journal.status.interactions
+        self._errors.recovered("import", _WRITING)
+        after = self._recorder.status.interactions
         counts = {result: n - before[result] for result, n in after.items()}
         self._log.info("import finished", seconds=round(took.total_seconds(), 3), **counts)
 
-    def _fetch(self, began: datetime) -> None:
+    def _fetch(self, started: datetime) -> None:
         """Import what is new, then what came late.
 
         After a pause, what happened in it is seen late, whenever it came: nothing to learn from.
         """
-        before = self._journal.status.last_success
+        before = self._recorder.status.last_success
         pause = self.configuration.import_.every * 2
-        at_its_pace = before is not None and began - before <= pause
+        at_its_pace = before is not None and started - before <= pause
         imported = self._reconciler.import_all(
-            self._evaluator, began, stopped=self._stopping.is_set
+            self._definitions.active, started, stopped=self._stopping.is_set
         )
         for progress in imported:
-            self._journal.stored(progress.added, progress.late)
-            self._journal.store_used(_WRITING, worked=True)
+            self._recorder.batch_stored(progress.added, progress.late)
+            self._recorder.store_used(_WRITING, worked=True)
             if at_its_pace:
-                late = late_seconds(progress.added.timestamps_ms, ms_of(began))
-                self._journal.came(self._journal.status.lateness.see(late))
+                late = late_seconds(progress.added.timestamps_ms, ms_of(started))
+                self._recorder.lateness_changed(self._recorder.status.lateness.see(late))
 
-    def _remember_lateness(self, began: datetime) -> None:
-        before = self._journal.status.last_success
-        lateness = self._journal.status.lateness
+    def _remember_lateness(self, started: datetime) -> None:
+        before = self._recorder.status.last_success
+        lateness = self._recorder.status.lateness
         if before is not None:
-            lateness = lateness.watch(began - before)
-        self._journal.came(lateness)
-        self._store.remember(_LATENESS, msgspec.json.encode(lateness).decode())
+            lateness = lateness.watch(started - before)
+        self._recorder.lateness_changed(lateness)
+        self._store.remember(notes.LATENESS, msgspec.json.encode(lateness).decode())
 
-    def _import_failed(self, began: datetime, error: Exception) -> None:
+    def _import_failed(self, started: datetime, error: Exception) -> None:
         if self._stopping.is_set():
-            self._journal.import_abandoned()
+            self._recorder.import_cancelled()
             return
         if isinstance(error, SourceError):
-            self._journal.source_used(worked=False)
+            self._recorder.source_used(worked=False)
         elif isinstance(error, StoreError):
-            self._journal.store_used(_WRITING, worked=False)
-        self._journal.import_ended(self._now(), self._now() - began, _in_words(error))
+            self._recorder.store_used(_WRITING, worked=False)
+        self._recorder.import_finished(self._now(), self._now() - started, message_of(error))
         self._failed("import", "import failed", error)
 
-    def _begin_anew(self) -> None:
-        """Have another store in place of a damaged one; until all has come, show what was shown."""
+    def _replace_store(self) -> None:
+        """Open another store in place of a damaged one; until all has come, show what was shown."""
         with suppress(StoreError):
             self._store.close()
-        renewed = replace_damaged_store(
-            self.configuration.store
-        )  # which looks through a large file first
+        replaced = replace_damaged_store(self.configuration.store)  # reads a large file first
+        self._source.close()
         with self._showing:
-            self._store = renewed
-            self._use(self.configuration)
+            self._store = replaced
+            self._connect()
             self._filled = self._importer.position() is not None  # it is, if the file was whole
-            self._count_under(Evaluator(self.configuration.definitions))
+            self._definitions.use(replaced, self.configuration.definitions)
         self._damaged = False
 
     # Showing
@@ -237,83 +241,43 @@ class Jobs:
             if self._stopping.is_set() or not self._filled:
                 return
             windows = self.configuration.windows
-            snapshot = take_snapshot(self._store, self._evaluator, windows, self._now())
+            snapshot = take_snapshot(self._store, self._definitions.active, windows, self._now())
             self._exposition.publish(snapshot, self.configuration.milestones)
-            if self._store.note(EXPOSED_SINCE) is None:
-                self._store.remember(EXPOSED_SINCE, snapshot.taken.isoformat())
-        self._journal.store_used(_READING, worked=True)
-        self._recovered(_READING)
+            if self._store.note(notes.EXPOSED_SINCE) is None:
+                self._store.remember(notes.EXPOSED_SINCE, snapshot.taken.isoformat())
+        self._recorder.store_used(_READING, worked=True)
+        self._errors.recovered(_READING)
 
-    # Definitions
-
-    def _count_under_the_configured(self) -> None:
-        wanted = Evaluator(self.configuration.definitions)
-        if wanted.digest != (self._pending or self._evaluator).digest:
-            self._count_under(wanted)
-
-    def _count_under(self, wanted: Evaluator) -> None:
-        """Count under these definitions; until all is recounted, show the old ones."""
-        held = self._store.active_definitions()
-        with self._showing:
-            if held is None or held == wanted.definitions.to_json():
-                self._store.use_definitions(wanted)
-                self._evaluator, self._pending = wanted, None
-                return
-            before = Evaluator(Definitions.from_json(held))
-            self._store.use_definitions(before, wanted)
-            self._evaluator, self._pending = before, wanted
-        self._log.info("definitions changed, recounting", before=before.digest, after=wanted.digest)
-
-    def _rebuild_portion(self, pending: Evaluator) -> None:
-        state = self._store.rebuild()
-        self._journal.rebuilt(state)
-        self._log.debug("recounting", done=state.done, total=state.total)
-        if state.finished:
+    def _rebuild_portion(self) -> None:
+        progress = self._definitions.rebuild(self._store)
+        self._recorder.rebuilt(progress)
+        if progress.finished:
             with self._showing:
-                self._store.activate()
-                self._evaluator, self._pending = pending, None
+                self._definitions.activate(self._store)
                 self._take_snapshot()
-            self._log.info("definitions in force", definitions=self.digest)
 
-    # Saying what is wrong, once
+    # Errors
 
     @contextmanager
-    def _guarded(self, use: str) -> Iterator[None]:
-        """Let no failure of the work pass unsaid, nor end the schedule; `use` is what it does."""
+    def _guarded(self, activity: str) -> Iterator[None]:
+        """Log whatever fails, so that the schedule goes on; out of memory, the process ends."""
         try:
             yield
+        except MemoryError:
+            end_out_of_memory()
         except StoreError as error:
-            self._journal.store_used(use, worked=False)
-            self._failed(use, "store failed", error)
+            self._recorder.store_used(activity, worked=False)
+            self._failed(activity, "store failed", error)
         except Exception as error:  # noqa: BLE001 -- logged with its traceback; the schedule goes on
             self._failed("daemon", "unexpected failure", error)
         else:
-            self._recovered("daemon")
+            self._errors.recovered("daemon")
 
-    def _failed(self, what: str, event: str, error: Exception) -> None:
-        """Log an error, the same words once until it works again."""
+    def _failed(self, activity: str, event: str, error: Exception) -> None:
         self._damaged = self._damaged or isinstance(error, StoreDamagedError)
-        text = _in_words(error)
-        said = self._said.setdefault(what, set())
-        known = any(text in texts for texts in list(self._said.values()))
-        if not known and len(said) < MOST_SAID:
-            said.add(text)
-            foreseen = isinstance(error, SourceError | StoreError | MemoryError)
-            self._log.error(event, error=text, exc_info=None if foreseen else error)
-
-    def _recovered(self, *what: str) -> None:
-        for one in what:
-            if self._said.pop(one, None):
-                self._log.info(f"{one} works again")
+        self._errors.failed(activity, event, error)
 
 
-def _remembered_lateness(store: Store) -> Lateness:
-    text = store.note(_LATENESS)
+def _remembered_lateness(store: StateStore) -> Lateness:
+    text = store.note(notes.LATENESS)
     return Lateness() if text is None else msgspec.json.decode(text, type=Lateness)
-
-
-def _in_words(error: Exception) -> str:
-    """Say it on one line; a lack of memory comes from Python without any words."""
-    if isinstance(error, MemoryError):
-        return "out of memory; if this does not pass, allow the process more"
-    return str(error) or type(error).__name__

@@ -49,18 +49,18 @@ def serve(
         signal.signal(number, lambda *_: stopping.set())
     schedule = schedule or Schedule(now)
     clock = schedule.now
-    work = _work_on(configuration, clock)
+    jobs = _jobs_on(configuration, clock)
 
     def apply(wanted: Configuration) -> None:
-        work.use(wanted)
-        schedule.every(wanted.import_.every, "import", work.import_now, first=clock())
+        jobs.use(wanted)
+        schedule.every(wanted.import_.every, "import", jobs.import_now, first=clock())
 
-    desk = Service(work, config_file=config_file, now=clock, apply=apply)
+    service = Service(jobs, config_file=config_file, now=clock, apply=apply)
     signal.signal(
-        signal.SIGHUP, lambda *_: threading.Thread(target=desk.reload, daemon=True).start()
+        signal.SIGHUP, lambda *_: threading.Thread(target=service.reload, daemon=True).start()
     )
     server = WebServer(
-        desk,
+        service,
         listen=listen or configuration.listen,
         config_file=web_config,
         lifecycle=lifecycle,
@@ -68,27 +68,27 @@ def serve(
     server.start()
     log.info("listening", address=server.address)
     on_listening(server.url)
-    schedule.every(configuration.import_.every, "import", work.import_now, first=clock())
-    schedule.every(REBUILD_EVERY, "rebuild", work.rebuild, first=clock())
-    schedule.every(DROP_EVERY, "retention", work.drop_old, first=clock())
-    schedule.hourly("snapshot", work.take_snapshot)
+    schedule.every(configuration.import_.every, "import", jobs.import_now, first=clock())
+    schedule.every(REBUILD_EVERY, "rebuild", jobs.rebuild, first=clock())
+    schedule.every(DROP_EVERY, "retention", jobs.drop_old, first=clock())
+    schedule.hourly("snapshot", jobs.take_snapshot)
     gc.freeze()  # what stays for good is not looked through again: 33 ms, in which nothing answers
     schedule.start()
     stopping.wait()
     log.info("stopping")
-    work.stop()
+    jobs.stop()
     schedule.stop()
     server.stop(STOP_WEB)
-    if not work.close(STOP_SECONDS):
-        log.info("running import abandoned; what it stored is safe")
+    if not jobs.close(STOP_SECONDS):
+        log.info("running import cancelled; what it stored is safe")
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)  # a thread that waits for the source would keep the process
     return 0
 
 
-def _work_on(configuration: Configuration, clock: Callable[[], datetime]) -> Jobs:
-    """Open the store and show what it holds; a damaged one makes way for another."""
+def _jobs_on(configuration: Configuration, clock: Callable[[], datetime]) -> Jobs:
+    """Open the store and show what it holds; a damaged one is replaced."""
     try:
         return Jobs(configuration, open_store(configuration.store), now=clock)
     except StoreDamagedError as error:

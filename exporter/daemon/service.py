@@ -1,4 +1,4 @@
-"""The desk: what the web asks for, answered from the work's last results."""
+"""What the web asks for, answered from the last results of the jobs."""
 
 import os
 import threading
@@ -22,43 +22,43 @@ class Service:
 
     def __init__(
         self,
-        work: Jobs,
+        jobs: Jobs,
         *,
         config_file: Path | None,
         now: Callable[[], datetime],
         apply: Callable[[Configuration], None],
     ) -> None:
-        self._work = work
+        self._jobs = jobs
         self._config_file = config_file
         self._now = now
         self._apply = apply
         self._reloading = threading.Lock()
         self._log = structlog.get_logger()
-        work.recorder.reloaded(now(), successful=True)
+        jobs.recorder.reloaded(now(), successful=True)
 
     def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:
         """See `Application`."""
-        scrape = self._work.exposition.scrape(accept=accept, compress=gzip, names=names)
+        scrape = self._jobs.exposition.scrape(accept=accept, compress=gzip, names=names)
         return Response(
             content_type=scrape.content_type, encoding=scrape.encoding, content=scrape.content
         )
 
     def unready(self) -> str | None:
         """See `Application`."""
-        if self._work.exposition.snapshot is not None:
+        if self._jobs.exposition.snapshot is not None:
             return None
-        error = self._work.error or "the first import is not finished"
+        error = self._jobs.error or "the first import is not finished"
         return f"no KPIs yet: {error}"
 
     def report(
         self, name: str, *, start: float | None, end: float | None, segmentation: str | None
     ) -> object:
         """See `Application`."""
-        with self._work.reading() as (store, evaluator):
+        with self._jobs.reading() as (store, evaluator):
             if name == "segmentations":
                 return segmentations(evaluator.definitions)
             if name == "milestones":
-                return milestones(self._work.configuration.milestones)
+                return milestones(self._jobs.configuration.milestones)
             return read_report(
                 store,
                 evaluator,
@@ -72,18 +72,18 @@ class Service:
         """See `Application`."""
         return front_page(
             at=self._now(),
-            snapshot=self._work.exposition.snapshot,
+            snapshot=self._jobs.exposition.snapshot,
             unready=self.unready(),
-            status=self._work.recorder.status,
-            milestones=self._work.configuration.milestones,
-            digest=self._work.digest,
+            status=self._jobs.recorder.status,
+            milestones=self._jobs.configuration.milestones,
+            digest=self._jobs.digest,
         )
 
     def reload(self) -> Sequence[str]:
         """See `Application`: validate everything first, then apply it as a whole."""
         with self._reloading:
             errors = self._reload()
-            self._work.recorder.reloaded(self._now(), successful=not errors)
+            self._jobs.recorder.reloaded(self._now(), successful=not errors)
         if errors:
             self._log.error(
                 "configuration not reloaded", file=str(self._config_file), errors=list(errors)
@@ -99,7 +99,7 @@ class Service:
             wanted = load(self._config_file, os.environ)
         except ConfigurationError as error:
             return error.errors
-        current = self._work.configuration
+        current = self._jobs.configuration
         fixed = (
             ("store", wanted.store, current.store),
             ("web.listen", wanted.listen, current.listen),

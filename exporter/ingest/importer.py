@@ -5,11 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from exporter import notes
 from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS, Classification
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
 from exporter.domain.windows import EPOCH, hour_of, ms_of, start_of
-from exporter.ingest.prefetch import ahead
+from exporter.ingest.prefetch import prefetch
 from exporter.ports import AddResult, Batch, Source, SourceTooSlowError, Store
 
 AHEAD = timedelta(days=1)  # how far ahead of the clock a timestamp is believed
@@ -20,7 +21,6 @@ FEWEST_ROWS, MOST_ROWS = 5_000, 20_000  # that a window should bring
 BATCH_ROWS = 10_000  # stored at a time
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 OLDEST = EPOCH + timedelta(milliseconds=OLDEST_TIMESTAMP_MS)
-_POSITION = "position"
 _ROUNDED = timedelta(minutes=10)
 BETWEEN_ROUNDED = _ROUNDED / 2
 
@@ -52,7 +52,7 @@ class Importer:
 
     def position(self) -> datetime | None:
         """Say up to when everything was fetched once; None before the first import ended."""
-        text = self._store.note(_POSITION)
+        text = self._store.note(notes.POSITION)
         return None if text is None else datetime.fromisoformat(text)
 
     def run(
@@ -131,8 +131,8 @@ class Importer:
         position = self.position()
         whole = (min(end, max(now, start)) - start) or _ROUNDED
         newest_ms = ms_of(now + AHEAD)
-        fetched = ahead(self._fetched(start, end))
-        for bound, batch in ahead(_read(evaluator, fetched, newest_ms)):
+        fetched = prefetch(self._fetched(start, end))
+        for bound, batch in prefetch(_read(evaluator, fetched, newest_ms)):
             progress = None
             if batch is not None:
                 done = min((bound - start) / whole, 1.0)
@@ -179,7 +179,7 @@ class Importer:
         newest = self._newest()
         if newest is not None and newest <= now + AHEAD:
             position = min(fetched_until, now, newest + QUIET)
-            self._store.remember(_POSITION, position.isoformat())
+            self._store.remember(notes.POSITION, position.isoformat())
 
     def _newest(self) -> datetime | None:
         newest_ms = self._store.stats().newest_ms

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from exporter import notes
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.windows import EPOCH, hour_of, start_of
 from exporter.ingest.importer import BETWEEN_ROUNDED, Importer, Progress
@@ -22,7 +23,6 @@ from exporter.ports import Balance, Source, Store
 STRAYS_EVERY = timedelta(days=1)
 _SET_BACK = timedelta(hours=1)  # a clock that went back by more makes the ledger doubtful
 _MOST_WAITS = 2  # for a source whose count falls every day, as it deletes what is old
-_LEDGER = "reconciling"
 
 _Stretch: TypeAlias = tuple[datetime, datetime, Callable[[datetime], None]]
 """What to fetch again, from and until, and how to note up to when it was."""
@@ -366,11 +366,11 @@ class Reconciler:
             self._write()
 
     def _read(self) -> Ledger | None:
-        text = self._store.note(_LEDGER)
+        text = self._store.note(notes.LEDGER)
         return None if text is None else msgspec.json.decode(text, type=Ledger)
 
     def _write(self) -> None:
-        self._store.remember(_LEDGER, msgspec.json.encode(self._ledger).decode())
+        self._store.remember(notes.LEDGER, msgspec.json.encode(self._ledger).decode())
 
 
 def _seconds(age: timedelta) -> int:

@@ -8,7 +8,7 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Ignored, Interaction, Row
 from exporter.domain.windows import ms_of
 from exporter.ingest.importer import AHEAD
-from exporter.ports import Batch, RejectedRow, Store
+from exporter.ports import Batch, RejectedRow, RowStore
 
 _PORTION = 1_000  # rows stored at a time
 
@@ -22,7 +22,7 @@ class Retried(NamedTuple):
 
 
 def retry(
-    store: Store, evaluator: Evaluator, rows: Sequence[RejectedRow], now: datetime
+    store: RowStore, evaluator: Evaluator, rows: Sequence[RejectedRow], now: datetime
 ) -> Retried:
     """Add what can be read now; the rest stays rejected as it is. Raises `StoreError`."""
     newest_ms = ms_of(now + AHEAD)

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from exporter import notes
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
 from exporter.domain.interaction import Rejected, StoredInteraction
@@ -22,8 +23,6 @@ from exporter.ports import Batch, Store, StoreError
 PORTION = 5_000
 ALL_REJECTED = 1_000_000  # more than a store keeps
 _NEVER_MS = 1 << 62
-COPIED = "copied"  # the note of when: nothing is known of arrivals before
-_UNFINISHED = "unfinished copy"
 T = TypeVar("T")
 
 
@@ -61,13 +60,13 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
     """
     evaluator = _evaluator(source, target)
     held = source.stats()
-    place = msgspec.json.decode(target.note(_UNFINISHED) or "{}", type=_Place)
+    place = msgspec.json.decode(target.note(notes.UNFINISHED_COPY) or "{}", type=_Place)
     place.at = 0  # these come once more
     done = place.done
     for portion in _portions(source.interactions(place.before_ms, _NEVER_MS)):
         target.add(Batch(interactions=evaluator.reread(portion)), now)
         place = place.after(portion)
-        target.remember(_UNFINISHED, msgspec.json.encode(place).decode())
+        target.remember(notes.UNFINISHED_COPY, msgspec.json.encode(place).decode())
         done += len(portion)
         yield Copied(done, max(done, held.interactions))
     for ignored in _portions(source.ignored()):
@@ -79,8 +78,8 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
     for name, value in source.notes().items():
         if target.note(name) is None:
             target.remember(name, value)
-    target.remember(COPIED, now.isoformat())
-    target.remember(_UNFINISHED, msgspec.json.encode(_Place()).decode())
+    target.remember(notes.COPIED, now.isoformat())
+    target.remember(notes.UNFINISHED_COPY, msgspec.json.encode(_Place()).decode())
 
 
 def _evaluator(source: Store, target: Store) -> Evaluator:

@@ -12,7 +12,7 @@ from exporter.domain.classify.decoder import number
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import MS_PER_HOUR, Hour, StoredInteraction
 from exporter.domain.tally import Counts, Key, add
-from exporter.ports import Store
+from exporter.ports import RowStore, Store
 
 _SAID_EVERY = 1_000  # interactions
 _ALL_REJECTED = 1_000_000  # more than a store keeps
@@ -139,7 +139,7 @@ class Explanation:
         return timedelta(milliseconds=stored.arrived_ms - (hour + 1) * MS_PER_HOUR)
 
 
-def rejected_within(store: Store, start: Hour, end: Hour) -> list[str]:
+def rejected_within(store: RowStore, start: Hour, end: Hour) -> list[str]:
     """Return the ids of rejected rows that would lie in a range, had they been readable.
 
     Those whose timestamp is in seconds too. Raises `StoreError`.

@@ -17,14 +17,14 @@ from exporter.domain.reports import (
 )
 from exporter.domain.tally import Counts
 from exporter.domain.windows import day_of, first_hour_of
-from exporter.ports import Store
+from exporter.ports import TallyStore
 
 FIRST_DAY = day_of(OLDEST_TIMESTAMP_MS // MS_PER_HOUR)
 LAST_DAY = date(2999, 12, 31)
 
 
 def read_report(
-    store: Store,
+    store: TallyStore,
     evaluator: Evaluator,
     name: str,
     *,

@@ -10,7 +10,7 @@ from exporter.domain.interaction import HOURS_PER_DAY, Hour
 from exporter.domain.layout import Layout
 from exporter.domain.tally import Counts, add
 from exporter.domain.windows import Window, day_of, hour_of
-from exporter.ports import PeriodCounts, Store
+from exporter.ports import PeriodCounts, TallyStore
 
 CHART_DAYS = 30
 
@@ -32,7 +32,7 @@ class Snapshot:
 
 
 def take_snapshot(
-    store: Store, evaluator: Evaluator, windows: Sequence[Window], now: datetime
+    store: TallyStore, evaluator: Evaluator, windows: Sequence[Window], now: datetime
 ) -> Snapshot:
     """Add up the windows that end with the hour of `now`. Raises `StoreError`.
 
@@ -64,7 +64,7 @@ def _add_up(sums: dict[tuple[str, str], Counts], more: Iterable[PeriodCounts]) -
             add(into, row.counts)
 
 
-def _days(store: Store, end: Hour) -> Mapping[date, Counts]:
+def _days(store: TallyStore, end: Hour) -> Mapping[date, Counts]:
     after = -(-end // HOURS_PER_DAY) * HOURS_PER_DAY
     first = after - CHART_DAYS * HOURS_PER_DAY
     counts: dict[date, Counts] = {day_of(first) + timedelta(days=n): {} for n in range(CHART_DAYS)}

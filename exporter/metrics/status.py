@@ -1,4 +1,4 @@
-"""Operations: what the exporter knows of its own work, for `/metrics` and the page."""
+"""Status: what the exporter knows of its own work, for `/metrics` and the page."""
 
 import threading
 from collections.abc import Mapping
@@ -85,11 +85,11 @@ class StatusRecorder:
         with self._lock:
             self._now = replace(self._now, **changes)  # type: ignore[arg-type]
 
-    def import_began(self, at: datetime) -> None:
-        """An import begins."""
+    def import_started(self, at: datetime) -> None:
+        """An import started."""
         self._change(running=True, last_attempt=at)
 
-    def stored(self, added: AddResult, late: int) -> None:
+    def batch_stored(self, added: AddResult, late: int) -> None:
         """A batch was stored; `late` of it behind the newest hour already complete."""
         with self._lock:
             before = self._now
@@ -103,8 +103,8 @@ class StatusRecorder:
                 source_up=True,
             )
 
-    def import_ended(self, at: datetime, took: timedelta, error: str = "") -> None:
-        """An import ended; `error` says why it failed, empty if it did not."""
+    def import_finished(self, at: datetime, took: timedelta, error: str = "") -> None:
+        """An import finished; `error` says why it failed, empty if it did not."""
         with self._lock:
             before = self._now
             result = "failure" if error else "success"
@@ -117,7 +117,7 @@ class StatusRecorder:
                 last_error=error,
             )
 
-    def import_abandoned(self) -> None:
+    def import_cancelled(self) -> None:
         """The running import was told to stop; it neither succeeded nor failed."""
         self._change(running=False)
 
@@ -134,7 +134,7 @@ class StatusRecorder:
             self._refused = self._refused - {use} if worked else self._refused | {use}
             self._now = replace(self._now, store_up=not self._refused)
 
-    def counted(self, balance: Balance, stats: StoreStats) -> None:
+    def both_counted(self, balance: Balance, stats: StoreStats) -> None:
         """Both sides were counted."""
         source, missing = balance.source, balance.missing
         self._change(
@@ -144,17 +144,17 @@ class StatusRecorder:
             stats=stats,
         )
 
-    def came(self, lateness: Lateness) -> None:
+    def lateness_changed(self, lateness: Lateness) -> None:
         """More is known of how late interactions are."""
         self._change(lateness=lateness)
 
-    def held(self, stats: StoreStats) -> None:
+    def store_counted(self, stats: StoreStats) -> None:
         """The store was counted."""
         self._change(stats=stats)
 
-    def rebuilt(self, state: RebuildProgress) -> None:
-        """A recount under new definitions went on; finished, there is none any more."""
-        self._change(rebuild=None if state.finished else state)
+    def rebuilt(self, progress: RebuildProgress) -> None:
+        """A portion of the tallies was rebuilt; the last one finishes it."""
+        self._change(rebuild=None if progress.finished else progress)
 
     def reloaded(self, at: datetime, *, successful: bool) -> None:
         """The configuration was read anew."""

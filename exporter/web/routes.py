@@ -15,6 +15,7 @@ import structlog
 from tornado import web
 from tornado.web import HTTPError, RequestHandler
 
+from exporter.crash import end_out_of_memory
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
 from exporter.ports import StoreError
 from exporter.web.application import Application
@@ -160,6 +161,8 @@ class _Route(RequestHandler):
     ) -> None:
         if typ is None or value is None or isinstance(value, HTTPError):
             return
+        if isinstance(value, MemoryError):
+            end_out_of_memory()
         _log.error("request failed", path=self.request.path, exc_info=(typ, value, tb))
 
     async def in_time(self, workers: BoundedExecutor, work: Callable[[], _Result]) -> _Result:

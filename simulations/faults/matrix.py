@@ -270,15 +270,16 @@ def _full(stage: Stage) -> Iterator[None]:
 
 
 def _no_memory(stage: Stage) -> Iterator[None]:
-    """A large interaction comes, and whoever asks for more memory than there is now is refused."""
+    """A large interaction comes, and no more memory than now is to be had: the process ends."""
     pages = int(Path(f"/proc/{stage.pid}/statm").read_text().split()[0])
     size = pages * os.sysconf("SC_PAGE_SIZE")
-    soft, hard = resource.prlimit(stage.pid, resource.RLIMIT_AS)
+    _, hard = resource.prlimit(stage.pid, resource.RLIMIT_AS)
     resource.prlimit(stage.pid, resource.RLIMIT_AS, (size, hard))
     at_ms = int(stage.clock().timestamp() * 1000)
     stage.bank.add([{"event_stream": [], "timestamp": at_ms, "padding": "x" * LARGE_BYTES}])
+    eventually(lambda: stage.ended, within=SETTLES_SECONDS)
     yield
-    resource.prlimit(stage.pid, resource.RLIMIT_AS, (soft, hard))
+    stage.start()
 
 
 def _killed(stage: Stage) -> Iterator[None]:
@@ -354,7 +355,14 @@ FAULTS: Final = (
     Fault(group="process", name="kill -9", spell=_killed, away=True),
     Fault(group="process", name="SIGTERM", spell=_told_to_stop, away=True),
     Fault(group="process", name="SIGSTOP for two hours", spell=_stopped, away=True, seconds=1),
-    Fault(group="process", name="out of memory", spell=_no_memory, says="memory|SHMMAP", up=""),
+    Fault(
+        group="process",
+        name="out of memory",
+        spell=_no_memory,
+        says="memory|SHMMAP",
+        away=True,
+        up="",
+    ),
     Fault(
         group="store",
         name="file corrupted",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,6 +14,7 @@ from exporter.domain.interaction import Hour
 from exporter.ports import StoreError
 from exporter.stores.sqlite import SqliteStore
 from fake_server import Crowd, FakeKpiggybank
+from testing.waiting import eventually
 from tests.builders import AT
 
 
@@ -63,7 +65,7 @@ def test_a_store_that_can_be_read_and_not_written_is_not_up(work: Jobs, disk: Di
     assert work.recorder.status.store_up is True
 
 
-def test_one_problem_is_said_once_whatever_it_hinders(work: Jobs, disk: Disk) -> None:
+def test_one_error_is_logged_once_whatever_it_hinders(work: Jobs, disk: Disk) -> None:
     with capture_logs() as log:
         disk.failure = StoreError("kpi.db cannot be written: disk full")
         work.drop_old()
@@ -80,7 +82,7 @@ def test_one_problem_is_said_once_whatever_it_hinders(work: Jobs, disk: Disk) ->
     ]
 
 
-def test_the_same_problem_is_said_again_once_it_was_over(work: Jobs, disk: Disk) -> None:
+def test_the_same_error_is_logged_again_once_it_was_over(work: Jobs, disk: Disk) -> None:
     with capture_logs() as log:
         for failure in (StoreError("disk full"), None, StoreError("disk full")):
             disk.failure = failure
@@ -94,17 +96,26 @@ def test_the_same_problem_is_said_again_once_it_was_over(work: Jobs, disk: Disk)
     ]
 
 
-def test_a_lack_of_memory_is_one_line_without_a_traceback(work: Jobs, disk: Disk) -> None:
-    with capture_logs() as log:
-        disk.failure = MemoryError()
-        work.import_now()
-        work.drop_old()
-        disk.failure = None
-        work.import_now()
+def test_a_reload_closes_the_source_that_it_replaces(tmp_path: Path) -> None:
+    with FakeKpiggybank() as before, FakeKpiggybank() as after:
+        disk = Disk(tmp_path / "kpi.db")
+        jobs = Jobs(load(f"data_server: {{url: '{before.url}'}}", {}), disk, now=lambda: AT)
+        jobs.import_now()
+        assert connections_to(before) > 0
 
-    said = [line for line in log if line["log_level"] == "error"]
-    assert [line["error"] for line in said] == [
-        "out of memory; if this does not pass, allow the process more"
-    ]
-    assert not said[0]["exc_info"]
-    assert work.recorder.status.runs == {"success": 2, "failure": 1}
+        jobs.use(load(f"data_server: {{url: '{after.url}'}}", {}))
+        jobs.import_now()
+
+        eventually(lambda: connections_to(before) == 0)
+        assert connections_to(after) > 0
+        assert jobs.close(patience_seconds=1)
+        eventually(lambda: connections_to(after) == 0)
+
+
+def connections_to(bank: FakeKpiggybank) -> int:
+    """The established connections of this machine to a server."""
+    port = f":{urlsplit(bank.url).port:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(
+        remote.endswith(port) and state == "01" for _, _, remote, state, *_ in map(str.split, lines)
+    )

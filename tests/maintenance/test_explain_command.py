@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from exporter.commands.main import main
-from exporter.daemon.jobs import EXPOSED_SINCE
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Row
 from exporter.domain.windows import hour_of
-from exporter.maintenance.copy import COPIED
+from exporter.notes import COPIED, EXPOSED_SINCE
 from exporter.stores.sqlite import SqliteStore
 from testing.exporter_process import write_config
 from tests.builders import (

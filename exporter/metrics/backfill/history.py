@@ -20,7 +20,7 @@ from exporter.metrics.backfill.grid import Grid
 from exporter.metrics.backfill.sliding_windows import Rows, slide
 from exporter.metrics.backfill.spool import Spool
 from exporter.metrics.families import MILESTONE, SEGMENTS, TOTALS, Family
-from exporter.ports import Store
+from exporter.ports import TallyStore
 
 EOF = b"# EOF\n"
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
@@ -96,7 +96,7 @@ class History:
         )
         return f"{family.name}{{{written}}}"
 
-    def compute(self, store: Store) -> Iterator[int]:
+    def compute(self, store: TallyStore) -> Iterator[int]:
         """Compute the KPIs of every hour; says after each how many are done.
 
         Raises `StoreError`, and `OSError` for the spool.

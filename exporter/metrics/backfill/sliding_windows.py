@@ -9,7 +9,7 @@ from exporter.domain.interaction import Hour
 from exporter.domain.layout import Layout
 from exporter.domain.tally import Counts, add
 from exporter.domain.windows import Window
-from exporter.ports import PeriodCounts, Store
+from exporter.ports import PeriodCounts, TallyStore
 
 Rows = Sequence[Counts]
 """Counts by position in the layout's rows."""
@@ -19,7 +19,7 @@ _unpack = msgspec.msgpack.Decoder(dict[int, Counts]).decode
 
 
 def slide(
-    store: Store, layout: Layout, windows: Sequence[Window], hours: range
+    store: TallyStore, layout: Layout, windows: Sequence[Window], hours: range
 ) -> Iterator[tuple[Hour, Mapping[str, Rows]]]:
     """Return the counts of every window at each of these hours, as `take_snapshot` would.
 
@@ -52,7 +52,7 @@ def slide(
 
 
 def _by_hour(
-    store: Store, layout: Layout, start: Hour, end: Hour
+    store: TallyStore, layout: Layout, start: Hour, end: Hour
 ) -> Iterator[tuple[Hour, dict[int, Counts]]]:
     places = {row: place for place, row in enumerate(layout.segments)}
     for hour, sums in groupby(store.by_hour(start, end), _start):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.commands.main import main
-from exporter.daemon.jobs import EXPOSED_SINCE
+from exporter.notes import EXPOSED_SINCE
 from testing.exporter_process import write_config
 from tests.builders import BOUNCE, fewer_segments, row, sqlite_store
 

@@ -1,0 +1,23 @@
+"""Which definitions a store's tallies have: the active ones, and pending ones to be rebuilt."""
+
+from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.definitions import Definitions
+from exporter.ports import DefinitionStore
+
+
+def use_definitions(
+    store: DefinitionStore, configured: Definitions
+) -> tuple[Evaluator, Evaluator | None]:
+    """Have a store count under the configured definitions; return those active and pending.
+
+    In a new store the configured ones are active. Where the store's differ, those stay active and
+    the configured are pending until all tallies are rebuilt. Raises `StoreError`.
+    """
+    wanted = Evaluator(configured)
+    stored = store.active_definitions()
+    if stored is None or stored == configured.to_json():
+        active, pending = wanted, None
+    else:
+        active, pending = Evaluator(Definitions.from_json(stored)), wanted
+    store.use_definitions(active, pending)
+    return active, pending
