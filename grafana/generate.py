@@ -2,8 +2,8 @@
 
 `python -m grafana.generate`, or `make dashboards`. With `--config.file` the dashboards are for
 another service's definitions: its segments and steps get their colours, its flows their tables.
-`--exporter.url` is where people find the exporter's own page. `--output` says where to; what is
-there under other names stays.
+`--exporter.url` is where people find the exporter's own page. `--service-labels` are those
+of the rules. `--output` says where to; what is there under other names stays.
 """
 
 import json
@@ -21,9 +21,11 @@ from grafana.source.dashboard import Dashboard, Service
 from grafana.source.exporter_health import exporter_health
 from grafana.source.flows import flows
 from grafana.source.overview import overview
+from grafana.source.promql import SERVICE, TARGET
 from grafana.source.reports import reports
 from grafana.source.segments import segments
 from grafana.source.thresholds import Thresholds
+from prometheus.generate import SERVICE_LABELS, TARGET_LABELS
 
 _CHECKOUT = Path(__file__).parent.parent
 _PACKAGE = "data_server: {url: 'http://127.0.0.1/'}"  # all else as it comes with the package
@@ -46,11 +48,15 @@ def service(config: str | Path = _PACKAGE, exporter: str = _EXPORTER) -> Service
     )
 
 
-def dashboards(of: Service) -> Iterator[tuple[str, str]]:
+def dashboards(
+    of: Service, service_labels: Sequence[str] = SERVICE_LABELS
+) -> Iterator[tuple[str, str]]:
     """Yield each dashboard's uid and JSON."""
+    target = ", ".join((*service_labels, *TARGET_LABELS))
     for lay_out in _DASHBOARDS:
         made = lay_out(of)
-        yield made.uid, json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+        text = json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+        yield made.uid, text.replace(SERVICE, ", ".join(service_labels)).replace(TARGET, target)
 
 
 def main() -> int:
@@ -60,10 +66,20 @@ def main() -> int:
     parser.add_argument(
         "--exporter.url", dest="exporter", default=_EXPORTER, help="the exporter's own page"
     )
+    parser.add_argument(
+        "--service-labels",
+        type=lambda text: text.split(","),
+        default=SERVICE_LABELS,
+        help="what identifies a service, as for the alerts (default: job)",
+    )
     parser.add_argument("--output", type=Path, default=_CHECKOUT / "grafana/dashboards")
     arguments = parser.parse_args()
     try:
-        made = list(dashboards(service(arguments.config or _PACKAGE, arguments.exporter)))
+        made = list(
+            dashboards(
+                service(arguments.config or _PACKAGE, arguments.exporter), arguments.service_labels
+            )
+        )
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1

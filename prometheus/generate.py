@@ -21,7 +21,7 @@ from string import Template
 import yaml
 
 SERVICE_LABELS = ("job",)
-_TARGET_LABELS = ("instance", "pod")
+TARGET_LABELS = ("instance", "pod")
 _WEEKS = ("1", "2", "3", "4")
 LOOKBACKS = {"20m": 1_200, "2h": 7_200, "6h": 21_600, "1d": 86_400, "3d": 259_200}
 """Seconds by name."""
@@ -40,7 +40,7 @@ def rules(source: str, service_labels: Sequence[str] = SERVICE_LABELS) -> str:
     """Return a rule file, given the text of its source."""
     labels = {
         "service": ", ".join(service_labels),
-        "target": ", ".join((*service_labels, *_TARGET_LABELS)),
+        "target": ", ".join((*service_labels, *TARGET_LABELS)),
     }
     return "".join(
         _At(block).substitute(labels | chosen)

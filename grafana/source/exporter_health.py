@@ -16,6 +16,7 @@ from grafana.source.promql import (
     SCRAPE_DURATION,
     SCRAPE_SAMPLES,
     STARTED,
+    TARGET,
     UP,
     Foreign,
     by_service,
@@ -306,7 +307,7 @@ def _process() -> list[Panel]:
             Column(title="Definitions", label="definitions"),
             Column(
                 title="Started",
-                expr=f"1000 * {selector(STARTED)}\n* on (job, instance) group_left"
+                expr=f"1000 * {selector(STARTED)}\n* on ({TARGET}) group_left"
                 f" (version, python_version, definitions) {selector(families.BUILD_INFO)}",
                 unit="dateTimeFromNow",
             ),

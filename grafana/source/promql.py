@@ -27,8 +27,11 @@ from exporter.metrics.families import (
     Kind,
 )
 
-SERVICE = ("job",)
-"""The labels that identify a service."""
+SERVICE, TARGET = "@service", "@target"
+"""The labels that identify a service, and those that tell its processes apart.
+
+`grafana.generate` puts them in, from where the rules have them.
+"""
 
 # Matchers, as PromQL writes them. Names that a configuration chooses may hold quotes, which
 # Grafana's own escaping leaves alone; as a regular expression between backticks they are safe.
@@ -142,26 +145,25 @@ def of_exporters(expression: str) -> str:
     All jobs are chosen by `.+`, which other programs' targets match too.
     """
     known = f"last_over_time({selector(BUILD_INFO)}[1d])"
-    return f"{expression}\nand on (job, instance) {known}"
+    return f"{expression}\nand on ({TARGET}) {known}"
 
 
 def by_service(function: str, expression: str, *labels: str) -> str:
     """Aggregate to one series for each service and combination of these labels."""
-    return f"{function} by ({', '.join((*SERVICE, *labels))}) ({expression})"
+    return f"{function} by ({', '.join((SERVICE, *labels))}) ({expression})"
 
 
 def freshest(expression: str, *labels: str, at: Moment = NOW) -> str:
     """Return what the freshest exporter of each service says, with these labels."""
-    service = ", ".join(SERVICE)
     newest = sampled(SNAPSHOT_TIME, at=at)
     unstamped = sampled(total("sign_in_attempts"), WINDOW, at=at)
     return "\n".join(
         (
-            f"max by ({', '.join((*SERVICE, *labels))}) (",
+            f"max by ({', '.join((SERVICE, *labels))}) (",
             _indented(expression),
-            f"  and on ({service}, instance) topk by ({service}) (1,",
-            f"    max by ({service}, instance) ({newest})",
-            f"    or 0 * max by ({service}, instance) ({unstamped})",
+            f"  and on ({TARGET}) topk by ({SERVICE}) (1,",
+            f"    max by ({TARGET}) ({newest})",
+            f"    or 0 * max by ({TARGET}) ({unstamped})",
             "  )",
             ")",
         )
@@ -180,7 +182,7 @@ def expected(count: Family, *matchers: str, at: Moment = NOW) -> str:
     """
     counted = sampled(count, WINDOW, *matchers, at=at)
     known = sampled(COMPLETENESS, WINDOW, at=at)
-    on = f"on ({', '.join(SERVICE)}, instance, window)"
+    on = f"on ({TARGET}, window)"
     return freshest(
         f"{counted}\n/ {on} group_left ()\n({known} > 0 or {on} 0 * {counted} + 1)",
         *count.labels,

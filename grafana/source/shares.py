@@ -52,6 +52,5 @@ class Share:
 
     def large(self) -> str:
         """Match the segments that have the least sample at the end of the range."""
-        on = ", ".join((*SERVICE, "segmentation", "segment"))
         size = freshest(self.size_at_end, *self.labels, at=END_OF_RANGE)
-        return f"on ({on}) {size} >= $least"
+        return f"on ({SERVICE}, segmentation, segment) {size} >= $least"

@@ -21,7 +21,7 @@ _LEAST_WIDTH = 60
 OVER_ALL = RangeMap(
     options=DashboardRangeMapOptions(
         from_val=1.000001,
-        to=None,
+        to=1e12,  # without an end nothing is in the range
         result=ValueMappingResult(text="over 100%"),
     )
 )

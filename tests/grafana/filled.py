@@ -175,7 +175,7 @@ def _write_scrapes(
     hung = take_snapshot(store, evaluator, windows, NOW - _HUNG_FOR)
     since = NOW - scraped_for
     for at in _instants(since, SCRAPE_INTERVAL):
-        status, last = _operations(store, since, at)
+        status, last = operations_at(store, since, at)
         for instance, taken in ((FRESH, last), (HANGING, min(last, hung.taken))):
             snapshot = replace(fresh, taken=taken)
             shown = operation_metrics(status, snapshot, evaluator.digest)
@@ -189,7 +189,7 @@ def _write_scrapes(
     print("# EOF", file=out)
 
 
-def _operations(store: Store, since: datetime, at: datetime) -> tuple[Status, datetime]:
+def operations_at(store: Store, since: datetime, at: datetime) -> tuple[Status, datetime]:
     """What an exporter that imports every few minutes knows of its work, and its last import."""
     runs = (at - since) // _IMPORT_EVERY + 1
     last = since + (runs - 1) * _IMPORT_EVERY - _AN_IMPORT
