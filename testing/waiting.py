@@ -21,8 +21,10 @@ TEST_SECONDS: Final = 300 * FACTOR
 def first_true(condition: Callable[[], T], *, within: float = WAIT_SECONDS) -> T:
     """Return the first true answer of `condition`, or the last one after so many seconds."""
     deadline = time.monotonic() + within
+    pause_seconds = 0.01
     while not (answer := condition()) and time.monotonic() <= deadline:
-        time.sleep(0.02)
+        time.sleep(pause_seconds)
+        pause_seconds = min(1.5 * pause_seconds, 0.2)  # to ask is work for who is asked
     return answer
 
 

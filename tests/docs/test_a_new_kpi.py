@@ -12,7 +12,7 @@ import pytest
 from docs.pages import CHECKOUT
 from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
-from testing.exporter_process import daemon, exporter, write_config
+from testing.exporter_process import daemon, exporter_process, write_config
 
 TABLE = "_TABLE = (\n"
 ENTRY = """\
@@ -55,7 +55,7 @@ def page(checkout: Path) -> Iterator[tuple[str, str, str]]:
         with daemon(config) as served:
             served.await_import()
             shown = served.get("/").text, served.get("/metrics").text
-        explained = exporter("explain", FAMILY, f"--config.file={config}", cwd=checkout)
+        explained = exporter_process("explain", FAMILY, f"--config.file={config}", cwd=checkout)
         assert explained.returncode == 0, explained.stderr
         yield *shown, explained.stdout
 

@@ -12,15 +12,16 @@ import pytest
 
 from exporter.clock import now
 from fake_server import FakeKpiggybank
-from testing.exporter_process import daemon, exporter, write_config
+from testing.exporter_process import daemon, exporter, exporter_process, write_config
 from testing.waiting import WAIT_SECONDS, eventually
 
 NOBODY = "http://127.0.0.1:1/wsapi/interaction_data"
 
 
 def failure(tmp_path: Path, *arguments: str) -> str:
-    """Run a command that must fail in one line; give the line."""
-    done = exporter(*arguments, cwd=tmp_path)
+    """Return the line that a command prints that must fail."""
+    run = exporter_process if arguments[0] == "serve" else exporter
+    done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 1, done
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -149,7 +150,9 @@ def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [(), ("hang",), ("slow=5000",)])
-def test_sigterm_ends_the_daemon_within_ten_seconds(fault: tuple[str, ...], tmp_path: Path) -> None:
+def test_sigterm_ends_the_daemon_whatever_its_source_does(
+    fault: tuple[str, ...], tmp_path: Path
+) -> None:
     with FakeKpiggybank(faults=fault) as bank:
         at_ms = int(now().timestamp() * 1000)
         bank.add({"event_stream": [["a", 1]], "timestamp": at_ms - n} for n in range(3000))

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -11,7 +13,9 @@ from exporter import __version__
 from exporter.clock import now
 from exporter.commands.main import COMMANDS
 from fake_server import Crowd, FakeKpiggybank
-from testing.exporter_process import exporter, write_config
+from testing.exporter_process import exporter, exporter_process, write_config
+
+Run = Callable[..., CompletedProcess[str]]
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -29,9 +33,10 @@ def test_a_commands_help_names_the_common_flags(tmp_path: Path) -> None:
         assert flag in done.stdout
 
 
+@pytest.mark.parametrize("run", [exporter, exporter_process])
 @pytest.mark.parametrize("arguments", [("--version",), ("import", "--version")])
-def test_version(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = exporter(*arguments, cwd=tmp_path)
+def test_version(run: Run, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = run(*arguments, cwd=tmp_path)
 
     assert (done.returncode, done.stdout.split()) == (0, ["kpi-exporter", __version__])
 

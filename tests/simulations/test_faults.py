@@ -13,6 +13,7 @@ SHORT = (
     "network: half-open connections",
     "store: full",
     "process: kill -9",
+    "process: SIGTERM",
 )
 
 
