@@ -29,6 +29,10 @@ class SourceTooSlowError(SourceError):
     """The source did not finish its answer in time; a shorter range may work."""
 
 
+class SourceNotReadyError(SourceError):
+    """The source may be at work on what it was asked before; ask again in a while."""
+
+
 class StoreError(Exception):
     """The store did not do what was asked; nothing of that call is counted twice or half.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import structlog
 
 from exporter.config import DataServer, StoreSettings
+from exporter.exchange import Client
 from exporter.ports import Source, Store
 from exporter.sources.kpiggybank import Kpiggybank
 from exporter.stores.sqlite import SqliteStore, quarantine
@@ -15,7 +16,14 @@ def open_source(settings: DataServer) -> Source:
     return Kpiggybank(
         settings.url,
         timeout=settings.timeout,
-        headers={name: secret.reveal() for name, secret in settings.headers.items()},
+        client=Client(
+            headers={name: secret.reveal() for name, secret in settings.headers.items()},
+            ca_file=settings.ca_file,
+            proxy=settings.proxy,
+            proxy_headers={
+                name: secret.reveal() for name, secret in settings.proxy_headers.items()
+            },
+        ),
     )
 
 

@@ -2,7 +2,8 @@
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path as FilePath
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext, SSLError
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -17,7 +18,7 @@ _LONGEST = 100_000
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
-def data_server(section: DataServerSection, directory: Path, errors: ErrorList) -> DataServer:
+def data_server(section: DataServerSection, directory: FilePath, errors: ErrorList) -> DataServer:
     """Make the settings of the source; relative files are looked up in `directory`."""
     url, user, password = _without_credentials(section.url or "")
     headers: dict[str, Secret] = {}
@@ -40,12 +41,23 @@ def data_server(section: DataServerSection, directory: Path, errors: ErrorList) 
                 ("data_server", "url"),
                 f"expected no user beside headers.{given['authorization']}, found one",
             )
-        pair = f"{user}:{password or ''}".encode()
-        headers["Authorization"] = Secret("Basic " + base64.b64encode(pair).decode())
-    return DataServer(url=url, timeout=section.timeout, headers=headers)
+        headers["Authorization"] = _basic(user, password)
+    proxy, proxy_user, proxy_password = _without_credentials(section.proxy or "")
+    return DataServer(
+        url=url,
+        timeout=section.timeout,
+        headers=headers,
+        ca_file=_ca_file(
+            ("data_server", "ca_file"), section.ca_file, "https", url, directory, errors
+        ),
+        proxy=proxy or None,
+        proxy_headers={}
+        if proxy_user is None
+        else {"Proxy-Authorization": _basic(proxy_user, proxy_password)},
+    )
 
 
-def store(section: StoreSection, directory: Path, errors: ErrorList) -> StoreSettings:
+def store(section: StoreSection, directory: FilePath, errors: ErrorList) -> StoreSettings:
     """Make the settings of the store; relative files are looked up in `directory`."""
     url, user, in_url = _without_credentials(section.url)
     if not errors.touch("store", "url"):
@@ -62,9 +74,7 @@ def store(section: StoreSection, directory: Path, errors: ErrorList) -> StoreSet
     unknown = errors.touch("store", "url") or errors.touch("store", "username")
     if password is not None and username is None and not unknown:
         errors.add(("store", "username"), "expected beside a password, found no such key")
-    ca_file = None if section.ca_file is None else directory / section.ca_file
-    if ca_file is not None and not ca_file.is_file():
-        errors.add(("store", "ca_file"), f"expected a file, found none at {ca_file}")
+    ca_file = _ca_file(("store", "ca_file"), section.ca_file, "couchdbs", url, directory, errors)
     return StoreSettings(url=url, username=username, password=password, ca_file=ca_file)
 
 
@@ -76,8 +86,43 @@ def _check_store_keys(section: StoreSection, url: str, errors: ErrorList) -> Non
             errors.add(
                 ("store", key), "expected only with couchdb:// or couchdbs://, found with sqlite:"
             )
-        elif key == "ca_file" and not url.startswith("couchdbs:"):
-            errors.add(("store", key), "expected only with couchdbs://, found with couchdb://")
+
+
+def _ca_file(
+    place: Place,
+    given: FilePath | None,
+    scheme: str,
+    url: str,
+    directory: FilePath,
+    errors: ErrorList,
+) -> FilePath | None:
+    """Look up a file of certificates for `scheme`; one that cannot be used is an error."""
+    if given is None:
+        return None
+    file = directory / given
+    found = url.partition(":")[0]
+    if found not in (scheme, "sqlite") and not errors.touch(place[0], "url"):
+        errors.add(place, f"expected only with {scheme}://, found with {found}://")
+    elif not file.is_file():
+        errors.add(place, f"expected a file, found none at {file}")
+    elif (reason := _no_certificates(file)) is not None:
+        errors.add(place, f"expected certificates in {file}, found {reason}")
+    return file
+
+
+def _no_certificates(file: FilePath) -> str | None:
+    try:
+        SSLContext(PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except SSLError:
+        return "none"
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+def _basic(user: str, password: str | None) -> Secret:
+    pair = f"{user}:{password or ''}".encode()
+    return Secret("Basic " + base64.b64encode(pair).decode())
 
 
 def _one(what: str, ways: Mapping[str, _T | None], errors: ErrorList) -> _T | None:
@@ -98,7 +143,7 @@ def _without_credentials(url: str) -> tuple[str, str | None, str | None]:
     return bare, unquote(name), unquote(password) if colon else None
 
 
-def _from_file(file: Path, place: Place, errors: ErrorList) -> Secret | None:
+def _from_file(file: FilePath, place: Place, errors: ErrorList) -> Secret | None:
     try:
         with file.open(encoding="utf-8") as lines:
             text = lines.read(_LONGEST).removesuffix("\n").removesuffix("\r")

@@ -44,8 +44,19 @@ class DataServerSection(Section):
     )
     timeout: Duration = Field(
         default=timedelta(seconds=30),
-        description="For one request, wall clock, body included.",
+        description="For one request, wall clock, from the connection to the last byte.",
         examples=["1m30s"],
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="Certificates that `https://` trusts, in place of the system's.",
+        examples=["/etc/ssl/kpiggybank-ca.pem"],
+    )
+    proxy: HttpUrl | None = Field(
+        default=None,
+        description="Address of an HTTP proxy through which to ask. Proxies of the environment are"
+        " not used. A user and password in it are sent to the proxy alone.",
+        examples=["http://proxy.example:3128"],
     )
     headers: dict[Text, SecretText] = Field(
         default={},

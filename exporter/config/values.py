@@ -55,12 +55,16 @@ class Secret:
 class DataServer:
     """The KPIggybank to import from; `timeout` is for one request, body included.
 
-    Credentials that stood in the address are among `headers`, not in `url`.
+    Credentials that stood in the address are among `headers`, not in `url`; those of the
+    proxy's among `proxy_headers`.
     """
 
     url: str
     timeout: timedelta
     headers: Mapping[str, Secret] = field(default_factory=dict)
+    ca_file: Path | None = None
+    proxy: str | None = None
+    proxy_headers: Mapping[str, Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,11 +154,10 @@ class Importer:
                     rows += len(portion)
                     yield bound, portion
             except SourceTooSlowError:
-                if self._length <= SHORTEST:
-                    raise
-                if not rows:
-                    self._source.count()  # raises as well, unless it was for the window's length
+                at_shortest = self._length <= SHORTEST
                 self._length = max(SHORTEST, min(self._length, bound - at) / 4)
+                if at_shortest or not rows:
+                    raise  # without a row, the source may be at work on it still
                 continue
             self._adapt(rows, bound - at)
             at = bound

@@ -1,33 +1,39 @@
 """KPIggybank over HTTP, both of its backends; what its wire does is in `docs/kpiggybank.md`."""
 
+import math
+import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Self
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import HTTPError, ReadTimeoutError
-from urllib3.util import Retry
+from urllib.parse import urlencode
 
 from exporter.domain.interaction import Row
 from exporter.domain.windows import ms_of
-from exporter.ports import SourceError, SourceTooSlowError
-from exporter.sources.rows import BrokenBody, Splitter
+from exporter.exchange import Answer, Client, ExchangeError, ExchangeTooSlowError
+from exporter.ports import SourceError, SourceNotReadyError, SourceTooSlowError
+from exporter.sources.rows import BrokenBody, Splitter, beginning
 
-PIECE_BYTES = 256 * 1024
-CONNECT_TIMEOUT_SECONDS = 5.0
+READY_SECONDS = 60.0  # so long after a count ranges may be asked for
+BUSY_SECONDS = 60.0  # after a time-out: its CouchDB gives a query up after so long
+SLOW_SECONDS = 10.0  # a count that fails at once cannot count; one that fails later is not ready
+COUNT_ATTEMPTS = 3
+PAUSE_SECONDS = 0.3
 LONGEST_COUNT_BYTES = 20
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRANSIENT = frozenset({500, 502, 503, 504})
 
 
 class Kpiggybank:
-    """A `Source`. `timeout` is for one request, by the wall clock, its body included.
+    """A `Source`. `timeout` is for one request, from the connection to the last byte.
 
     Bounds are asked for one millisecond before and after: one backend leaves them out, the
     other does not.
+
+    A range that is asked for while KPIggybank's view is being built ends its process; a count
+    does not. So a count answers before any range, and after a request that took too long
+    nothing is asked while the server may still be at work on it.
     """
 
     def __init__(
@@ -35,28 +41,18 @@ class Kpiggybank:
         url: str,
         *,
         timeout: timedelta,
-        headers: Mapping[str, str],
+        client: Client,
         monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout.total_seconds()
-        self._connect_timeout_seconds = min(CONNECT_TIMEOUT_SECONDS, self._timeout_seconds)
+        self._client = client
         self._monotonic = monotonic
-        self._session = requests.Session()
-        self._session.headers.update(headers)
-        again = _Retry(
-            total=2,
-            redirect=0,
-            backoff_factor=0.3,
-            backoff_jitter=0.3,
-            status_forcelist=(500, 502, 503, 504),
-            raise_on_status=False,
-            respect_retry_after_header=False,  # a proxy could ask for an hour
-        )
-        for prefix in ("http://", "https://"):
-            self._session.mount(prefix, HTTPAdapter(max_retries=again))
-        # A count that answers 500 is a backend that cannot count, not a failure.
-        self._session.mount(f"{self._url}/count", HTTPAdapter(max_retries=_Retry(total=0)))
+        self._pause = pause
+        self._ready_until = -math.inf  # by the monotonic clock, as is the next
+        self._busy_until = -math.inf
+        self._busy = SourceNotReadyError()
 
     def fetch(self, start: datetime, end: datetime | None) -> Iterator[Sequence[Row]]:
         """See `Source`."""
@@ -65,131 +61,142 @@ class Kpiggybank:
             if end <= start:
                 raise ValueError(f"a range that ends before it begins: {start} to {end}")
             params["end"] = ms_of(end)
-        splitter = Splitter()
+        url = f"{self._url}?{urlencode(params)}"
+        self._count_first()
         try:
-            for piece in self._body("", params):
-                if rows := splitter.feed(piece):
-                    yield rows
-            if rows := splitter.end():
-                yield rows
-            splitter.close()
-        except BrokenBody as error:
-            raise SourceError(
-                f"{self._url} answered what cannot be read: {error};"
-                " check data_server.url and what stands between"
-            ) from error
+            yield from self._range(url)
+        except _TransientError:
+            self._rest(1)
+            self._count_first()  # a range that failed may have ended the server's process
+            yield from self._range(url)
 
     def count(self) -> int | None:
         """See `Source`."""
-        body = b""
-        try:
-            for piece in self._body("/count", {}, cannot=HTTPStatus.INTERNAL_SERVER_ERROR):
-                body += piece
-                if len(body) > LONGEST_COUNT_BYTES:
-                    break
-        except _CannotSayError:
-            return None
-        if body.strip().isdigit() and len(body) <= LONGEST_COUNT_BYTES:
-            return int(body)
-        excerpt = body[:60].decode("utf-8", "replace")
-        raise SourceError(f"{self._url}/count answered {excerpt!r}, a number was expected")
+        for attempt in range(1, COUNT_ATTEMPTS):
+            try:
+                return self._count()
+            except _TransientError:
+                self._rest(attempt)
+        return self._count()
 
     def close(self) -> None:
         """See `Source`."""
-        self._session.close()
+        self._client.close()
 
-    def _body(
-        self, path: str, params: Mapping[str, int], cannot: HTTPStatus | None = None
-    ) -> Iterator[bytes]:
-        """Return the body in pieces, until the deadline."""
-        deadline = self._monotonic() + self._timeout_seconds
-        url = self._url + path
+    def _count_first(self) -> None:
+        if self._monotonic() >= self._ready_until:
+            self.count()
+
+    def _range(self, url: str) -> Iterator[Sequence[Row]]:
+        begun = False
         try:
-            with closing(
-                self._session.get(
-                    url,
-                    params=params,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(self._connect_timeout_seconds, self._timeout_seconds),
-                )
-            ) as response:
-                if response.status_code == cannot:
-                    raise _CannotSayError
-                self._check(response)
-                while True:
-                    left = deadline - self._monotonic()
-                    if left <= 0:
-                        raise SourceTooSlowError(self._too_slow(url))
-                    _wait_no_longer_than(response, left)
-                    # What is there: a read of so many bytes would wait for each of them anew.
-                    piece = response.raw.read1(PIECE_BYTES, decode_content=True)
-                    if not piece:
-                        return
-                    yield piece
-        except requests.ConnectTimeout as error:
-            raise SourceError(
-                f"{url} cannot be reached: no connection within {self._connect_timeout_seconds:g} s"
+            for rows in self._rows(url):
+                begun = True
+                yield rows
+        except SourceError as error:
+            self._ready_until = -math.inf
+            if begun and isinstance(error, _TransientError):
+                raise SourceError(str(error)) from error  # what came is stored: it goes on there
+            if not begun and isinstance(error, SourceTooSlowError):
+                self._let_finish(str(error))
+            raise
+
+    def _rows(self, url: str) -> Iterator[Sequence[Row]]:
+        splitter = Splitter()
+        with self._answer(url) as answer:
+            self._check(url, answer)
+            try:
+                for piece in answer.pieces():
+                    if rows := splitter.feed(piece):
+                        yield rows
+                if rows := splitter.end():
+                    yield rows
+                splitter.close()
+            except BrokenBody as error:
+                raise SourceError(
+                    f"{self._url} answered what cannot be read: {error};"
+                    " check data_server.url and what stands between"
+                ) from error
+
+    def _count(self) -> int | None:
+        url = f"{self._url}/count"
+        began = self._monotonic()
+        count = None
+        try:
+            with self._answer(url) as answer:
+                if answer.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                    self._check(url, answer)
+                    count = _number(url, answer)
+        except SourceTooSlowError as error:
+            raise self._let_finish(str(error)) from error
+        took_seconds = self._monotonic() - began
+        if count is None and took_seconds >= SLOW_SECONDS:
+            raise self._let_finish(f"{url} answered 500 after {took_seconds:.0f} s")
+        self._ready_until = self._monotonic() + READY_SECONDS
+        return count  # None: it cannot count, or is empty
+
+    @contextmanager
+    def _answer(self, url: str) -> Iterator[Answer]:
+        """Send a request; what goes wrong with it or its answer is a `SourceError`."""
+        if self._monotonic() < self._busy_until:
+            raise self._busy
+        shown = url.partition("?")[0]
+        try:
+            with self._client.exchange("GET", url, timeout_seconds=self._timeout_seconds) as answer:
+                yield answer
+        except ExchangeTooSlowError as error:
+            raise SourceTooSlowError(
+                f"{shown} did not finish its answer within {self._timeout_seconds:g} s"
+                " (data_server.timeout)"
             ) from error
-        except (requests.Timeout, ReadTimeoutError) as error:
-            raise SourceTooSlowError(self._too_slow(url)) from error
-        except (requests.RequestException, HTTPError) as error:
-            raise SourceError(f"{url} cannot be read: {_cause(error)}") from error
+        except ExchangeError as error:
+            if error.untrusted:
+                raise SourceError(
+                    f"{shown} cannot be reached: {error}; name its authority in data_server.ca_file"
+                ) from error
+            verb = "read" if error.connected else "reached"
+            raise _TransientError(f"{shown} cannot be {verb}: {error}") from error
 
-    def _too_slow(self, url: str) -> str:
-        return (
-            f"{url} did not finish its answer within {self._timeout_seconds:g} s"
-            " (data_server.timeout)"
-        )
-
-    def _check(self, response: requests.Response) -> None:
-        status = response.status_code
+    def _check(self, url: str, answer: Answer) -> None:
+        """Raise unless the answer is what was asked for; its body is not read."""
+        status = answer.status
+        shown = url.partition("?")[0]
         if status == HTTPStatus.OK:
             return
-        url = response.url.split("?")[0]
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise SourceError(f"{url} answered {status}; check data_server.headers")
-        if response.is_redirect:
-            target = response.headers.get("Location", "")
+            raise SourceError(f"{shown} answered {status}; check data_server.headers")
+        if status in _REDIRECTS and "Location" in answer.headers:
+            target = answer.headers["Location"].partition("?")[0]
             raise SourceError(
-                f"{url} redirects to {target}, which is not followed; if that is right,"
-                " set data_server.url to it"
+                f"{shown} redirects to {self._client.shown(target)}, which is not followed; if that"
+                " is right, set data_server.url to it"
             )
-        raise SourceError(f"{url} answered {status} {response.reason}")
+        message = f"{shown} answered {status} {self._client.shown(answer.reason)}".rstrip()
+        raise _TransientError(message) if status in _TRANSIENT else SourceError(message)
+
+    def _let_finish(self, what: str) -> SourceNotReadyError:
+        """Ask for nothing for a while; return the error that says so."""
+        self._busy_until = self._monotonic() + BUSY_SECONDS
+        self._busy = SourceNotReadyError(
+            f"{what}; it may be building its view, or be at work on that request still:"
+            f" nothing is asked for {BUSY_SECONDS:g} s, then for its count before any range"
+        )
+        return self._busy
+
+    def _rest(self, attempt: int) -> None:
+        self._pause(PAUSE_SECONDS * attempt * random.uniform(1, 2))  # noqa: S311 -- no secret
 
 
-class _Retry(Retry):
-    """Asks again where that may help at once: not for an answer that did not come in time."""
-
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: BaseHTTPResponse | None = None,
-        error: Exception | None = None,
-        *more: Any,
-        **named: Any,
-    ) -> Self:
-        if isinstance(error, ReadTimeoutError):
-            raise error
-        return super().increment(method, url, response, error, *more, **named)
+class _TransientError(SourceError):
+    """What may work at once if it is asked for again."""
 
 
-class _CannotSayError(Exception):
-    """The source has no answer to this."""
-
-
-def _cause(error: BaseException) -> str:
-    """Say in one line what is behind the layers of a connection error."""
-    while error.__context__ is not None:
-        error = error.__context__
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
-
-
-def _wait_no_longer_than(response: requests.Response, seconds: float) -> None:
-    """Let the next read wait only as long as the deadline allows."""
-    connection = getattr(response.raw, "connection", None)
-    sock = getattr(connection, "sock", None)
-    if sock is not None:
-        sock.settimeout(seconds)
+def _number(url: str, answer: Answer) -> int:
+    body = b""
+    for piece in answer.pieces():
+        body += piece
+        if len(body) > LONGEST_COUNT_BYTES:
+            break
+    if body.strip().isdigit() and len(body) <= LONGEST_COUNT_BYTES:
+        return int(body)
+    raise SourceError(f"{url} answered {beginning(body)}, a number was expected")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from exporter.domain.interaction import Row
+from exporter.escape import escaped
 
 PORTION_BYTES = 1024 * 1024  # decoded in one go, for some 5 ms, in which nothing else runs
 LARGEST_ROW_BYTES = 64 * 1024 * 1024
@@ -22,6 +23,10 @@ _WRITTEN_LINE = re.compile(
     rb'\{\s*"id"\s*:\s*"([^"\\]+)"\s*,\s*"key"\s*:[^,]*,\s*"value"\s*:(.*)\}', re.DOTALL
 )
 _WRITTEN_ODDITY = re.compile(rb'"([0-9a-f]{40})"\s*:\s*"\1"')
+
+
+# Of what is no array of rows: a tag, or a character, but nothing of an interaction.
+_BEGINNING = re.compile(rb"<[!/]?\w*[ \w]{0,20}>?|.?", re.DOTALL)
 
 
 class BrokenBody(Exception):
@@ -104,8 +109,9 @@ class Splitter:
         if not self._buffer:
             return
         if self._buffer[:1] != b"[":
-            excerpt = bytes(self._buffer[:60]).decode("utf-8", "replace")
-            raise BrokenBody(f"it begins with {excerpt!r}, an array of interactions was expected")
+            raise BrokenBody(
+                f"it begins with {beginning(self._buffer)}, an array of interactions was expected"
+            )
         self._begun = True
 
     def _whole_rows(self) -> Sequence[Row]:
@@ -146,6 +152,12 @@ class Splitter:
                     start = token.end()
         self._buffer[:start] = b"" if self._ended else b"["
         return [_row(piece) for piece in map(bytes.strip, pieces) if piece]
+
+
+def beginning(body: bytes | bytearray) -> str:
+    """Return what a log may tell of a body that is no array of rows."""
+    found = _BEGINNING.match(body.lstrip())
+    return repr(escaped(found[0])) if found and found[0] else "nothing"
 
 
 def _rows(array: bytes) -> Sequence[Row]:

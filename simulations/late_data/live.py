@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from exporter.domain.classify.evaluator import Evaluator
+from exporter.exchange import Client
 from exporter.ingest.importer import Importer
 from exporter.ingest.reconciler import Reconciler
 from exporter.ingest.sweeps import Sweeps
@@ -30,7 +31,7 @@ class Live:
         self._arriving = sorted(plans, key=lambda plan: plan.arrives_ms)
         self._came = 0
         self._evaluator = evaluator
-        source = Kpiggybank(bank.url, timeout=timedelta(seconds=30), headers={})
+        source = Kpiggybank(bank.url, timeout=timedelta(seconds=30), client=Client())
         self.store = SqliteStore(directory / "kpi.db")
         self.store.use_definitions(evaluator)
         self.reconciler = Reconciler(

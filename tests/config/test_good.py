@@ -71,6 +71,9 @@ def test_every_key_arrives() -> None:
             "X-Key": Secret(SECRET),
             "Authorization": Secret("Basic cmVhZGVyOm9ubHktZm9yLXRlc3Rz"),
         },
+        ca_file=GOOD / "ca.pem",
+        proxy="http://proxy.example.com:3128",
+        proxy_headers={"Proxy-Authorization": Secret("Basic cHJveHk6b25seS1mb3ItdGVzdHM=")},
     )
     assert everything.store == StoreSettings(
         url="couchdbs://couchdb.example.com:6984/kpi",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from exporter.domain.interaction import Row
+from exporter.exchange import Client
 from exporter.ports import Source
 from exporter.sources.kpiggybank import Kpiggybank
 
@@ -20,15 +21,19 @@ Script: TypeAlias = Callable[[socket.socket], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """Where it listens, and the heads of the requests that came."""
+    """Where it listens, and the heads of the requests that came, counts apart."""
 
     url: str
     requests: list[str] = field(default_factory=list)
+    counts: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[Wire]:
-    """Answer by a script until the block ends; one request a connection."""
+def serving(script: Script, *, count: Script | None = None) -> Iterator[Wire]:
+    """Answer by a script until the block ends; one request a connection.
+
+    Counts have a script of their own: without one, they are answered with a number.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         wire = Wire(url=f"http://127.0.0.1:{port}/wsapi/interaction_data")
@@ -46,8 +51,13 @@ def serving(script: Script) -> Iterator[Wire]:
                     if not (more := connection.recv(65_536)):
                         return
                     head += more
-                wire.requests.append(head.decode())
-                script(connection)
+                line = head.partition(b"\r\n")[0]
+                if b"/count " in line:
+                    wire.counts.append(head.decode())
+                    (count or plain(b"7"))(connection)
+                else:
+                    wire.requests.append(head.decode())
+                    script(connection)
 
         threading.Thread(target=listen, daemon=True).start()
         yield wire
@@ -61,7 +71,12 @@ def plain(body: bytes, status: str = "200 OK", headers: str = "") -> Script:
 
 
 def source(url: str, *, seconds: float = 5, **headers: str) -> Kpiggybank:
-    return Kpiggybank(url, timeout=timedelta(seconds=seconds), headers=headers)
+    return Kpiggybank(
+        url,
+        timeout=timedelta(seconds=seconds),
+        client=Client(headers=headers),
+        pause=lambda _: None,
+    )
 
 
 def fetched(one: Source, start: datetime = NOON - HOUR, end: datetime | None = NOON) -> list[Row]:
