@@ -18,7 +18,6 @@ from grafana.source.promql import (
     STARTED,
     TARGET,
     UP,
-    Foreign,
     by_service,
     of_exporters,
     selector,
@@ -273,33 +272,28 @@ def _completeness() -> list[Panel]:
 
 def _process() -> list[Panel]:
     return [
-        _each("Memory", "Resident memory of each exporter.", MEMORY, unit="bytes"),
-        chart(
-            PanelOptions(
-                title="CPU",
-                description="Processors that each exporter keeps busy.",
-                width=8,
-            ),
-            Query(
-                expr=of_exporters(f"rate({selector(CPU)}[$__rate_interval])"),
-                legend="{{instance}}",
-            ),
-            unit="short",
+        _each("Memory", "Resident memory of each exporter.", selector(MEMORY), unit="bytes"),
+        _each(
+            "CPU",
+            "Processors that each exporter keeps busy.",
+            f"rate({selector(CPU)}[$__rate_interval])",
         ),
-        _each("Open files", "File descriptors of each exporter.", OPEN_FILES, unit="short"),
+        _each("Open files", "File descriptors of each exporter.", selector(OPEN_FILES)),
         _each(
             "Scrape time",
             "How long Prometheus waited for each exporter.",
-            SCRAPE_DURATION,
+            selector(SCRAPE_DURATION),
             unit="s",
+            width=12,
         ),
-        _each("Samples", "Samples in each exporter's scrape.", SCRAPE_SAMPLES, unit="short"),
+        _each("Samples", "Samples in each exporter's scrape.", selector(SCRAPE_SAMPLES), width=12),
         table(
             PanelOptions(
                 title="Running",
                 description="Each exporter's version, and the digest of its flows and"
                 " segmentations: exporters on one store have to agree on it.",
-                width=8,
+                width=24,
+                height=5,
             ),
             Column(title="Instance", label="instance"),
             Column(title="Version", label="version"),
@@ -317,10 +311,10 @@ def _process() -> list[Panel]:
     ]
 
 
-def _each(title: str, description: str, metric: Foreign, *, unit: str) -> Panel:
+def _each(title: str, description: str, expr: str, *, unit: str = "short", width: int = 8) -> Panel:
     return chart(
-        PanelOptions(title=title, description=description, width=8),
-        Query(expr=of_exporters(selector(metric)), legend="{{instance}}"),
+        PanelOptions(title=title, description=description, width=width),
+        Query(expr=of_exporters(expr), legend="{{instance}}"),
         unit=unit,
     )
 

@@ -106,7 +106,7 @@ def _funnel(service: Service) -> list[Panel]:
                 title="Steps of $flow",
                 description=f"How many reached each step, and as a share of the first. {SUMMED}"
                 f" {_PERIOD}",
-                width=14,
+                width=13,
                 height=9,
             ),
             Column(title="Step", label="step"),
@@ -120,11 +120,11 @@ def _funnel(service: Service) -> list[Panel]:
                 title="Completed $flow, by $segmentation",
                 description="How many of those at the first step reached the last, the worst first."
                 f" {SUMMED} {_PERIOD}",
-                width=10,
+                width=11,
                 height=9,
             ),
             Column(title="Segment", label="segment"),
-            Column(title="Began", expr=segments.began(), width=65),
+            Column(title="Began", expr=segments.began(), width=60),
             *columns_against_before(segments.completion(), segments.completion(before=True)),
             order=["Share"],
             descending=False,

@@ -100,14 +100,14 @@ class Steps:
 def columns_against_before(share: str, before: str) -> list[Column]:
     """Show a share as a bar, beside it that of the period before and the change in points."""
     return [
-        Column(title="Share", expr=share, unit="percentunit", decimals=1, bar=True, width=130),
-        Column(title="Before", expr=before, unit="percentunit", decimals=1, width=80),
+        Column(title="Share", expr=share, unit="percentunit", decimals=1, bar=True, width=110),
+        Column(title="Before", expr=before, unit="percentunit", decimals=1, width=70),
         Column(
             title="Change, points",
             expr=difference(share, before),
             unit="none",
             decimals=1,
             better=Better(up=True, noise=1),
-            width=80,
+            width=70,
         ),
     ]
