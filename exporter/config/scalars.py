@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from exporter.addresses import FORMS, host_and_port
 from exporter.config.document import Plain
 from exporter.config.errors import shown
 from exporter.domain.definitions import Scalar
@@ -30,8 +31,6 @@ _LONGEST = timedelta(days=100 * 365)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?")
-_LISTEN = re.compile(r"(?P<host>[^\s:\[\]]*|\[[0-9A-Fa-f:.%]+\]):(?P<port>\d{1,5})")
-_LARGEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +186,11 @@ def _store_url(value: object) -> str:
 
 
 def _listen(value: object) -> str:
-    match = _LISTEN.fullmatch(value) if isinstance(value, str) else None
-    if match is None or int(match["port"]) > _LARGEST_PORT:
-        raise _expected("host:port, [address]:port or :port", value)
-    return match[0]
+    try:
+        host_and_port(str(value) if isinstance(value, str) else "")
+    except ValueError:
+        raise _expected(FORMS, value) from None
+    return str(value)
 
 
 def _reader(read: Callable[[object], object]) -> PlainValidator:

@@ -12,9 +12,8 @@ from exporter.config import Configuration, ConfigurationError, load
 from exporter.daemon.jobs import Jobs
 from exporter.domain.reports import milestones, segmentations
 from exporter.maintenance.reports import FIRST_DAY, LAST_DAY, read_report
-from exporter.web.application import Response
-from exporter.web.page.landing import front_page
-from exporter.web.page.model import Page
+from exporter.metrics.exposition import Response
+from exporter.web.page.model import Page, build_page
 
 
 class Service:
@@ -38,10 +37,7 @@ class Service:
 
     def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:
         """See `Application`."""
-        scrape = self._jobs.exposition.scrape(accept=accept, compress=gzip, names=names)
-        return Response(
-            content_type=scrape.content_type, encoding=scrape.encoding, content=scrape.content
-        )
+        return self._jobs.exposition.scrape(accept=accept, compress=gzip, names=names)
 
     def unready(self) -> str | None:
         """See `Application`."""
@@ -70,7 +66,7 @@ class Service:
 
     def page(self) -> Page:
         """See `Application`."""
-        return front_page(
+        return build_page(
             at=self._now(),
             snapshot=self._jobs.exposition.snapshot,
             unready=self.unready(),

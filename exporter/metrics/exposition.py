@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from math import nan
@@ -24,6 +23,7 @@ from exporter.domain.lateness import BOUNDS_SECONDS
 from exporter.domain.reports import Milestone
 from exporter.domain.windows import hour_of, start_of
 from exporter.metrics import families
+from exporter.metrics.accept import weights
 from exporter.metrics.families import Family
 from exporter.metrics.gzip_member import GzipPrefix
 from exporter.metrics.snapshot import Snapshot
@@ -65,12 +65,11 @@ def milestone_metrics(milestones: Sequence[Milestone]) -> Iterator[Metric]:
 def operation_metrics(state: Status, snapshot: Snapshot | None, digest: str) -> Iterator[Metric]:
     """Render the exporter's own state."""
     held = state.stats
-    newest = None if held is None or held.newest_ms is None else held.newest_ms / 1000
     yield _single(families.SOURCE_UP, _or_nan(state.source_up))
     yield _single(families.STORE_UP, _or_nan(state.store_up))
     yield _single(families.SOURCE_INTERACTIONS, state.source_interactions)
     yield _single(families.STORE_INTERACTIONS, nan if held is None else held.interactions)
-    yield _single(families.NEWEST_INTERACTION, nan if newest is None else newest)
+    yield _single(families.NEWEST_INTERACTION, _seconds(state.newest_interaction))
     yield _single(families.SNAPSHOT_TIME, _seconds(None if snapshot is None else snapshot.taken))
     yield _counter(families.IMPORT_RUNS, state.runs.items())
     yield _counter(families.IMPORT_INTERACTIONS, state.interactions.items())
@@ -163,8 +162,8 @@ class _Rendered(Collector):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scrape:
-    """An answer to a scrape."""
+class Response:
+    """An answer's body as it goes over the wire; `encoding` is `gzip` or empty."""
 
     content_type: str
     encoding: str
@@ -205,7 +204,7 @@ class Exposition:
         registry = _registry(lambda: (*kpi_metrics(snapshot), *milestone_metrics(marks)))
         self._published = (snapshot, GzipPrefix(_render(registry, TEXT)), marks)
 
-    def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Scrape:
+    def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Response:
         """Answer a scrape: in the format by `accept`, of all families or those in `names`."""
         name = OPENMETRICS if _prefers_openmetrics(accept) else TEXT
         snapshot, part, marks = self._published
@@ -218,22 +217,17 @@ class Exposition:
             metrics = tuple(self._own(snapshot))
         rest = _render(_registry(lambda: metrics), name) + end
         content = part.finish_with(rest) if compress else part.plain + rest
-        return Scrape(content_type=name, encoding="gzip" if compress else "", content=content)
+        return Response(content_type=name, encoding="gzip" if compress else "", content=content)
 
 
 def _prefers_openmetrics(accept: str) -> bool:
-    """Return whether a client with this `Accept` would rather have OpenMetrics (RFC 9110, 12.5.1).
+    """Return whether a client with this `Accept` would rather have OpenMetrics.
 
     Prometheus puts the formats of its `scrape_protocols` in order by their weights.
     """
-    weights: dict[str, float] = {}
-    for part in accept.lower().split(","):
-        kind, *parameters = (piece.strip() for piece in part.split(";"))
-        weight = next((p[2:].strip() for p in parameters if p.startswith("q=")), "1")
-        with suppress(ValueError):
-            weights[kind] = max(float(weight), weights.get(kind, 0))
-    openmetrics = weights.get("application/openmetrics-text", 0)
-    return openmetrics > 0 and openmetrics >= weights.get("text/plain", 0)
+    wanted = weights(accept)
+    openmetrics = wanted.get("application/openmetrics-text", 0)
+    return openmetrics > 0 and openmetrics >= wanted.get("text/plain", 0)
 
 
 def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:

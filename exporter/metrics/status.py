@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import nan
 
 from exporter.domain.interaction import Reason
@@ -57,6 +57,12 @@ class Status:
     rebuild: RebuildProgress | None = None
     reload_successful: bool = True
     reload_success: datetime | None = None
+
+    @property
+    def newest_interaction(self) -> datetime | None:
+        """The newest timestamp stored; None while nothing is known."""
+        newest_ms = None if self.stats is None else self.stats.newest_ms
+        return None if newest_ms is None else datetime.fromtimestamp(newest_ms / 1000, tz=UTC)
 
     @property
     def rejected(self) -> Mapping[Reason, int]:

@@ -1,22 +1,10 @@
 """What the HTTP side asks of the application, and the values it is given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from exporter.metrics.exposition import Response
 from exporter.web.page.model import Page
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """An answer's body as it goes over the wire.
-
-    `content_type` is the header's value; `encoding` is `gzip` or empty.
-    """
-
-    content_type: str
-    encoding: str
-    content: bytes
 
 
 class Application(Protocol):

@@ -17,6 +17,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from exporter.crash import end_out_of_memory
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
+from exporter.metrics.accept import weights
 from exporter.ports import StoreError
 from exporter.web.application import Application
 from exporter.web.auth import Authenticator
@@ -74,15 +75,9 @@ def application(site: Site) -> web.Application:
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Return whether a client with this `Accept-Encoding` takes gzip (RFC 9110, 12.5.3)."""
-    weights = {}
-    for part in accept_encoding.lower().split(","):
-        coding, *parameters = (piece.strip() for piece in part.split(";"))
-        weights[coding] = next((p[2:].strip() for p in parameters if p.startswith("q=")), "1")
-    try:
-        return float(weights.get("gzip", weights.get("*", "0"))) > 0
-    except ValueError:
-        return False
+    """Return whether a client with this `Accept-Encoding` takes gzip."""
+    wanted = weights(accept_encoding)
+    return wanted.get("gzip", wanted.get("*", 0)) > 0
 
 
 class Refused(HTTPError):

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import socket
 import threading
 from concurrent.futures import Future
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from exporter.addresses import host_and_port
 from exporter.web.application import Application
 from exporter.web.auth import Authenticator
 from exporter.web.config_watcher import ConfigWatcher
@@ -19,8 +19,6 @@ from exporter.web.executor import BoundedExecutor, QueueFull
 from exporter.web.routes import Site, application
 from exporter.web.web_config import WebConfig
 
-_LISTEN = re.compile(r"(?P<host>[^:\[\]]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})", re.ASCII)
-_LAST_PORT = 65_535
 _BACKLOG = 128  # connections that wait to be accepted
 _LOCAL = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 -- looked up, not bound to
 
@@ -163,12 +161,10 @@ class WebServer:
 
 def bind(listen: str) -> socket.socket:
     """Listen on `host:port`, `[address]:port` or `:port`, which is every address."""
-    parts = _LISTEN.fullmatch(listen)
-    if parts is None or int(parts["port"]) > _LAST_PORT:
-        raise ListenError(
-            f"cannot listen on {listen!r}: expected host:port, [address]:port or :port"
-        )
-    host, port = parts["host"].strip("[]"), int(parts["port"])
+    try:
+        host, port = host_and_port(listen)
+    except ValueError as error:
+        raise ListenError(f"cannot listen on {listen!r}: {error}") from error
     try:
         if host or not socket.has_dualstack_ipv6():
             family, *_, address = socket.getaddrinfo(

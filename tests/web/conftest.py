@@ -13,7 +13,9 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
-from exporter.web import Application, Limits, Page, Response, WebServer
+from exporter.metrics.exposition import Response
+from exporter.web import Application, Limits, WebServer
+from exporter.web.page.model import Page
 from testing.waiting import WAIT_SECONDS
 from tests.web.pages import a_page
 

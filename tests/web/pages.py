@@ -2,17 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+from exporter.domain.interaction import Reason
+from exporter.domain.kpis import Unit
 from exporter.domain.reports import Milestone
-from exporter.web import (
-    Day,
-    Funnel,
-    ImportState,
-    Kpi,
-    KpiValue,
-    Page,
-    Step,
-    Unit,
-)
+from exporter.metrics.status import Status
+from exporter.ports import StoreStats
+from exporter.web.page.model import Day, Funnel, KpiCard, KpiValue, Page, Step
 
 NOW = datetime(2026, 11, 23, 14, 7, 30, tzinfo=UTC)
 
@@ -26,8 +21,8 @@ def some_days(values: list[float | None]) -> tuple[Day, ...]:
     )
 
 
-def a_kpi() -> Kpi:
-    return Kpi(
+def a_kpi() -> KpiCard:
+    return KpiCard(
         title="Bounce rate",
         explanation="Shown dialogs that nobody engaged with.",
         unit=Unit.RATIO,
@@ -39,18 +34,22 @@ def a_kpi() -> Kpi:
     )
 
 
-def an_import() -> ImportState:
-    return ImportState(
-        running=False,
+def a_status() -> Status:
+    newest = NOW - timedelta(minutes=11)
+    return Status(
         last_attempt=NOW - timedelta(minutes=4),
         last_success=NOW - timedelta(minutes=4),
-        last_error="",
         source_up=True,
         store_up=True,
-        newest_interaction=NOW - timedelta(minutes=11),
-        interactions=(("imported", 91_234), ("duplicate", 17), ("ignored", 3), ("rejected", 2)),
+        interactions={"imported": 91_234, "duplicate": 17, "ignored": 3, "rejected": 2},
         missing=0,
-        rejected=2,
+        stats=StoreStats(
+            interactions=91_234,
+            ignored=3,
+            dropped=0,
+            rejected={Reason.NOT_JSON: 2},
+            newest_ms=int(newest.timestamp() * 1000),
+        ),
     )
 
 
@@ -72,7 +71,7 @@ def a_page() -> Page:
                 ),
             ),
         ),
-        imports=an_import(),
+        status=a_status(),
         milestones=(Milestone(name="Gmail Bridge Live", date=date(2026, 11, 21)),),
         reports=("sites", "bounce_rate"),
         documentation="https://example.org/docs",

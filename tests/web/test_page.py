@@ -8,16 +8,19 @@ from dataclasses import replace
 from datetime import timedelta
 from html import escape
 from html.parser import HTMLParser
+from math import nan
 from pathlib import Path
 
 import pytest
 import requests
 
+from exporter.domain.kpis import Unit
 from exporter.domain.reports import Milestone
-from exporter.web import Funnel, Kpi, Page, Step, Unit, WebServer
+from exporter.web import WebServer
+from exporter.web.page.model import Funnel, KpiCard, Page, Step
 from testing.waiting import WAIT_SECONDS
 from tests.web.conftest import FakeApplication, Serve
-from tests.web.pages import NOW, a_kpi, a_page, an_import, some_days
+from tests.web.pages import NOW, a_kpi, a_page, a_status, some_days
 
 HOSTILE = "<script>alert('1')</script>\"&amp;"
 
@@ -75,7 +78,7 @@ class Look:
         self._board.shown = page
         return Shown(requests.get(self._server.url, timeout=WAIT_SECONDS).text)
 
-    def at_kpi(self, kpi: Kpi) -> Shown:
+    def at_kpi(self, kpi: KpiCard) -> Shown:
         return self.at(replace(a_page(), kpis=(kpi,), funnels=()))
 
 
@@ -98,8 +101,8 @@ def test_before_a_snapshot_it_says_why_there_is_nothing(look: Look) -> None:
 
 
 def test_a_failed_import_is_told_at_the_top(look: Look) -> None:
-    failed = replace(an_import(), last_error="source: 502 Bad Gateway", source_up=False)
-    text = look.at(replace(a_page(), imports=failed)).text
+    failed = replace(a_status(), last_error="source: 502 Bad Gateway", source_up=False)
+    text = look.at(replace(a_page(), status=failed)).text
     assert "The last import failed" in text
     assert text.index("source: 502 Bad Gateway") < text.index("KPIs Each over")
     assert "Source down" in text
@@ -112,22 +115,22 @@ def test_the_imports_state_is_told(look: Look) -> None:
 
 
 def test_interactions_that_wait_to_be_fetched_are_told_without_alarm(look: Look) -> None:
-    seen = look.at(replace(a_page(), imports=replace(an_import(), missing=1_234)))
+    seen = look.at(replace(a_page(), status=replace(a_status(), missing=1_234)))
     assert "missing 1,234 " in seen.text
     assert seen.having("span", **{"class": "bad"}) == []
 
 
 def test_what_is_not_known_is_not_made_up(look: Look) -> None:
     unknown = replace(
-        an_import(),
+        a_status(),
         last_attempt=None,
         last_success=None,
-        newest_interaction=None,
+        stats=None,
         source_up=None,
         store_up=None,
-        missing=None,
+        missing=nan,
     )
-    text = look.at(replace(a_page(), imports=unknown)).text
+    text = look.at(replace(a_page(), status=unknown)).text
     assert "Source not used yet" in text
     assert "Last success none yet" in text
     assert "missing unknown" in text
@@ -168,7 +171,7 @@ def test_everything_is_escaped(look: Look) -> None:
                     steps=(Step(name=HOSTILE, count=1, share=1.0),),
                 ),
             ),
-            imports=replace(an_import(), last_error=HOSTILE, interactions=((HOSTILE, 1),)),
+            status=replace(a_status(), last_error=HOSTILE, interactions={HOSTILE: 1}),
             milestones=(Milestone(name=HOSTILE, date=NOW.date()),),
             reports=(HOSTILE,),
             documentation="https://example.org/" + HOSTILE,
@@ -233,14 +236,16 @@ class TestCharts:
     def test_draw_the_day_that_is_not_over_apart(self, look: Look) -> None:
         line = look.at_kpi(replace(a_kpi(), days=some_days([0.1, 0.2, 0.3])))
         assert len(line.having("path", **{"class": "line so-far"})) == 1
-        bars = look.at_kpi(replace(a_kpi(), unit=Unit.COUNT, days=some_days([1.0, 2.0, 3.0])))
+        bars = look.at_kpi(
+            replace(a_kpi(), unit=Unit.INTERACTIONS, days=some_days([1.0, 2.0, 3.0]))
+        )
         assert len(bars.having("rect", **{"class": "bar"})) == 2
         assert len(bars.having("rect", **{"class": "so-far"})) == 1
         assert "23 Nov 2026: 3 (2 of 100), so far" in bars.text
 
     def test_tell_counts_without_parts(self, look: Look) -> None:
         day = replace(a_kpi().days[-1], value=3.0, parts="")
-        seen = look.at_kpi(replace(a_kpi(), unit=Unit.COUNT, days=(day,)))
+        seen = look.at_kpi(replace(a_kpi(), unit=Unit.INTERACTIONS, days=(day,)))
         assert "23 Nov 2026: 3, so far" in seen.text
 
     def test_mark_milestones_on_their_day(self, look: Look) -> None:
@@ -261,7 +266,7 @@ class TestCharts:
         assert "Day by day" not in seen.text
 
     def test_stand_on_zero_where_all_is_zero(self, look: Look) -> None:
-        seen = look.at_kpi(replace(a_kpi(), unit=Unit.COUNT, days=some_days([0.0, 0.0])))
+        seen = look.at_kpi(replace(a_kpi(), unit=Unit.INTERACTIONS, days=some_days([0.0, 0.0])))
         assert [bar["height"] for bar in seen.having("rect", **{"class": "bar"})] == ["0"]
 
     def test_do_without_a_value_for_today(self, look: Look) -> None:
@@ -287,7 +292,7 @@ def test_nothing_is_wider_than_its_place(
     server: WebServer, application: FakeApplication, chromium: Path, tmp_path: Path
 ) -> None:
     address = "http://kpiggybank.example.com/wsapi/interaction_data"
-    application.shown = replace(a_page(), imports=replace(an_import(), last_error=address))
+    application.shown = replace(a_page(), status=replace(a_status(), last_error=address))
     page = escape(requests.get(server.url, timeout=WAIT_SECONDS).text)
     frames = [f'<iframe width="{width}" srcdoc="{page}"></iframe>' for width in (320, 390, 760)]
     file = tmp_path / "frames.html"

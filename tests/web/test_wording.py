@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from exporter.web import Unit
+from exporter.domain.kpis import Unit
 from exporter.web.page.formatting import age_words, bound_words, value_words, window_words
 from tests.web.pages import NOW
 
@@ -19,9 +19,9 @@ from tests.web.pages import NOW
         (0.9999, Unit.RATIO, ">99.9%"),
         (1.0, Unit.RATIO, "100.0%"),
         (1.25, Unit.RATIO, "125.0%"),
-        (1_234_567, Unit.COUNT, "1,234,567"),
-        (3.14159, Unit.NUMBER, "3.14"),
-        (None, Unit.COUNT, "\N{EN DASH}"),
+        (1_234_567, Unit.INTERACTIONS, "1,234,567"),
+        (3.14159, Unit.SITES, "3.14"),
+        (None, Unit.INTERACTIONS, "\N{EN DASH}"),
     ],
 )
 def test_values(value: float | None, unit: Unit, words: str) -> None:
@@ -30,7 +30,7 @@ def test_values(value: float | None, unit: Unit, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "words"),
-    [(0.4, Unit.RATIO, "40%"), (2000.0, Unit.COUNT, "2,000"), (0.5, Unit.NUMBER, "0.5")],
+    [(0.4, Unit.RATIO, "40%"), (2000.0, Unit.INTERACTIONS, "2,000"), (0.5, Unit.SITES, "0.5")],
 )
 def test_bounds_of_a_scale(value: float, unit: Unit, words: str) -> None:
     assert bound_words(value, unit) == words

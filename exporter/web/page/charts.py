@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from exporter.domain.kpis import Unit
 from exporter.domain.reports import Milestone
 from exporter.web.page.formatting import bound_words, day_words, value_words
-from exporter.web.page.model import Day, Kpi, Unit
+from exporter.web.page.model import Day, KpiCard
 
 WIDTH = 340.0
 HEIGHT = 112.0
@@ -78,7 +79,7 @@ class Chart:
         return [spot for spot in self.spots[-2:] if spot.y is not None]
 
 
-def chart(kpi: Kpi, *, milestones: Sequence[Milestone], today: date) -> Chart:
+def chart(kpi: KpiCard, *, milestones: Sequence[Milestone], today: date) -> Chart:
     """Lay out a KPI's days; `today` and what follows is not over."""
     values = [day.value for day in kpi.days if day.value is not None]
     high = _rounded(max(values, default=0.0))
@@ -103,7 +104,7 @@ def chart(kpi: Kpi, *, milestones: Sequence[Milestone], today: date) -> Chart:
         )
 
     return Chart(
-        bars=kpi.unit is Unit.COUNT,
+        bars=kpi.unit not in {Unit.RATIO, Unit.SITES},
         spots=tuple(spot(number, day) for number, day in enumerate(kpi.days)),
         zero=height(0),
         highest=bound_words(high, kpi.unit),
@@ -127,7 +128,7 @@ def _told(day: Day, unit: Unit, *, over: bool) -> str:
     return words if over else f"{words}, so far"
 
 
-def _described(kpi: Kpi) -> str:
+def _described(kpi: KpiCard) -> str:
     """Return what the chart shows to those who do not see it."""
     if not kpi.days:
         return "No days to show."

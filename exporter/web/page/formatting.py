@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime, timedelta
 
-from exporter.web.page.model import Unit
+from exporter.domain.kpis import Unit
 
 UNDEFINED = "\N{EN DASH}"
 
@@ -26,10 +26,10 @@ def value_words(value: float | None, unit: Unit) -> str:
     """Write a value; a ratio that is not quite 0 or 1 is not rounded to look as if it were."""
     if value is None:
         return UNDEFINED
-    if unit is Unit.COUNT:
-        return f"{value:,.0f}"
-    if unit is Unit.NUMBER:
+    if unit is Unit.SITES:
         return f"{value:,.2f}"
+    if unit is not Unit.RATIO:
+        return f"{value:,.0f}"
     words = f"{value:.1%}"
     if words == "0.0%" and value > 0:
         return "<0.1%"

@@ -1,18 +1,19 @@
-"""What the page for people shows: values only, written by `exporter.web.page.render`."""
+"""What the page at `/` shows, of the last snapshot and the exporter's state."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
+from math import isnan
 
-from exporter.domain.reports import Milestone
+from exporter import __version__
+from exporter.domain.kpis import KPIS, Kpi, Number, Unit
+from exporter.domain.layout import TOTAL_ROW, Layout
+from exporter.domain.reports import REPORTS, Milestone, reports_of
+from exporter.domain.tally import Counts
+from exporter.metrics.snapshot import Snapshot
+from exporter.metrics.status import Status
 
-
-class Unit(StrEnum):
-    """How a KPI's value is written."""
-
-    RATIO = "ratio"
-    COUNT = "count"
-    NUMBER = "number"
+DOCUMENTATION = "https://github.com/mozilla/kpi-exporter/tree/main/docs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kpi:
+class KpiCard:
     """One KPI: now, in each window, and day by day, oldest first and none left out."""
 
     title: str
@@ -66,28 +67,8 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportState:
-    """How the import is doing; None where it is not known (yet).
-
-    `interactions` holds (result, count) since the start; `last_error` is the failure that the
-    last run ended with, empty after a success.
-    """
-
-    running: bool
-    last_attempt: datetime | None
-    last_success: datetime | None
-    last_error: str
-    source_up: bool | None
-    store_up: bool | None
-    newest_interaction: datetime | None
-    interactions: tuple[tuple[str, int], ...]
-    missing: int | None
-    rejected: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """All that the page shows.
+    """All that the page shows; it touches neither source nor store.
 
     `at` is when it was put together, `snapshot` when its KPIs were computed; before the first
     snapshot `unready` says why there is none. `definitions` is the digest of flows and
@@ -99,9 +80,89 @@ class Page:
     at: datetime
     snapshot: datetime | None
     unready: str
-    kpis: tuple[Kpi, ...]
+    kpis: tuple[KpiCard, ...]
     funnels: tuple[Funnel, ...]
-    imports: ImportState
+    status: Status
     milestones: tuple[Milestone, ...]
     reports: tuple[str, ...]
     documentation: str
+
+
+def build_page(
+    *,
+    at: datetime,
+    snapshot: Snapshot | None,
+    unready: str | None,
+    status: Status,
+    milestones: Sequence[Milestone],
+    digest: str,
+) -> Page:
+    """Put the page together; touches neither source nor store."""
+    return Page(
+        version=__version__,
+        definitions=digest,
+        at=at,
+        snapshot=None if snapshot is None else snapshot.taken,
+        unready=unready or "",
+        kpis=() if snapshot is None else tuple(_kpis(snapshot)),
+        funnels=() if snapshot is None else tuple(_funnels(snapshot)),
+        status=status,
+        milestones=tuple(milestones),
+        reports=REPORTS if snapshot is None else reports_of(snapshot.definitions),
+        documentation=DOCUMENTATION,
+    )
+
+
+def _kpis(snapshot: Snapshot) -> Iterator[KpiCard]:
+    layout = snapshot.layout
+    for kpi in KPIS.values():
+        if not kpi.explanation:
+            continue
+        yield KpiCard(
+            title=kpi.title,
+            explanation=kpi.explanation,
+            unit=kpi.unit,
+            readings=tuple(
+                KpiValue(window=window, value=_value(number), parts=_parts(kpi, number))
+                for window, rows in snapshot.windows.items()
+                for number in (_only(kpi, layout, rows[TOTAL_ROW]),)
+            ),
+            days=tuple(
+                Day(date=day, value=_value(number), parts=_parts(kpi, number))
+                for day, counts in snapshot.days.items()
+                for number in (_only(kpi, layout, counts),)
+            ),
+        )
+
+
+def _only(kpi: Kpi, layout: Layout, counts: Counts) -> Number:
+    ((_, number),) = kpi.compute(layout, counts)
+    return number
+
+
+def _value(number: Number) -> float | None:
+    return None if isnan(number.value) else number.value
+
+
+def _parts(kpi: Kpi, number: Number) -> str:
+    if number.denominator is None:
+        return ""
+    if kpi.unit is Unit.SITES:
+        return f"of {number.denominator:,} interactions"
+    return f"{number.numerator:,} of {number.denominator:,}"
+
+
+def _funnels(snapshot: Snapshot) -> Iterator[Funnel]:
+    longest = max(snapshot.spans, key=lambda window: window.hours).name
+    counts = snapshot.windows[longest][TOTAL_ROW]
+    for flow, steps in snapshot.layout.steps.items():
+        reached = {step: counts.get(slot, 0) for step, slot in steps.items()}
+        first = next(iter(reached.values()))
+        yield Funnel(
+            flow=flow,
+            window=longest,
+            steps=tuple(
+                Step(name=step, count=n, share=n / first if first else None)
+                for step, n in reached.items()
+            ),
+        )

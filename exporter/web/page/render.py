@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import math
 from collections.abc import Iterable
 from importlib import resources
 
 from tornado.template import Template
 
+from exporter.domain.kpis import Unit
 from exporter.web.page.charts import HEIGHT, WIDTH, Spot, chart
 from exporter.web.page.formatting import (
     age_words,
@@ -15,7 +17,7 @@ from exporter.web.page.formatting import (
     value_words,
     window_words,
 )
-from exporter.web.page.model import Page, Unit
+from exporter.web.page.model import Page
 
 
 class PageTemplate:
@@ -47,7 +49,8 @@ class PageTemplate:
             chart=chart,
             WIDTH=WIDTH,
             HEIGHT=HEIGHT,
-            COUNT=Unit.COUNT,
+            COUNT=Unit.INTERACTIONS,
+            isnan=math.isnan,
             RATIO=Unit.RATIO,
             at=_at,
             path=_path,
