@@ -413,6 +413,82 @@ def test_a_user_who_may_not_create_is_told_what_an_administrator_has_to(
     assert asked > 1  # the password is good, so it may be asked again
 
 
+def ordinary(request: Request) -> Answer | None:
+    """Refuse what CouchDB refuses an administrator of databases who is none of the server."""
+    is_database = request.path.partition("?")[0].count("/") == 1
+    if request.method in {"PUT", "DELETE"} and is_database:
+        return error(401, "unauthorized", "You are not a server admin.")
+    return None
+
+
+def test_a_user_who_may_not_create_imports_into_databases_that_are_there(
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
+) -> None:
+    oracle = Oracle()
+    make_store().use_definitions(evaluator)
+    (tallies,) = {r.path.split("/")[1] for r in proxy.seen if "/definitions" in r.path}
+    month = f"{proxy.upstream}/{tallies.removesuffix('tallies')}2026-11"
+    requests.put(month, timeout=WAIT_SECONDS).raise_for_status()
+    proxy.rule = ordinary
+    store = make_store(username="kpi", password="right")
+    store.use_definitions(evaluator)
+
+    store.add(batch(evaluator, some(3)), NOW)
+
+    oracle.add(batch(evaluator, some(3)))
+    assert_holds(store, oracle, evaluator)
+
+
+def test_a_user_who_may_not_delete_a_month_empties_it(
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
+) -> None:
+    store = make_store()
+    store.use_definitions(evaluator)
+    old = [(f"old{id_}", raw) for id_, raw in some(3, first="2026-09-03")]
+    store.add(batch(evaluator, [*old, *some(3)]), NOW)
+    proxy.rule = ordinary
+
+    dropped = [store.drop_before(hour("2026-11-01")) for _ in range(2)]
+
+    assert dropped == [3, 0]
+    assert (store.stats().interactions, store.stats().dropped) == (3, 3)
+    (month,) = {r.path.split("/")[1] for r in proxy.seen if "-2026-09" in r.path}
+    content = requests.get(f"{proxy.upstream}/{month}", timeout=WAIT_SECONDS).json()
+    assert content["doc_count"] == 0
+    oracle = Oracle()
+    oracle.add(batch(evaluator, [*old, *some(3)]))
+    again = make_store(username="kpi", password="right")
+    again.use_definitions(evaluator)
+    again.add(batch(evaluator, old), NOW)
+    assert counted(again) == oracle.tally(evaluator)
+
+
+@pytest.mark.parametrize("failing", ["DELETE", "_view/tallies"])
+def test_a_drop_that_failed_half_way_is_finished_by_the_next(
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator, failing: str
+) -> None:
+    store = make_store()
+    store.use_definitions(evaluator)
+    store.add(batch(evaluator, [("old", blob("2026-09-03", SHOWN)), *some(3)]), NOW)
+
+    def fail(request: Request) -> str | None:
+        has_begun = any("/months" in r.path and r.method == "PUT" for r in proxy.seen[sent:])
+        return DROPPED if has_begun and failing in f"{request.method} {request.path}" else None
+
+    sent = len(proxy.seen)
+    proxy.rule = fail
+    with pytest.raises(StoreError):
+        store.drop_before(hour("2026-11-01"))
+    proxy.behave()
+    store.drop_before(hour("2026-11-01"))
+
+    oracle = Oracle()
+    oracle.add(batch(evaluator, some(3)))
+    assert_holds(store, oracle, evaluator)
+    (month,) = {r.path.split("/")[1] for r in proxy.seen if "-2026-09" in r.path}
+    assert requests.get(f"{proxy.upstream}/{month}", timeout=WAIT_SECONDS).status_code == 404
+
+
 def test_passwords_are_in_no_message(proxy: Proxy, evaluator: Evaluator) -> None:
     url = re.sub("//", "//kpi:se%2Fcret@", proxy.url.replace("http", "couchdb", 1)) + "/kpi_x"
     store = CouchdbStore(url)

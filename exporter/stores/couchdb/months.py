@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from exporter.domain.interaction import Hour
@@ -20,10 +21,14 @@ TRIES = 10
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A month: how many of its interactions were dropped, and whether its database is gone."""
+    """A month: how many of its interactions were dropped, and whether it is `gone`.
+
+    `remains`: gone, but its counts and its database are still to be removed.
+    """
 
     dropped: int = 0
     gone: bool = False
+    remains: bool = False
 
 
 class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,13 +110,30 @@ class Months:
         return spans
 
     def drop(self, month: Month, interactions: int) -> int:
-        """Drop a month that holds so many, dropped ones included; give how many were not yet."""
+        """Drop a month that had so many, dropped ones included; return how many are new in it."""
         before = self.records().get(month, Record()).dropped
-        record = Record(dropped=interactions, gone=True)
-        self._change(lambda it: replace(it, months={**it.months, month: record}))
+        self._record(month, Record(dropped=interactions, gone=True, remains=True))
         self.forget(month)
-        self.database(month).drop()
         return max(interactions - before, 0)
+
+    def remaining(self) -> list[Month]:
+        """List the dropped months whose database is still to be deleted."""
+        return [month for month, record in self.records().items() if record.remains]
+
+    def remove_databases(self, dropped: Collection[Month]) -> None:
+        """Delete the databases of dropped months, or empty them where the user may not."""
+        for month in dropped:
+            database = self.database(month)
+            if not database.drop():
+                structlog.get_logger().warning(
+                    "a month is past the retention and empty; an administrator may delete it",
+                    database=database.url,
+                )
+            record = self.records()[month]
+            self._record(month, replace(record, remains=False))
+
+    def _record(self, month: Month, record: Record) -> None:
+        self._change(lambda it: replace(it, months={**it.months, month: record}))
 
     def drop_elsewhere(self, interactions: int) -> None:
         """Return how many interactions were dropped where the content was copied from."""

@@ -11,6 +11,7 @@ from exporter.ports import StoreError
 from exporter.stores.couchdb.transport import Answer, Exists, NotFound, Refused, Transport
 
 T = TypeVar("T")
+_DELETED_AT_ONCE = 1_000  # documents
 BUILD_TRIES = 3  # a query that waits longer than 60 s for its index ends in an error
 
 
@@ -124,13 +125,18 @@ class Database:
         return self._database.resource
 
     def create(self, *, shards: int | None = None) -> None:
-        """Create the database unless it is there; `shards` is CouchDB's q."""
+        """Create the database unless it is there; `shards` is CouchDB's q.
+
+        Whether it is there is read first: a user who may not create is refused either way.
+        """
+        if self.exists():
+            return
         try:
             self._resource.put(**({} if shards is None else {"q": shards}))
         except Exists:
             return
         except Refused as error:
-            if error.status not in (401, 403) or not error.reason.startswith("You are not"):
+            if not error.lacks_right:
                 raise
             query = "" if shards is None else f"?q={shards}"
             raise StoreError(
@@ -147,12 +153,53 @@ class Database:
             return False
         return True
 
-    def drop(self) -> None:
-        """Delete the database if it is there."""
+    def drop(self) -> bool:
+        """Delete the database if it is there; return whether it is gone.
+
+        A user who may not delete databases empties it: every document is deleted, and its
+        content goes with the next compaction.
+        """
         try:
             self._resource.delete()
         except NotFound:
-            return
+            return True
+        except Refused as error:
+            if not error.lacks_right:
+                raise
+            self._empty()
+            return False
+        return True
+
+    def _empty(self) -> None:
+        emptied = False
+        while self._delete_all():  # under a deleted document another, in conflict, may appear
+            emptied = True
+        if emptied:
+            self._resource.post("_compact", body=b"{}")
+
+    def _delete_all(self) -> int:
+        deleted = 0
+        after = ""
+        while rows := self._revisions(after, _DELETED_AT_ONCE):
+            after = rows[-1].id or ""
+            documents = {
+                row.id: msgspec.json.encode(
+                    {"_id": row.id, "_rev": row.value.rev, "_deleted": True}
+                )
+                for row in rows
+                if row.id and row.value and not row.id.startswith("_design/")
+            }
+            if documents:
+                self.write([*documents], documents.values())
+            deleted += len(documents)
+        return deleted
+
+    def _revisions(self, after: str, limit: int) -> list["_Row"]:
+        """List ids and revisions after an id, in the order of the ids."""
+        start = {"startkey": msgspec.json.encode(after).decode()} if after else {}
+        content = _body(self._resource.get("_all_docs", limit=limit + 1, **start))
+        rows: list[_Row] = _decoded(content, _Rows).rows
+        return [row for row in rows if row.id != after][:limit]
 
     def get(self, id_: str, kind: type[T]) -> Found[T] | None:
         """Read a document; None if there is none."""

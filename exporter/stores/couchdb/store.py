@@ -43,7 +43,7 @@ from exporter.stores.couchdb.rebuild import Rebuild
 from exporter.stores.couchdb.rejections import Rejections
 from exporter.stores.couchdb.server import NEVER, Found, Server, pages
 from exporter.stores.couchdb.sort_on_disk import by_timestamp
-from exporter.stores.couchdb.tally_reader import KpiValue
+from exporter.stores.couchdb.tally_reader import TallyReader
 from exporter.stores.couchdb.tiles import to_tally
 from exporter.stores.couchdb.transport import TIMEOUT_SECONDS, Conflict, NotFound, Transport
 
@@ -282,8 +282,9 @@ class CouchdbStore:
             dropped = 0
             for month in past:
                 dropped += parts.months.drop(month, held.by_month.get(month, 0))
-            if past:
-                parts.upkeep.drop_hours(state, max(map(end_of, past)))
+            if remaining := parts.months.remaining():
+                parts.upkeep.drop_hours(state, max(map(end_of, remaining)))
+                parts.months.remove_databases(remaining)
             return dropped
 
     def remember(self, name: str, value: str) -> None:
@@ -345,8 +346,8 @@ class CouchdbStore:
             self._require(self._parts.register.read(), self._evaluator)
             raise StoreError(f"the definitions in {self._tallies.url} changed while it was read")
 
-    def _reading(self, state: Generations) -> KpiValue:
-        return KpiValue(
+    def _reading(self, state: Generations) -> TallyReader:
+        return TallyReader(
             self._tallies,
             self._parts.views,
             number=state.active,

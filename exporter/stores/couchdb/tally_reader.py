@@ -14,7 +14,7 @@ HOURS_AT_ONCE = 10 * HOURS_PER_DAY
 _BY_RANGE, _BY_DAY, _BY_HOUR = 3, 4, 5  # how much of a key a group has in common
 
 
-class KpiValue:
+class TallyReader:
     """Reads the tallies of one generation.
 
     `slot_tiles`: how many slot tiles any tally has used.

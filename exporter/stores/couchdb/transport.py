@@ -37,6 +37,11 @@ class Refused(StoreError):
         self.error = error
         self.reason = reason
 
+    @property
+    def lacks_right(self) -> bool:
+        """Whether the user is known to CouchDB, but may not do this."""
+        return self.status in (401, 403) and self.reason.startswith(_LACKS_RIGHT)
+
 
 class NotFound(Refused):
     """There is no such database, document or view."""
@@ -57,6 +62,7 @@ class _Words(msgspec.Struct):
     reason: str | None = ""
 
 
+_LACKS_RIGHT = "You are not"  # "… a server admin", "… a db or server admin", "… allowed to …"
 _KINDS: Mapping[int, type[Refused]] = {404: NotFound, 409: Conflict, 412: Exists}
 _MEANINGS: Mapping[int, str] = {
     413: "finds a request too large",
@@ -181,7 +187,7 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
     ) -> StoreError:
         user = "requests without a user" if credentials is None else f"user {credentials[0]}"
         reason = words.reason or words.error
-        if reason.startswith("You are not"):  # known, but without the right
+        if reason.startswith(_LACKS_RIGHT):
             message = f"CouchDB at {server} does not let {user} do that ({reason})"
         else:
             message = (
