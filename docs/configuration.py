@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from exporter.config.scalars import Form, in_words
 from exporter.config.schema import (
+    CollectSection,
     ContinuationSection,
     DataServerSection,
     File,
@@ -39,6 +40,7 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("`store`", StoreSection),
     ("`import`", ImportSection),
     ("A tier", TierSection),
+    ("`collect`", CollectSection),
     ("`milestones`", MilestoneSection),
     ("`web`", WebSection),
     ("`sites`", SitesSection),

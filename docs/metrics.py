@@ -8,7 +8,7 @@ from exporter.domain.reports import KPI_OF_REPORT
 from exporter.metrics.families import MILESTONE, OPERATIONS, SEGMENTS, TOTALS, Family
 
 _SEGMENTED = {family.kpi for family in SEGMENTS}
-_SMALLEST = "data_server: {url: 'http://127.0.0.1:3435/wsapi/interaction_data'}"
+_SMALLEST = "data_server: {url: 'http://127.0.0.1:3435/wsapi/interaction_data'}\ncollect: {}"
 
 
 def short() -> str:

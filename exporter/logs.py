@@ -36,6 +36,7 @@ def set_up(level: str, form: str) -> None:
     root.setLevel(lowest)
     for chatty in ("apscheduler", "urllib3", "tornado.access"):
         logging.getLogger(chatty).setLevel("DEBUG" if lowest == "DEBUG" else "ERROR")
+    logging.getLogger("tornado.general").setLevel("ERROR")  # it names clients by their address
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

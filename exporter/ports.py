@@ -67,11 +67,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Rows as they were judged, to be stored as one."""
+    """Rows as they were judged, to be stored as one.
+
+    `collected`: they are no rows of the source, but were sent here or read from a file.
+    """
 
     interactions: Sequence[Interaction] = ()
     ignored: Sequence[Ignored] = ()
     rejected: Sequence[Rejected] = ()
+    collected: bool = False
 
 
 class AddResult(NamedTuple):
@@ -93,7 +97,8 @@ class AddResult(NamedTuple):
 class StoreStats:
     """How much a store holds; `newest_ms` is the newest interaction's timestamp.
 
-    `dropped` counts the interactions that were held and are past the retention.
+    `dropped` counts the interactions that were held and are past the retention; `collected`
+    how many of all these came in collected batches.
     """
 
     interactions: int
@@ -101,11 +106,13 @@ class StoreStats:
     dropped: int
     rejected: Mapping[Reason, int] = field(default_factory=dict)
     newest_ms: int | None = None
+    collected: int = 0
 
     @property
     def accounted_for(self) -> int:
         """Rows of the source that are known here, whatever became of them."""
-        return self.interactions + self.ignored + self.dropped + sum(self.rejected.values())
+        known = self.interactions + self.ignored + self.dropped + sum(self.rejected.values())
+        return known - self.collected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,8 +195,11 @@ class RowStore(Protocol):
     def drop_before(self, cutoff: Hour) -> int:
         """Drop interactions and tallies before the hour, as far as the store does; count them."""
 
-    def dropped_elsewhere(self, interactions: int) -> None:
-        """Count interactions as dropped that were dropped in the store copied from."""
+    def copied_from(self, stats: StoreStats) -> None:
+        """Note what no row shows of the store that this one's content was copied from.
+
+        That is how many interactions it dropped, and how many of its rows were collected.
+        """
 
 
 class TallyStore(Protocol):

@@ -27,10 +27,13 @@ def open_source(settings: DataServer) -> Source:
     )
 
 
-def open_store(settings: StoreSettings) -> Store:
-    """Open the store that the address names, and make what is missing. Raises `StoreError`."""
+def open_store(settings: StoreSettings, *, durable: bool = False) -> Store:
+    """Open the store that the address names, and make what is missing. Raises `StoreError`.
+
+    `durable`: what is added has to survive the loss of power. A CouchDB sees to it by itself.
+    """
     if (file := _file(settings)) is not None:
-        return SqliteStore(file)
+        return SqliteStore(file, durable=durable)
     from exporter.stores.couchdb import CouchdbStore  # noqa: PLC0415
 
     return CouchdbStore(
@@ -47,7 +50,7 @@ def exists(settings: StoreSettings) -> bool:
     return file is None or file.exists()
 
 
-def replace_damaged_store(settings: StoreSettings) -> Store:
+def replace_damaged_store(settings: StoreSettings, *, durable: bool = False) -> Store:
     """Open a store in place of a damaged one, which is kept. Raises `StoreError`.
 
     Only a file is set aside; the data of a CouchDB is its own server's.
@@ -57,7 +60,7 @@ def replace_damaged_store(settings: StoreSettings) -> Store:
         structlog.get_logger().error(
             "damaged store set aside, what the source holds is imported anew", kept=str(aside)
         )
-    return open_store(settings)
+    return open_store(settings, durable=durable)
 
 
 def _file(settings: StoreSettings) -> Path | None:

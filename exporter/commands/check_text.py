@@ -6,7 +6,7 @@ from textwrap import wrap
 from exporter.config.definitions import NEVER
 from exporter.config.errors import listed
 from exporter.config.scalars import in_words
-from exporter.config.values import Configuration, DataServer, StoreSettings
+from exporter.config.values import CollectSettings, Configuration, DataServer, StoreSettings
 from exporter.domain.definitions import Definitions, Flow, Outcomes, Rule, Segmentation
 
 _WIDTH = 100
@@ -19,11 +19,8 @@ def describe(configuration: Configuration) -> str:
     lines = [
         *_entry("source", _source(configuration.data_server)),
         *_entry("store", _store(configuration.store)),
-        *_entry(
-            "import",
-            f"every {in_words(configuration.import_.every)},"
-            f" at first from {in_words(configuration.import_.history)} back",
-        ),
+        *_import(configuration),
+        *_collect(configuration.collect),
         *_entry("retention", in_words(configuration.retention)),
         *_entry("windows", ", ".join(window.name for window in configuration.windows)),
         *_entry("web", configuration.listen),
@@ -45,9 +42,33 @@ def describe(configuration: Configuration) -> str:
     return "\n".join(lines)
 
 
-def _source(server: DataServer) -> str:
+def _source(server: DataServer | None) -> str:
+    if server is None:
+        return "none: nothing is imported, interactions are collected"
     sent = f", with {listed(list(server.headers), 'and')}" if server.headers else ""
     return f"{server.url}, each request at most {in_words(server.timeout)}{sent}"
+
+
+def _import(configuration: Configuration) -> Iterator[str]:
+    if configuration.data_server is not None:
+        yield from _entry(
+            "import",
+            f"every {in_words(configuration.import_.every)},"
+            f" at first from {in_words(configuration.import_.history)} back",
+        )
+
+
+def _collect(settings: CollectSettings | None) -> Iterator[str]:
+    if settings is None:
+        return
+    pages = listed(sorted(settings.allow_origins), "and") or "its own origin alone"
+    yield from _entry(
+        "collect",
+        f"on {settings.listen}{settings.path}, up to {settings.max_rate} interactions a second,"
+        f" {settings.max_body} bytes at once; pages of {pages} may read the answer",
+    )
+    if settings.web_config_file is not None:
+        yield from _entry("", f"TLS and passwords from {settings.web_config_file}")
 
 
 def _store(store: StoreSettings) -> str:

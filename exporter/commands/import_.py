@@ -52,12 +52,15 @@ def run(options: argparse.Namespace) -> None:
     if options.since and options.until and options.since >= options.until:
         raise UsageError(f"--since {options.since} is not before --until {options.until}")
     configuration = load_configuration(options)
+    server = configuration.data_server
+    if server is None:
+        raise CommandError("there is no data_server in the configuration to import from")
     began = now()
     counts = dict.fromkeys(RESULTS, 0)
     show = _Shown(counts)
     try:
         with (
-            closing(open_source(configuration.data_server)) as source,
+            closing(open_source(server)) as source,
             open_store_with_definitions(configuration, create=True) as (store, evaluator),
             show,
         ):

@@ -2,6 +2,7 @@
 
 from exporter.config.load import load, store_at
 from exporter.config.values import (
+    CollectSettings,
     Configuration,
     ConfigurationError,
     DataServer,
@@ -11,6 +12,7 @@ from exporter.config.values import (
 )
 
 __all__ = [
+    "CollectSettings",
     "Configuration",
     "ConfigurationError",
     "DataServer",

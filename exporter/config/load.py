@@ -11,9 +11,22 @@ from exporter.config.document import parse
 from exporter.config.environment import expand
 from exporter.config.errors import ErrorList
 from exporter.config.scalars import in_words
-from exporter.config.schema import File, ImportSection, PackageSection
+from exporter.config.schema import (
+    CollectSection,
+    DataServerSection,
+    File,
+    ImportSection,
+    PackageSection,
+)
 from exporter.config.shape import shape
-from exporter.config.values import Configuration, ConfigurationError, ImportSettings, StoreSettings
+from exporter.config.values import (
+    CollectSettings,
+    Configuration,
+    ConfigurationError,
+    DataServer,
+    ImportSettings,
+    StoreSettings,
+)
 from exporter.domain.reports import Milestone
 from exporter.ingest.sweeps import Sweeps, Tier
 
@@ -80,9 +93,8 @@ def _configuration(
         return None
     values = {key: expand(value, environ, errors, (key,)) for key, value in document.items()}
     file = shape(values, errors)
-    if file.data_server.url is None and not errors.touch("data_server", "url"):
-        errors.add(("data_server", "url"), "expected the address of KPIggybank, found no such key")
-    source = credentials.data_server(file.data_server, directory, errors)
+    source = _source(file, directory, errors)
+    collect = _collect_settings(file.collect, directory, errors)
     store = credentials.store(file.store, directory, errors)
     _check_lengths(file, errors)
     _check_milestones(file, errors)
@@ -95,6 +107,7 @@ def _configuration(
         data_server=source,
         store=store,
         import_=_import_settings(file.import_),
+        collect=collect,
         retention=file.retention,
         windows=windows,
         series_limit=file.series_limit,
@@ -104,6 +117,45 @@ def _configuration(
     )
     _check_series(configuration, errors)
     return None if errors else configuration
+
+
+def _source(file: File, directory: Path, errors: ErrorList) -> DataServer | None:
+    """Read where to import from; None if interactions are only collected."""
+    section = file.data_server
+    if section.url is None and not errors.touch("data_server", "url"):
+        if file.collect is None and not errors.touch("collect"):
+            errors.add(
+                ("data_server", "url"),
+                "expected the address of KPIggybank (or collect, to take interactions without"
+                " one), found no such key",
+            )
+        elif section == DataServerSection():
+            return None
+        else:
+            errors.add(
+                ("data_server", "url"), "expected beside other keys of data_server, found none"
+            )
+    return credentials.data_server(section, directory, errors)
+
+
+def _collect_settings(
+    section: CollectSection | None, directory: Path, errors: ErrorList
+) -> CollectSettings | None:
+    if section is None:
+        return None
+    file = section.web_config_file
+    if file is not None and not (directory / file).is_file():
+        errors.add(
+            ("collect", "web_config_file"), f"expected a file, found none at {directory / file}"
+        )
+    return CollectSettings(
+        listen=section.listen,
+        path=section.path,
+        allow_origins=frozenset(section.allow_origins),
+        max_body=section.max_body,
+        max_rate=section.max_rate,
+        web_config_file=None if file is None else directory / file,
+    )
 
 
 def _import_settings(section: ImportSection) -> ImportSettings:

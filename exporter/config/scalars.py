@@ -31,6 +31,11 @@ _LONGEST = timedelta(days=100 * 365)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?")
+_SIZE = re.compile(r"([1-9]\d{0,8})(KiB|MiB)?")
+_SIZE_UNITS = {None: 1, "KiB": 1 << 10, "MiB": 1 << 20}
+_LARGEST_SIZE = 64 << 20
+_URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,33 @@ def _listen(value: object) -> str:
     return str(value)
 
 
+def _size(value: object) -> int:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    size = 0 if match is None else int(match[1]) * _SIZE_UNITS[match[2]]
+    if not 0 < size <= _LARGEST_SIZE:
+        raise _expected("a size in bytes up to 64MiB, such as 512KiB", value)
+    return size
+
+
+def _url_path(value: object) -> str:
+    path = _text(value)
+    if not _URL_PATH.fullmatch(path):
+        raise _expected("a path such as /wsapi/interaction_data", value)
+    return path
+
+
+def _origin(value: object) -> str:
+    """Read an origin as browsers write it: `*` and `null` are none."""
+    origin = _text(value)
+    if not _ORIGIN.fullmatch(origin):
+        raise _expected(
+            "an origin as browsers send it, such as https://login.example.org (lower case,"
+            " without a path)",
+            value,
+        )
+    return origin
+
+
 def _reader(read: Callable[[object], object]) -> PlainValidator:
     return PlainValidator(read)
 
@@ -211,3 +243,6 @@ FilePath: TypeAlias = Annotated[Path, _reader(_path), Form("file")]
 HttpUrl: TypeAlias = Annotated[str, _reader(_http_url), Form("address")]
 StoreUrl: TypeAlias = Annotated[str, _reader(_store_url), Form("address")]
 Listen: TypeAlias = Annotated[str, _reader(_listen), Form("`host:port`")]
+Size: TypeAlias = Annotated[int, _reader(_size), Form("size")]
+UrlPath: TypeAlias = Annotated[str, _reader(_url_path), Form("path")]
+Origin: TypeAlias = Annotated[str, _reader(_origin), Form("origin")]

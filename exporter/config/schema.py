@@ -14,9 +14,12 @@ from exporter.config.scalars import (
     HttpUrl,
     Listen,
     Number,
+    Origin,
     SecretText,
+    Size,
     StoreUrl,
     Text,
+    UrlPath,
     Value,
     Whole,
     WindowLength,
@@ -39,7 +42,8 @@ class DataServerSection(Section):
     url: HttpUrl | None = Field(
         default=None,
         description="Address of KPIggybank's interaction data. A user and password in it are sent"
-        " as an `Authorization` header. The one key that has to be there.",
+        " as an `Authorization` header. Required, unless `collect` is given: then, without it,"
+        " nothing is imported.",
         examples=["http://127.0.0.1:3435/wsapi/interaction_data"],
     )
     timeout: Duration = Field(
@@ -156,6 +160,43 @@ class WebSection(Section):
         description="Address and port; `--web.listen-address` goes before it. Without a host,"
         " on all addresses.",
         examples=[":3434"],
+    )
+
+
+class CollectSection(Section):
+    """Interactions that sign-in dialogs send straight to the exporter, on a socket of its own."""
+
+    listen: Listen = Field(
+        default="127.0.0.1:3435",
+        description="Address and port that interactions are posted to. Without a host, on all"
+        " addresses.",
+        examples=[":3435"],
+    )
+    path: UrlPath = Field(
+        default="/wsapi/interaction_data",
+        description="Path that they are posted to; KPIggybank's by default.",
+        examples=["/kpi"],
+    )
+    allow_origins: list[Origin] = Field(
+        default=[],
+        description="Origins whose pages may read the answer (CORS). Pages of the same origin need"
+        " no entry.",
+        examples=["[https://login.example.org]"],
+    )
+    max_body: Size = Field(
+        default=1 << 20,
+        description="The largest request body; a larger one is answered 413.",
+        examples=["256KiB"],
+    )
+    max_rate: Whole = Field(
+        default=1000,
+        description="Interactions a second, over all clients; beyond it the answer is 429.",
+        examples=["5000"],
+    )
+    web_config_file: FilePath | None = Field(
+        default=None,
+        description="TLS and passwords for this socket, in the format of `--web.config.file`.",
+        examples=["collect-web.yml"],
     )
 
 
@@ -362,6 +403,11 @@ class File(Section):
     store: StoreSection = Field(default=StoreSection(), description="Where interactions are kept.")
     import_: ImportSection = Field(
         default=ImportSection(), alias="import", description="When to import."
+    )
+    collect: CollectSection | None = Field(
+        default=None,
+        description="Take interactions from sign-in dialogs; `{}` with all defaults. Left out,"
+        " nothing is taken.",
     )
     retention: Duration = Field(
         default=timedelta(days=400),

@@ -54,7 +54,7 @@ def _path(error: ErrorDetails) -> Path:
 
 
 _LONGEST_KEY = 60
-_SECTIONS = ("data_server", "store", "import", "web")
+_SECTIONS = ("data_server", "store", "import", "collect", "web")
 _WORDS: Mapping[str, str] = {
     "missing": "expected a value, found no such key",
     "model_type": "expected keys with values, found {kind}",

@@ -87,12 +87,32 @@ class ImportSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """All that can be configured, checked."""
+class CollectSettings:
+    """Where sign-in dialogs send interactions, and how many of them are taken.
 
-    data_server: DataServer
+    `max_body` is in bytes, `max_rate` in interactions a second.
+    """
+
+    listen: str
+    path: str
+    allow_origins: frozenset[str]
+    max_body: int
+    max_rate: int
+    web_config_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All that can be configured, checked.
+
+    Without `data_server` nothing is imported, without `collect` nothing is collected; one of
+    them is there.
+    """
+
+    data_server: DataServer | None
     store: StoreSettings
     import_: ImportSettings
+    collect: CollectSettings | None
     retention: timedelta
     windows: tuple[Window, ...]
     series_limit: int
@@ -103,4 +123,10 @@ class Configuration:
     @property
     def series(self) -> Mapping[str, int]:
         """How many series each metric family has."""
-        return series_by_family(self.definitions, self.windows, self.milestones)
+        return series_by_family(
+            self.definitions,
+            self.windows,
+            self.milestones,
+            importing=self.data_server is not None,
+            collecting=self.collect is not None,
+        )

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -18,10 +18,19 @@ from exporter.domain.lateness import Lateness, late_seconds
 from exporter.domain.windows import hour_of, ms_of
 from exporter.ingest.importer import Importer
 from exporter.ingest.reconciler import Reconciler
+from exporter.metrics.collecting import CollectRecorder, CollectStatus
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.snapshot import take_snapshot
 from exporter.metrics.status import StatusRecorder
-from exporter.ports import SourceError, StateStore, Store, StoreDamagedError, StoreError
+from exporter.ports import (
+    AddResult,
+    Source,
+    SourceError,
+    StateStore,
+    Store,
+    StoreDamagedError,
+    StoreError,
+)
 from exporter.wiring import open_source, replace_damaged_store
 
 _READING, _WRITING = "reading the store", "writing to the store"
@@ -42,14 +51,20 @@ class Jobs:
         self._store = store
         self._errors = ErrorLog()
         self._recorder = StatusRecorder()
-        self._exposition = Exposition(lambda: self._recorder.status, lambda: self.digest)
+        self.collected = CollectRecorder()
+        self._exposition = Exposition(
+            lambda: self._recorder.status, lambda: self.digest, lambda: self.collect_status
+        )
         self._working = threading.Lock()  # one import, portion of a rebuild or clean-up at a time
         self._showing = threading.RLock()  # store, active definitions and snapshot go together
+        self._adding = threading.RLock()  # definitions stay while what was posted is added
+        self._learning = threading.Lock()  # of one batch at a time, how late it came
+        self._unexposed = threading.Event()  # something was collected since the last snapshot
         self._stopping = threading.Event()
         self._damaged = False  # whether the store was found to be
         self.configuration = configuration
         self._connect()
-        self._filled = self._importer.position() is not None  # by an import, if only with nothing
+        self._filled = self._is_filled()
         self._definitions = ActiveDefinitions(store, configuration.definitions)
         self._recorder.lateness_changed(_remembered_lateness(store))
         self._recorder.store_used(_READING, worked=True)
@@ -59,6 +74,12 @@ class Jobs:
     def _connect(self) -> None:
         """Make what imports need, as configured."""
         self._connected_for = self.configuration
+        self._source: Source | None = None
+        self._importer: Importer | None = None
+        self._reconciler: Reconciler | None = None
+        self._recorder.importing(from_source=self.configuration.data_server is not None)
+        if self.configuration.data_server is None:
+            return
         self._source = open_source(self.configuration.data_server)
         settings = self.configuration.import_
         self._importer = Importer(self._source, self._store, history=settings.history)
@@ -70,6 +91,14 @@ class Jobs:
             retention=self.configuration.retention,
             sweeps=settings.sweeps,
         )
+
+    def _disconnect(self) -> None:
+        if self._source is not None:
+            self._source.close()
+
+    def _is_filled(self) -> bool:
+        """Return whether an import has ended, if only with nothing, or there is none."""
+        return self._importer is None or self._importer.position() is not None
 
     def use(self, configuration: Configuration) -> None:
         """Use another configuration, from the next import on; a running one ends as it is."""
@@ -93,6 +122,11 @@ class Jobs:
         return self._definitions.active.digest
 
     @property
+    def collect_status(self) -> CollectStatus | None:
+        """What was collected; None if nothing is."""
+        return None if self.configuration.collect is None else self.collected.status
+
+    @property
     def error(self) -> str:
         """What is wrong at the moment, empty if nothing is."""
         return self._recorder.status.last_error or self._errors.current(_READING, _WRITING)
@@ -102,6 +136,28 @@ class Jobs:
         """Read the store under the active definitions, which stay so meanwhile."""
         with self._showing:
             yield self._store, self._definitions.active
+
+    @contextmanager
+    def adding(self) -> Iterator[tuple[Store, Evaluator]]:
+        """Add what was posted, under the active definitions, which stay so meanwhile.
+
+        Raises `StoreError`, which is logged once.
+        """
+        with self._adding:
+            try:
+                yield self._store, self._definitions.active
+            except StoreError as error:
+                self._recorder.store_used(_WRITING, worked=False)
+                self._failed(_WRITING, "store failed", error)
+                raise
+            self._recorder.store_used(_WRITING, worked=True)
+            self._errors.recovered(_WRITING)
+            self._unexposed.set()
+
+    def added(self, result: AddResult) -> None:
+        """Count what became of interactions that were posted."""
+        self.collected.added(result)
+        self._see_lateness(result, self._now())
 
     # What there is to do
 
@@ -113,13 +169,25 @@ class Jobs:
             if self._damaged:
                 self._replace_store()
             if self.configuration is not self._connected_for:
-                self._source.close()
+                self._disconnect()
                 self._connect()
             if not self._definitions.are(self.configuration.definitions):
-                with self._showing:
+                with self._adding, self._showing:
                     self._definitions.use(self._store, self.configuration.definitions)
-            self._import()
+            if self._reconciler is None:
+                self._count_store()
+            else:
+                self._import(self._reconciler)
         self.take_snapshot()
+
+    def expose_collected(self) -> None:
+        """Expose what was collected since the last snapshot, if anything was."""
+        if not self._unexposed.is_set():
+            return
+        self._unexposed.clear()
+        with self._guarded(_READING):
+            self._recorder.store_counted(self._store.stats())
+            self._take_snapshot()
 
     def take_snapshot(self) -> None:
         """Expose the KPIs of this instant: windows move even when nothing comes."""
@@ -150,21 +218,30 @@ class Jobs:
         """Close source and store; return whether what ran finished within so many seconds."""
         finished = self._working.acquire(timeout=patience_seconds)
         if finished:
-            self._source.close()
+            self._disconnect()
             with self._showing, suppress(StoreError):  # a snapshot under way comes to its end
                 self._store.close()
         return finished
 
     # Importing
 
-    def _import(self) -> None:
+    def _count_store(self) -> None:
+        """Do what an import does beside importing, where there is no source."""
+        self._watch_lateness(self.configuration.import_.every)
+        self._recorder.store_counted(self._store.stats())
+        self._recorder.store_used(_WRITING, worked=True)
+        self._filled = True
+        self._errors.recovered(_WRITING)
+
+    def _import(self, reconciler: Reconciler) -> None:
         started = self._now()
         self._recorder.import_started(started)
-        before = dict(self._recorder.status.interactions)
+        counted = dict(self._recorder.status.interactions)
         try:
-            self._fetch(started)
-            self._remember_lateness(started)
-            self._recorder.both_counted(self._reconciler.balance(), self._store.stats())
+            self._fetch(reconciler, started)
+            before = self._recorder.status.last_success
+            self._watch_lateness(timedelta() if before is None else started - before)
+            self._recorder.both_counted(reconciler.balance(), self._store.stats())
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever it is, the import has failed
@@ -180,10 +257,10 @@ class Jobs:
         self._filled = True
         self._errors.recovered("import", _WRITING)
         after = self._recorder.status.interactions
-        counts = {result: n - before[result] for result, n in after.items()}
+        counts = {result: n - counted[result] for result, n in after.items()}
         self._log.info("import finished", seconds=round(took.total_seconds(), 3), **counts)
 
-    def _fetch(self, started: datetime) -> None:
+    def _fetch(self, reconciler: Reconciler, started: datetime) -> None:
         """Import what is new, then what came late.
 
         After a pause, what happened in it is seen late, whenever it came: nothing to learn from.
@@ -191,22 +268,24 @@ class Jobs:
         before = self._recorder.status.last_success
         pause = self.configuration.import_.every * 2
         at_its_pace = before is not None and started - before <= pause
-        imported = self._reconciler.import_all(
+        imported = reconciler.import_all(
             self._definitions.active, started, stopped=self._stopping.is_set
         )
         for progress in imported:
             self._recorder.batch_stored(progress.added, progress.late)
             self._recorder.store_used(_WRITING, worked=True)
             if at_its_pace:
-                late = late_seconds(progress.added.timestamps_ms, ms_of(started))
-                self._recorder.lateness_changed(self._recorder.status.lateness.see(late))
+                self._see_lateness(progress.added, started)
 
-    def _remember_lateness(self, started: datetime) -> None:
-        before = self._recorder.status.last_success
-        lateness = self._recorder.status.lateness
-        if before is not None:
-            lateness = lateness.watch(started - before)
-        self._recorder.lateness_changed(lateness)
+    def _see_lateness(self, added: AddResult, now: datetime) -> None:
+        late = late_seconds(added.timestamps_ms, ms_of(now))
+        with self._learning:
+            self._recorder.lateness_changed(self._recorder.status.lateness.see(late))
+
+    def _watch_lateness(self, length: timedelta) -> None:
+        with self._learning:
+            lateness = self._recorder.status.lateness.watch(length)
+            self._recorder.lateness_changed(lateness)
         self._store.remember(notes.LATENESS, msgspec.json.encode(lateness).decode())
 
     def _import_failed(self, started: datetime, error: Exception) -> None:
@@ -224,12 +303,14 @@ class Jobs:
         """Open another store in place of a damaged one; until all has come, show what was shown."""
         with suppress(StoreError):
             self._store.close()
-        replaced = replace_damaged_store(self.configuration.store)  # reads a large file first
-        self._source.close()
-        with self._showing:
+        replaced = replace_damaged_store(  # reads a large file first
+            self.configuration.store, durable=self.configuration.collect is not None
+        )
+        self._disconnect()
+        with self._adding, self._showing:
             self._store = replaced
             self._connect()
-            self._filled = self._importer.position() is not None  # it is, if the file was whole
+            self._filled = self._is_filled()  # it is, if the file was whole
             self._definitions.use(replaced, self.configuration.definitions)
         self._damaged = False
 
@@ -252,7 +333,7 @@ class Jobs:
         progress = self._definitions.rebuild(self._store)
         self._recorder.rebuilt(progress)
         if progress.finished:
-            with self._showing:
+            with self._adding, self._showing:
                 self._definitions.activate(self._store)
                 self._take_snapshot()
 

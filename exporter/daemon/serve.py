@@ -13,6 +13,7 @@ import structlog
 
 from exporter.clock import now
 from exporter.config import Configuration
+from exporter.daemon.collecting import Collecting
 from exporter.daemon.jobs import Jobs
 from exporter.daemon.schedule import Schedule
 from exporter.daemon.service import Service
@@ -21,8 +22,10 @@ from exporter.web.server import WebServer
 from exporter.wiring import open_store, replace_damaged_store
 
 SWITCH_SECONDS = 0.0005  # so that a scrape does not wait behind an import's threads
-STOP_WEB = timedelta(seconds=3)  # how long answers under way are waited for
+STOP_COLLECTING = timedelta(seconds=2)  # how long what was posted is waited for
+STOP_WEB = timedelta(seconds=2)  # and then other answers under way
 STOP_SECONDS = 5.0  # and after that a running import
+EXPOSE_EVERY = timedelta(seconds=5)  # how soon what was collected is on /metrics
 REBUILD_EVERY = timedelta(seconds=10)  # how soon changed definitions are noticed
 DROP_EVERY = timedelta(days=1)
 
@@ -65,6 +68,12 @@ def serve(
         config_file=web_config,
         lifecycle=lifecycle,
     )
+    collecting = None
+    if configuration.collect is not None:
+        collecting = Collecting(configuration.collect, jobs, now=clock)
+        collecting.start()
+        log.info("collecting", url=collecting.url)
+        schedule.every(EXPOSE_EVERY, "collected", jobs.expose_collected, first=clock())
     server.start()
     log.info("listening", address=server.address)
     on_listening(server.url)
@@ -76,10 +85,11 @@ def serve(
     schedule.start()
     stopping.wait()
     log.info("stopping")
+    stored = collecting is None or collecting.stop(STOP_COLLECTING)
     jobs.stop()
     schedule.stop()
     server.stop(STOP_WEB)
-    if not jobs.close(STOP_SECONDS):
+    if not (stored and jobs.close(STOP_SECONDS)):
         log.info("running import cancelled; what it stored is safe")
         sys.stdout.flush()
         sys.stderr.flush()
@@ -89,8 +99,11 @@ def serve(
 
 def _jobs_on(configuration: Configuration, clock: Callable[[], datetime]) -> Jobs:
     """Open the store and show what it holds; a damaged one is replaced."""
+    durable = configuration.collect is not None
     try:
-        return Jobs(configuration, open_store(configuration.store), now=clock)
+        store = open_store(configuration.store, durable=durable)
+        return Jobs(configuration, store, now=clock)
     except StoreDamagedError as error:
         structlog.get_logger().error("store failed", error=str(error))
-        return Jobs(configuration, replace_damaged_store(configuration.store), now=clock)
+        store = replace_damaged_store(configuration.store, durable=durable)
+        return Jobs(configuration, store, now=clock)

@@ -71,6 +71,7 @@ class Service:
             snapshot=self._jobs.exposition.snapshot,
             unready=self.unready(),
             status=self._jobs.recorder.status,
+            collected=self._jobs.collect_status,
             milestones=self._jobs.configuration.milestones,
             digest=self._jobs.digest,
         )
@@ -98,6 +99,7 @@ class Service:
         current = self._jobs.configuration
         fixed = (
             ("store", wanted.store, current.store),
+            ("collect", wanted.collect, current.collect),
             ("web.listen", wanted.listen, current.listen),
         )
         errors = [f"{name}: a change needs a restart" for name, a, b in fixed if a != b]

@@ -74,7 +74,7 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
         yield Copied(done, done)
     for rejected in _rejected(source):
         target.add(*rejected)
-    target.dropped_elsewhere(held.dropped)
+    target.copied_from(held)
     for name, value in source.notes().items():
         if target.note(name) is None:
             target.remember(name, value)

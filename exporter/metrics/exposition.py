@@ -24,6 +24,7 @@ from exporter.domain.reports import Milestone
 from exporter.domain.windows import hour_of, start_of
 from exporter.metrics import families
 from exporter.metrics.accept import weights
+from exporter.metrics.collecting import CollectStatus
 from exporter.metrics.families import Family
 from exporter.metrics.gzip_member import GzipPrefix
 from exporter.metrics.snapshot import Snapshot
@@ -62,21 +63,19 @@ def milestone_metrics(milestones: Sequence[Milestone]) -> Iterator[Metric]:
     yield metric
 
 
-def operation_metrics(state: Status, snapshot: Snapshot | None, digest: str) -> Iterator[Metric]:
+def operation_metrics(
+    state: Status, snapshot: Snapshot | None, digest: str, collected: CollectStatus | None = None
+) -> Iterator[Metric]:
     """Render the exporter's own state."""
     held = state.stats
-    yield _single(families.SOURCE_UP, _or_nan(state.source_up))
     yield _single(families.STORE_UP, _or_nan(state.store_up))
-    yield _single(families.SOURCE_INTERACTIONS, state.source_interactions)
     yield _single(families.STORE_INTERACTIONS, nan if held is None else held.interactions)
     yield _single(families.NEWEST_INTERACTION, _seconds(state.newest_interaction))
     yield _single(families.SNAPSHOT_TIME, _seconds(None if snapshot is None else snapshot.taken))
-    yield _counter(families.IMPORT_RUNS, state.runs.items())
-    yield _counter(families.IMPORT_INTERACTIONS, state.interactions.items())
-    yield _counter(families.IMPORT_LATE, [((), state.late)])
-    yield _histogram(families.IMPORT_DURATION, state.durations)
-    yield _single(families.IMPORT_LAST_SUCCESS, _seconds(state.last_success))
-    yield _single(families.IMPORT_LAST_ATTEMPT, _seconds(state.last_attempt))
+    if state.importing:
+        yield from _source_metrics(state)
+    if collected is not None:
+        yield from _collect_metrics(collected)
     lateness = state.lateness
     yield _histogram(
         families.LATENESS,
@@ -91,8 +90,6 @@ def operation_metrics(state: Status, snapshot: Snapshot | None, digest: str) -> 
                 lateness.expected_completeness(window.hours, into_hour.total_seconds()),
             )
     yield completeness
-    yield _single(families.MISSING, state.missing)
-    yield _single(families.UNREACHABLE, state.unreachable)
     rejected = _gauge(families.REJECTED)
     for reason, n in state.rejected.items():
         rejected.add_metric((reason,), n)
@@ -104,6 +101,26 @@ def operation_metrics(state: Status, snapshot: Snapshot | None, digest: str) -> 
     build = _gauge(families.BUILD_INFO)
     build.add_metric((__version__, platform.python_version(), digest), 1)
     yield build
+
+
+def _source_metrics(state: Status) -> Iterator[Metric]:
+    yield _single(families.SOURCE_UP, _or_nan(state.source_up))
+    yield _single(families.SOURCE_INTERACTIONS, state.source_interactions)
+    yield _counter(families.IMPORT_RUNS, state.runs.items())
+    yield _counter(families.IMPORT_INTERACTIONS, state.interactions.items())
+    yield _counter(families.IMPORT_LATE, [((), state.late)])
+    yield _histogram(families.IMPORT_DURATION, state.durations)
+    yield _single(families.IMPORT_LAST_SUCCESS, _seconds(state.last_success))
+    yield _single(families.IMPORT_LAST_ATTEMPT, _seconds(state.last_attempt))
+    yield _single(families.MISSING, state.missing)
+    yield _single(families.UNREACHABLE, state.unreachable)
+
+
+def _collect_metrics(collected: CollectStatus) -> Iterator[Metric]:
+    codes = ((str(code), n) for code, n in collected.requests.items())
+    yield _counter(families.COLLECT_REQUESTS, codes)
+    yield _counter(families.COLLECT_INTERACTIONS, collected.interactions.items())
+    yield _histogram(families.COLLECT_DURATION, collected.durations)
 
 
 def _gauge(family: Family) -> GaugeMetricFamily:
@@ -177,9 +194,15 @@ class Exposition:
     publishes; any number may scrape at once. A scrape renders only the exporter's own state.
     """
 
-    def __init__(self, status: Callable[[], Status], digest: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        status: Callable[[], Status],
+        digest: Callable[[], str],
+        collected: Callable[[], CollectStatus | None] = lambda: None,
+    ) -> None:
         self._operations = status
         self._digest = digest
+        self._collected = collected
         self._published: tuple[Snapshot | None, GzipPrefix, tuple[Milestone, ...]]
         self._published = (None, GzipPrefix(b""), ())
         self._process = CollectorRegistry(auto_describe=False)
@@ -190,7 +213,7 @@ class Exposition:
     def _own(self, snapshot: Snapshot | None) -> Iterator[Metric]:
         """Return the exporter's own state, under the definitions of the snapshot beside it."""
         digest = self._digest() if snapshot is None else snapshot.definitions.digest
-        yield from operation_metrics(self._operations(), snapshot, digest)
+        yield from operation_metrics(self._operations(), snapshot, digest, self._collected())
         yield from self._process.collect()
 
     @property

@@ -125,11 +125,27 @@ UNREACHABLE = _gauge(
     "kpi_exporter_unreachable_interactions",
     "Interactions the source holds that lie before the history or that no request returns.",
 )
+COLLECT_REQUESTS = _counter(
+    "kpi_exporter_collect_requests_total",
+    "Requests to the socket that interactions are posted to, by the answer's status.",
+    "code",
+)
+COLLECT_INTERACTIONS = _counter(
+    "kpi_exporter_collect_interactions_total",
+    "Interactions that were posted, by what became of them.",
+    "result",
+)
+COLLECT_DURATION = Family(
+    name="kpi_exporter_collect_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=(),
+    help="How long posted interactions took to be answered, from the request's first line on.",
+)
 LATENESS = Family(
     name="kpi_exporter_import_lateness_seconds",
     kind=Kind.HISTOGRAM,
     labels=(),
-    help="How long after their timestamp interactions were imported, the first import aside.",
+    help="How long after their timestamp interactions came in, the first import aside.",
 )
 COMPLETENESS = _gauge(
     "kpi_expected_completeness_ratio",
@@ -161,23 +177,32 @@ BUILD_INFO = _gauge(
     "definitions",
 )
 
-OPERATIONS: tuple[Family, ...] = (
+SOURCE: tuple[Family, ...] = (
     SOURCE_UP,
-    STORE_UP,
     SOURCE_INTERACTIONS,
-    STORE_INTERACTIONS,
-    NEWEST_INTERACTION,
-    SNAPSHOT_TIME,
     IMPORT_RUNS,
     IMPORT_INTERACTIONS,
     IMPORT_LATE,
     IMPORT_DURATION,
     IMPORT_LAST_SUCCESS,
     IMPORT_LAST_ATTEMPT,
-    LATENESS,
-    COMPLETENESS,
     MISSING,
     UNREACHABLE,
+)
+"""Of the source and of imports from it: with `data_server` in the configuration."""
+
+COLLECT: tuple[Family, ...] = (COLLECT_REQUESTS, COLLECT_INTERACTIONS, COLLECT_DURATION)
+"""With `collect` in the configuration."""
+
+OPERATIONS: tuple[Family, ...] = (
+    STORE_UP,
+    STORE_INTERACTIONS,
+    NEWEST_INTERACTION,
+    SNAPSHOT_TIME,
+    *SOURCE,
+    *COLLECT,
+    LATENESS,
+    COMPLETENESS,
     REJECTED,
     REBUILD,
     RELOAD_SUCCESSFUL,

@@ -11,6 +11,7 @@ from exporter.domain.lateness import Lateness
 from exporter.ports import AddResult, Balance, RebuildProgress, StoreStats
 
 DURATION_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
+RESULTS = ("imported", "duplicate", "ignored", "rejected")  # what becomes of an interaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +30,19 @@ class Histogram:
         return replace(self, counts=tuple(counts), sum=self.sum + value * n)
 
 
-def _empty(bounds: tuple[float, ...]) -> Histogram:
+def empty_histogram(bounds: tuple[float, ...]) -> Histogram:
+    """Return a histogram without observations."""
     return Histogram(bounds=bounds, counts=(0,) * (len(bounds) + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The state of the exporter's work at one instant. Counters since the process began."""
+    """The state of the exporter's work at one instant. Counters since the process began.
 
+    `importing`: whether there is a source; without one, nothing is known of it or of imports.
+    """
+
+    importing: bool = True
     source_up: bool | None = None
     store_up: bool | None = None
     source_interactions: float = nan
@@ -46,11 +52,9 @@ class Status:
     lateness: Lateness = field(default_factory=Lateness)
     running: bool = False
     runs: Mapping[str, int] = field(default_factory=lambda: {"success": 0, "failure": 0})
-    interactions: Mapping[str, int] = field(
-        default_factory=lambda: {"imported": 0, "duplicate": 0, "ignored": 0, "rejected": 0}
-    )
+    interactions: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
     late: int = 0
-    durations: Histogram = field(default_factory=lambda: _empty(DURATION_BUCKETS_SECONDS))
+    durations: Histogram = field(default_factory=lambda: empty_histogram(DURATION_BUCKETS_SECONDS))
     last_attempt: datetime | None = None
     last_success: datetime | None = None
     last_error: str = ""
@@ -90,6 +94,10 @@ class StatusRecorder:
     def _change(self, **changes: object) -> None:
         with self._lock:
             self._now = replace(self._now, **changes)  # type: ignore[arg-type]
+
+    def importing(self, *, from_source: bool) -> None:
+        """There is a source to import from, or there is none."""
+        self._change(importing=from_source)
 
     def import_started(self, at: datetime) -> None:
         """An import started."""

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
+from exporter.domain.identity import digest, usable_id
 from exporter.domain.interaction import Row
 from exporter.escape import escaped
 
@@ -162,7 +162,7 @@ def beginning(body: bytes | bytearray) -> str:
 
 def _rows(array: bytes) -> Sequence[Row]:
     try:
-        return [Row(_plain(line.id), bytes(line.value)) for line in _decode_lines(array)]
+        return [Row(usable_id(line.id), bytes(line.value)) for line in _decode_lines(array)]
     except msgspec.ValidationError:
         return [_row(bytes(raw)) for raw in _decode_raws(array)]
 
@@ -174,14 +174,14 @@ def _row(raw: bytes) -> Row:
     except _NOT_JSON:
         pass
     else:
-        return Row(_plain(line.id), bytes(line.value))
+        return Row(usable_id(line.id), bytes(line.value))
     try:
         blob = msgspec.json.decode(raw)
     except _NOT_JSON:
         return _unreadable_row(raw)
     for id_ in _ids(blob):
-        return Row(_plain(id_), raw)
-    return Row(_digest(msgspec.json.encode(blob, order="sorted")), raw)
+        return Row(usable_id(id_), raw)
+    return Row(digest(msgspec.json.encode(blob, order="sorted")), raw)
 
 
 def _unreadable_row(raw: bytes) -> Row:
@@ -189,7 +189,7 @@ def _unreadable_row(raw: bytes) -> Row:
         return Row(found[1].decode("utf-8", "replace"), found[2].strip())
     if found := _WRITTEN_ODDITY.search(raw):
         return Row(found[1].decode(), raw)
-    return Row(_digest(raw), raw)
+    return Row(digest(raw), raw)
 
 
 def _ids(blob: Any) -> Iterator[str]:
@@ -199,12 +199,3 @@ def _ids(blob: Any) -> Iterator[str]:
         yield from (
             name for name, value in blob.items() if value == name and _ODD_ID.fullmatch(name)
         )
-
-
-def _plain(id_: str) -> str:
-    """Keep an id as it is, unless it holds a NUL, where SQLite's JSON takes a text to end."""
-    return _digest(id_.encode()) if "\0" in id_ else id_
-
-
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=20).hexdigest()

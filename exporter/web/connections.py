@@ -82,7 +82,9 @@ class Connections(HTTPServer):
         self._forget(victim)
 
     def _arrived(self, stream: IOStream) -> None:
-        """A request's headers are there: from now on it is our turn, for a limited time."""
+        """A request is there whole: from now on it is our turn, for a limited time."""
+        if stream in self._answering:
+            return
         self._waiting.pop(stream, None)
         loop = asyncio.get_running_loop()
         self._answering[stream] = loop.call_later(self._answer.total_seconds(), stream.close)
@@ -97,7 +99,7 @@ class Connections(HTTPServer):
 
 
 class _Noticed(HTTPMessageDelegate):
-    """Passes a request on, and says when its headers have arrived."""
+    """Passes a request on, and notifies when it has arrived, its body included."""
 
     def __init__(self, inner: HTTPMessageDelegate, arrived: Callable[[], None]) -> None:
         self._inner = inner
@@ -106,13 +108,15 @@ class _Noticed(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        self._arrived()
+        if headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in headers:
+            self._arrived()  # there is no body to wait for
         return self._inner.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         return self._inner.data_received(chunk)
 
     def finish(self) -> None:
+        self._arrived()
         self._inner.finish()
 
     def on_connection_close(self) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from tornado import web
+
 from exporter.addresses import host_and_port
 from exporter.web.application import Application
 from exporter.web.auth import Authenticator
@@ -52,44 +54,33 @@ class Limits:
 _LIMITS = Limits()
 
 
-class WebServer:
-    """Serves an application over HTTP, or HTTPS, from a thread of its own.
+class HttpServer:
+    """Serves routes over HTTP, or HTTPS, from a thread of its own.
 
     Reads `config_file`, so that it raises `WebConfigError` when made. An instance serves once.
     """
 
-    def __init__(
-        self,
-        application: Application,
-        *,
-        listen: str = "127.0.0.1:3434",
-        config_file: Path | None = None,
-        lifecycle: bool = False,
-        limits: Limits = _LIMITS,
-    ) -> None:
+    def __init__(self, name: str, *, listen: str, config_file: Path | None, limits: Limits) -> None:
+        self._name = name
         self._listen = listen
         self._limits = limits
         self._watch = None if config_file is None else ConfigWatcher(config_file)
-        self._reports = BoundedExecutor(
-            "report", threads=limits.reports_at_once, waiting=limits.reports_waiting
-        )
         self._logins = BoundedExecutor(
-            "login", threads=limits.logins_at_once, waiting=limits.logins_waiting
+            f"{name} login", threads=limits.logins_at_once, waiting=limits.logins_waiting
         )
-        self._control = BoundedExecutor("control", threads=1, waiting=4)
+        self._control = BoundedExecutor(f"{name} control", threads=1, waiting=4)
         self._access = Authenticator(self._logins)
-        self._site = Site(
-            application=application,
-            access=self._access,
-            headers=lambda: self._config.headers,
-            reports=self._reports,
-            control=self._control,
-            patience=limits.report,
-            lifecycle=lifecycle,
-        )
         self._address = ""
         self._thread: threading.Thread | None = None
         self._stopping: Future[timedelta] = Future()
+
+    def _application(self) -> web.Application:
+        """Return the routes."""
+        raise NotImplementedError
+
+    def _workers(self) -> tuple[BoundedExecutor, ...]:
+        """Return the threads that the routes use."""
+        return (self._logins, self._control)
 
     def start(self) -> None:
         """Listen and serve; returns once connections are taken. Raises `ListenError`."""
@@ -97,7 +88,9 @@ class WebServer:
         self._address = _written(listener)
         listening: Future[None] = Future()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, listening)), name="web", daemon=True
+            target=lambda: asyncio.run(self._serve(listener, listening)),
+            name=self._name,
+            daemon=True,
         )
         self._thread.start()
         listening.result()
@@ -122,10 +115,10 @@ class WebServer:
         return f"{scheme}://{_LOCAL.get(host, host)}:{port}/"
 
     async def _serve(self, listener: socket.socket, listening: Future[None]) -> None:
-        for workers in (self._reports, self._logins, self._control):
+        for workers in self._workers():
             workers.start()
         connections = Connections(
-            application(self._site),
+            self._application(),
             connections=self._limits.connections,
             answer=self._limits.answer,
             idle_connection_timeout=self._limits.idle.total_seconds(),
@@ -139,7 +132,7 @@ class WebServer:
         looking = asyncio.create_task(self._look(connections))
         await connections.drain(await asyncio.wrap_future(self._stopping))
         looking.cancel()
-        for workers in (self._reports, self._logins, self._control):
+        for workers in self._workers():
             workers.stop()
 
     @property
@@ -157,6 +150,39 @@ class WebServer:
             with suppress(QueueFull):  # a reload is under way: next time
                 if await self._control.run(self._watch.look):
                     self._apply(connections)
+
+
+class WebServer(HttpServer):
+    """Serves the application: metrics, reports, the page."""
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        listen: str = "127.0.0.1:3434",
+        config_file: Path | None = None,
+        lifecycle: bool = False,
+        limits: Limits = _LIMITS,
+    ) -> None:
+        super().__init__("web", listen=listen, config_file=config_file, limits=limits)
+        self._reports = BoundedExecutor(
+            "report", threads=limits.reports_at_once, waiting=limits.reports_waiting
+        )
+        self._site = Site(
+            application=application,
+            access=self._access,
+            headers=lambda: self._config.headers,
+            reports=self._reports,
+            control=self._control,
+            patience=limits.report,
+            lifecycle=lifecycle,
+        )
+
+    def _application(self) -> web.Application:
+        return application(self._site)
+
+    def _workers(self) -> tuple[BoundedExecutor, ...]:
+        return (*super()._workers(), self._reports)
 
 
 def bind(listen: str) -> socket.socket:

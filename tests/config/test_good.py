@@ -8,6 +8,7 @@ import pytest
 
 from exporter.commands.check_text import describe
 from exporter.config import (
+    CollectSettings,
     Configuration,
     DataServer,
     ImportSettings,
@@ -84,6 +85,14 @@ def test_every_key_arrives() -> None:
     assert everything.import_ == ImportSettings(
         every=timedelta(minutes=10), history=timedelta(weeks=12)
     )
+    assert everything.collect == CollectSettings(
+        listen=":3435",
+        path="/kpi",
+        allow_origins=frozenset({"https://login.example.org", "http://localhost:8000"}),
+        max_body=256 * 1024,
+        max_rate=5000,
+        web_config_file=GOOD / "secret_file",
+    )
     assert everything.retention == timedelta(days=365)
     assert everything.windows == (
         Window(name="6h", hours=6),
@@ -97,6 +106,23 @@ def test_every_key_arrives() -> None:
         Milestone(name="Gmail Bridge Live", date=date(2013, 7, 23)),
     )
     assert everything.listen == "[::1]:8080"
+
+
+def test_collecting_needs_no_source() -> None:
+    configuration = load("collect: {}", {})
+
+    assert configuration.data_server is None
+    assert configuration.collect == CollectSettings(
+        listen="127.0.0.1:3435",
+        path="/wsapi/interaction_data",
+        allow_origins=frozenset(),
+        max_body=1024 * 1024,
+        max_rate=1000,
+    )
+
+
+def test_nothing_is_collected_unless_asked_for() -> None:
+    assert load(SOURCE, {}).collect is None
 
 
 def test_persona_written_out_is_the_default() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from exporter.config import Configuration, ConfigurationError, load
 from exporter.domain.classify.evaluator import Evaluator
+from exporter.metrics.collecting import CollectRecorder
 from exporter.metrics.exposition import (
     Exposition,
     kpi_metrics,
@@ -32,24 +33,31 @@ def exposed(configuration: Configuration, store: SqliteStore) -> dict[str, int]:
         for metric in (
             *kpi_metrics(snapshot),
             *milestone_metrics(configuration.milestones),
-            *operation_metrics(Status(), snapshot, "digest"),
+            *operation_metrics(
+                Status(importing=configuration.data_server is not None),
+                snapshot,
+                "digest",
+                None if configuration.collect is None else CollectRecorder().status,
+            ),
         )
     }
 
 
 @pytest.mark.parametrize(
-    "more",
+    "text",
     [
-        "",
-        "segmentations: {}",
-        "windows: [1h]",
-        "milestones: [{name: a, date: 2013-07-23}, {name: b, date: 2013-07-23}]",
+        SOURCE,
+        SOURCE + "segmentations: {}",
+        SOURCE + "windows: [1h]",
+        SOURCE + "milestones: [{name: a, date: 2013-07-23}, {name: b, date: 2013-07-23}]",
+        SOURCE + "collect: {}",
+        "collect: {}",
     ],
 )
 def test_each_family_has_as_many_series_as_the_exposition_renders(
-    more: str, tmp_path: Path
+    text: str, tmp_path: Path
 ) -> None:
-    configuration = load(SOURCE + more, {})
+    configuration = load(text, {})
     counted = {name.removesuffix("_total"): n for name, n in configuration.series.items()}
     del counted["process_* and python_*"]
     with closing(SqliteStore(tmp_path / "kpi.db")) as store:

@@ -71,6 +71,7 @@ def test_the_page_names_the_reports_that_there_are(tmp_path: Path) -> None:
     passkeys = load(file, {})
     with FakeKpiggybank() as bank, closing(SqliteStore(tmp_path / "kpi.db")) as store:
         bank.add([{"event_stream": [["page.choice", 0]], "timestamp": ms(AT)}])
+        assert passkeys.data_server is not None
         source = replace(passkeys.data_server, url=bank.url)
         work = Jobs(replace(passkeys, data_server=source), store, now=lambda: AT)
         work.import_now()

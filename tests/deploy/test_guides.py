@@ -91,7 +91,9 @@ def test_the_systemd_guide_installs_what_the_unit_starts(tmp_path: Path) -> None
     calls = follow("systemd.md", tmp_path)
 
     configuration = tmp_path / "etc/kpi-exporter/kpi-exporter.yml"
-    assert load(configuration, {}).data_server.url.startswith("https://")
+    source = load(configuration, {}).data_server
+    assert source is not None
+    assert source.url.startswith("https://")
     assert (tmp_path / "etc/systemd/system/kpi-exporter.service").is_file()
     assert ["systemctl", "enable", "--now", "kpi-exporter"] in calls
     assert ["pipx", "install", "."] in calls

@@ -21,6 +21,7 @@ from exporter.domain.lateness import Lateness
 from exporter.domain.reports import Milestone
 from exporter.domain.windows import Window
 from exporter.metrics import families
+from exporter.metrics.collecting import CollectRecorder
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Exposition
 from exporter.metrics.snapshot import Snapshot, take_snapshot
 from exporter.metrics.status import Status
@@ -45,7 +46,11 @@ def snapshot(
 
 @pytest.fixture
 def exposition(tmp_path: Path) -> Exposition:
-    shown = Exposition(lambda: Status(lateness=Lateness().see([60] * 2_000)), lambda: "abc")
+    shown = Exposition(
+        lambda: Status(lateness=Lateness().see([60] * 2_000)),
+        lambda: "abc",
+        lambda: CollectRecorder().status,
+    )
     shown.publish(snapshot(tmp_path / "kpi.db"), MARKS)
     return shown
 
@@ -270,3 +275,34 @@ def samples_of(exposition: Exposition, accept: str) -> str:
     lines = plain(exposition, accept).splitlines()
     differing = ("kpi_s", "kpi_d", "kpi_exporter_build_info")
     return "\n".join(sorted(line for line in lines if line.startswith(differing)))
+
+
+def test_without_a_source_nothing_is_said_of_one() -> None:
+    exposition = Exposition(lambda: Status(importing=False), lambda: "abc")
+    found = parsed(plain(exposition))
+
+    for family in families.SOURCE:
+        assert family.name.removesuffix("_total") not in found
+    assert "kpi_store_up" in found
+
+
+def test_where_nothing_is_collected_nothing_is_said_of_it() -> None:
+    found = parsed(plain(Exposition(Status, lambda: "abc")))
+
+    assert not [name for name in found if name.startswith("kpi_exporter_collect")]
+
+
+def test_requests_are_counted_by_the_answers_that_there_are() -> None:
+    recorder = CollectRecorder()
+    recorder.answered(201, 0.02)
+    recorder.answered(204, None)
+    recorder.answered(418, 0.02)
+    found = samples(parsed(plain(Exposition(Status, lambda: "abc", lambda: recorder.status))))
+    counted = {
+        dict(labels)["code"]: value
+        for (name, labels), value in found.items()
+        if name == "kpi_exporter_collect_requests_total"
+    }
+
+    assert {code for code, n in counted.items() if n != "0.0"} == {"201", "204", "500"}
+    assert len(counted) == 11

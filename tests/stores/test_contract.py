@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -361,3 +362,32 @@ def test_several_threads_may_use_a_store(store: Store, evaluator: Evaluator) -> 
 
     assert sum(future.result().imported for future in done) == 60
     assert_holds(store, oracle, evaluator)
+
+
+def test_what_was_collected_is_held_apart_from_the_sources_rows(
+    place: Place, store: Store, evaluator: Evaluator
+) -> None:
+    rows = [*some(30), ("empty", blob("2026-11-03")), ("broken", b"{")]
+    store.add(batch(evaluator, rows), NOW)
+    before = store.stats()
+    more = [(f"more {id_}", raw) for id_, raw in rows]
+
+    store.add(replace(batch(evaluator, [*rows, *more]), collected=True), NOW)
+
+    stats = store.stats()
+    assert stats.interactions == 60
+    assert stats.collected == 32
+    assert stats.accounted_for == before.accounted_for == 32
+    reopened = place.open()
+    reopened.use_definitions(evaluator)
+    assert reopened.stats() == stats
+
+
+def test_collected_rows_that_change_are_collected_once(store: Store, evaluator: Evaluator) -> None:
+    for n in range(3):
+        row = ("a", blob("2026-11-03", SHOWN, number_emails=n))
+        store.add(replace(batch(evaluator, [row]), collected=True), NOW)
+    store.add(batch(evaluator, [("a", blob("2026-11-03", SHOWN, ENGAGED))]), NOW)
+
+    stats = store.stats()
+    assert (stats.interactions, stats.collected, stats.accounted_for) == (1, 1, 0)

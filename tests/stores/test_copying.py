@@ -1,6 +1,7 @@
 """A copy holds and counts what the copied store does, whatever both are made of."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -45,6 +46,8 @@ def source(places: list[Place], evaluator: Evaluator) -> Store:
     )
     for n, raw in enumerate((b"{", b"\xff", b"[]")):
         store.add(batch(evaluator, [(f"broken{n}", raw)]), NOW + timedelta(hours=n))
+    posted = batch(evaluator, [("posted", blob("2026-11-03", "x")), ("posted empty", b"{}")])
+    store.add(replace(posted, collected=True), NOW)
     store.remember("position", "2026-11-20")
     assert store.drop_before(hour("2026-10-01")) > 0
     return store

@@ -36,6 +36,7 @@ def parts_of(rows: Rows) -> Iterator[Rows]:
             interactions=rows.interactions[start : start + MOST_ROWS],
             ignored=rows.ignored[start : start + MOST_ROWS],
             rejected=() if start else rows.rejected,
+            collected=rows.collected,
         )
 
 
@@ -77,11 +78,13 @@ class BatchWriter:
         self._interactions: Mapping[str, Interaction] = {}
         self._new_ms: list[int] = []
         self._now_ms = 0
+        self._collected = False
         self._imported = 0
         self._refused: list[Rejected] = []
 
     def run(self, rows: Rows, now_ms: int) -> AddResult:
         """Write the rows and count them."""
+        self._collected = rows.collected
         held = self._seen.holds
         latest = {row.id: row for row in rows.interactions}
         self._interactions = {i: row for i, row in latest.items() if not held(i, row.raw)}
@@ -101,7 +104,7 @@ class BatchWriter:
         if entries:
             self._write(entries, now_ms)
         refused = {row.id for row in self._refused}
-        self._rejections.add([*self._refused, *rows.rejected], now_ms)
+        self._rejections.add([*self._refused, *rows.rejected], now_ms, collected=rows.collected)
         self._rejections.forget((self._interactions.keys() | ignored.keys()) - refused)
         if self.opened:
             self._batches.close(self.opened[0], self._contribution)
@@ -120,7 +123,7 @@ class BatchWriter:
         self._months.use(entries.keys())
         ids = {month: [e.document_id for e in of] for month, of in entries.items()}
         self._now_ms = now_ms
-        self.opened.append(self._batches.open(ids, now_ms))
+        self.opened.append(self._batches.open(ids, now_ms, collected=self._collected))
         sent = [
             (month, self._writers.submit(self._send, month, chunk))
             for month, of_month in entries.items()

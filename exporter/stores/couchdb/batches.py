@@ -48,10 +48,11 @@ class BatchDocument(msgspec.Struct, omit_defaults=True):
     revisions, by month and document id, that it is about to replace; `also`: generations
     that it has to be counted under beside those in its id; `held`: how many
     interactions and ignored rows each month has more by it; `newest`: the newest timestamp;
-    `tallies`: rows of tiles by generation.
+    `tallies`: rows of tiles by generation; `collected`: the rows are none of the source's.
     """
 
     opened: int
+    collected: bool = False
     open: Mapping[Month, list[str]] | None = None
     replaces: Mapping[Month, Mapping[str, str]] = {}
     also: list[int] = []
@@ -114,10 +115,11 @@ class Contribution:
     def _see(self, timestamps_ms: Iterable[int]) -> None:
         self._newest = max((*timestamps_ms, self._newest or 0), default=0) or None
 
-    def document(self, opened_ms: int, evaluators: Mapping[int, Evaluator]) -> BatchDocument:
-        """Write what the batch adds."""
+    def document(self, opened: BatchDocument, evaluators: Mapping[int, Evaluator]) -> BatchDocument:
+        """Return what the batch adds, as the document that it was opened with."""
         return BatchDocument(
-            opened=opened_ms,
+            opened=opened.opened,
+            collected=opened.collected,
             held={month: kinds for month, kinds in self._held.items() if any(kinds)},
             newest=self._newest,
             tallies={
@@ -179,6 +181,8 @@ class Batches:
         ids: Mapping[Month, list[str]],
         now_ms: int,
         replaces: Mapping[Month, Mapping[str, str]] | None = None,
+        *,
+        collected: bool = False,
     ) -> Batch:
         """Open a batch, before the rows of these document ids are written.
 
@@ -191,7 +195,9 @@ class Batches:
         for _ in range(TRIES):
             numbers = "".join(f".{number}" for number in state.counted)
             batch = f"{now_ms:0{STAMP_DIGITS}x}{token_hex(5)}{numbers}"
-            document = BatchDocument(opened=now_ms, open=ids, replaces=replaces or {})
+            document = BatchDocument(
+                opened=now_ms, open=ids, replaces=replaces or {}, collected=collected
+            )
             rev = self._tallies.put(PREFIX + batch, document)
             after = self._register.read()
             if after.counted == state.counted:
@@ -229,7 +235,7 @@ class Batches:
                 self._tallies.delete(PREFIX + batch, rev)
             return
         evaluators = self._register.evaluators(sorted({*generations_of(batch), *document.also}))
-        closed = contribution.document(document.opened, evaluators)
+        closed = contribution.document(document, evaluators)
         make_room(self._register, closed.tallies)
         self._tallies.put(PREFIX + batch, closed, rev)
 
@@ -253,7 +259,7 @@ class Batches:
                 self._write(batch, found.rev, held, contribution)
                 return
             evaluators = self._register.evaluators({*generations_of(batch), *held.also})
-            partly = contribution.document(held.opened, evaluators)
+            partly = contribution.document(held, evaluators)
             partly.open, partly.replaces, partly.also = held.open, held.replaces, held.also
             if partly != held:
                 make_room(self._register, partly.tallies)

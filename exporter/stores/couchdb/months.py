@@ -5,6 +5,7 @@ The list is a document because CouchDB lets only administrators ask which databa
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -34,6 +35,15 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
     months: Mapping[Month, Record] = {}
     dropped_elsewhere: int = 0
+    collected_elsewhere: int = 0
+
+
+class Absent(NamedTuple):
+    """Counts of interactions that no row of the store shows."""
+
+    dropped: int
+    dropped_elsewhere: int
+    collected_elsewhere: int
 
 
 class Months:
@@ -54,11 +64,17 @@ class Months:
         """Read which months there are, ascending; the undated rows come last."""
         return dict(sorted(self._document().months.items()))
 
-    def dropped(self) -> tuple[int, int]:
-        """Return how many interactions were dropped, here and where the content was copied from."""
+    def absent(self) -> Absent:
+        """Return what no row shows: what was dropped, here and where the content was copied from.
+
+        And how many of the rows there were collected.
+        """
         document = self._document()
-        here = sum(record.dropped for record in document.months.values())
-        return here, document.dropped_elsewhere
+        return Absent(
+            dropped=sum(record.dropped for record in document.months.values()),
+            dropped_elsewhere=document.dropped_elsewhere,
+            collected_elsewhere=document.collected_elsewhere,
+        )
 
     def _document(self) -> _Document:
         found = self._tallies.get(DOCUMENT, _Document)
@@ -135,9 +151,11 @@ class Months:
     def _record(self, month: Month, record: Record) -> None:
         self._change(lambda it: replace(it, months={**it.months, month: record}))
 
-    def drop_elsewhere(self, interactions: int) -> None:
-        """Return how many interactions were dropped where the content was copied from."""
-        self._change(lambda it: replace(it, dropped_elsewhere=interactions))
+    def copied_from(self, *, dropped: int, collected: int) -> None:
+        """Note what no row shows of the store that the content was copied from."""
+        self._change(
+            lambda it: replace(it, dropped_elsewhere=dropped, collected_elsewhere=collected)
+        )
 
     def _change(self, change: Callable[[_Document], _Document]) -> None:
         for _ in range(TRIES):

@@ -37,6 +37,7 @@ class _Rejection(msgspec.Struct, omit_defaults=True):
     text: str | None = None
     zstd: str | None = None
     emptied: bool = False
+    collected: bool = False
     id: str = msgspec.field(name="_id", default="")
     rev: str = msgspec.field(name="_rev", default="")
 
@@ -54,7 +55,7 @@ class Rejections:
         self._known: set[str] = set()
         self._known_at = 0
 
-    def add(self, rows: Sequence[Rejected], now_ms: int) -> None:
+    def add(self, rows: Sequence[Rejected], now_ms: int, *, collected: bool = False) -> None:
         """Keep rows aside; a row never takes the place of what could be read before."""
         if not rows:
             return
@@ -65,7 +66,7 @@ class Rejections:
         for start in range(0, len(kept), PAGE):
             portion = kept[start : start + PAGE]
             documents = [
-                _rejection(row, now_ms, number)
+                _rejection(row, now_ms, number, collected=collected)
                 for number, row in enumerate(portion, start=len(known) + start)
             ]
             self._tallies.write(
@@ -143,7 +144,7 @@ def _document_id(id_: str) -> str:
     return PREFIX + hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-def _rejection(row: Rejected, now_ms: int, number: int) -> _Rejection:
+def _rejection(row: Rejected, now_ms: int, number: int, *, collected: bool) -> _Rejection:
     rejection = _Rejection(
         id=_document_id(row.id),
         row=spelt(row.id),
@@ -151,6 +152,7 @@ def _rejection(row: Rejected, now_ms: int, number: int) -> _Rejection:
         detail=row.detail.encode(errors="replace").decode(),
         refused=now_ms,
         number=number,
+        collected=collected,
     )
     if len(row.raw) <= LARGEST_TEXT:
         try:

@@ -65,6 +65,7 @@ class _Held:
     by_month: dict[Month, int] = field(default_factory=dict)
     ignored: int = 0
     rejected: dict[Reason, int] = field(default_factory=dict)
+    collected: int = 0
 
     @property
     def interactions(self) -> int:
@@ -392,14 +393,15 @@ class CouchdbStore:
         """See `Store`."""
         parts = self._parts
         held = self._held()
-        dropped, dropped_elsewhere = parts.months.dropped()
+        absent = parts.months.absent()
         newest = parts.views.rows("newest", descending=True, limit=1)
         return StoreStats(
-            interactions=held.interactions - dropped,
+            interactions=held.interactions - absent.dropped,
             ignored=held.ignored,
-            dropped=dropped + dropped_elsewhere,
+            dropped=absent.dropped + absent.dropped_elsewhere,
             rejected=held.rejected,
             newest_ms=newest[0].key if newest else None,
+            collected=held.collected + absent.collected_elsewhere,
         )
 
     def _held(self) -> "_Held":
@@ -408,6 +410,8 @@ class CouchdbStore:
             kind, name = row.key
             if kind == "rejected":
                 held.rejected[Reason(name)] = row.value[0]
+            elif kind == "collected":
+                held.collected += row.value[0]
             else:
                 held.by_month[name] = row.value[0]
                 held.ignored += row.value[1]
@@ -430,9 +434,9 @@ class CouchdbStore:
         found = self._tallies.fetch(ids, _Note) if ids else []
         return {note.id.removeprefix(_NOTES): note.document.value for note in found if note}
 
-    def dropped_elsewhere(self, interactions: int) -> None:
+    def copied_from(self, stats: StoreStats) -> None:
         """See `Store`."""
-        self._parts.months.drop_elsewhere(interactions)
+        self._parts.months.copied_from(dropped=stats.dropped, collected=stats.collected)
 
     def close(self) -> None:
         """See `Store`."""

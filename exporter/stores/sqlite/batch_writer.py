@@ -19,6 +19,7 @@ from exporter.stores.sqlite.ids import find, keep
 from exporter.stores.sqlite.tallies import add_tally
 
 REJECTED_KEPT = 10_000
+COLLECTED = "collected"
 REBUILT = "recounted"
 NOTHING_REBUILT = '[0, ""]'
 
@@ -33,6 +34,15 @@ def rebuilt_until(db: sqlite3.Connection) -> tuple[int, str]:
     """Return how far the running recount has come: the last (timestamp, id) that it counted."""
     timestamp_ms, id_ = json.loads(note(db, REBUILT) or NOTHING_REBUILT)
     return timestamp_ms, id_
+
+
+def rows_known(db: sqlite3.Connection) -> int:
+    """Return how many rows are held as interactions, ignored or rejected."""
+    (n,) = db.execute(
+        "select coalesce(sum(n), 0) from holdings"
+        " where name in ('interactions', 'ignored') or name like 'rejected:%'"
+    ).fetchone()
+    return int(n)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +61,14 @@ class BatchWriter:
 
     def add(self, batch: Batch) -> AddResult:
         """Store the batch."""
+        if not batch.collected:
+            return self._add(batch)
+        before = rows_known(self.db)
+        added = self._add(batch)
+        hold(self.db, COLLECTED, rows_known(self.db) - before)
+        return added
+
+    def _add(self, batch: Batch) -> AddResult:
         ids = _json([row.id for row in batch.interactions])
         held = find(self.db, (row.id for row in batch.interactions))
         fresh: dict[str, Interaction] = {}

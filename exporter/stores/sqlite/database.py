@@ -26,13 +26,16 @@ class Database:
     Raises `StoreError` for a file that cannot be used: unreadable, foreign, or newer.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = False) -> None:
+        """Open the file; if `durable`, a commit survives the loss of power, too."""
         self._path = path
         self._lock = threading.RLock()
         with self._explained("opened"):
             self._writer = self._connect()
             try:
                 self._migrate()
+                if durable:
+                    self._writer.execute("pragma synchronous = full")
             except BaseException:
                 self._writer.close()
                 raise

@@ -27,6 +27,7 @@ from exporter.ports import (
 )
 from exporter.stores.sqlite import tallies
 from exporter.stores.sqlite.batch_writer import (
+    COLLECTED,
     NOTHING_REBUILT,
     REBUILT,
     BatchWriter,
@@ -51,11 +52,12 @@ _END_OF_TIME_MS = 1 << 62
 class SqliteStore:
     """A `Store` in one SQLite file (WAL). Opens, makes or migrates it.
 
-    Raises `StoreError` for a file that cannot be used: unreadable, foreign, or newer.
+    Raises `StoreError` for a file that cannot be used: unreadable, foreign, or newer. With
+    `durable` what was added survives the loss of power, too: nobody can send it again.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = Database(path)
+    def __init__(self, path: Path, *, durable: bool = False) -> None:
+        self._file = Database(path, durable=durable)
         with self._file.reading() as db:
             self._compression = Compression(newest_dictionary(db))
         self._in_force: Evaluator | None = None
@@ -175,11 +177,14 @@ class SqliteStore:
             every = dict(db.execute("select name, value from notes").fetchall())
         return {name: value for name, value in every.items() if name not in _OWN_NOTES}
 
-    def dropped_elsewhere(self, interactions: int) -> None:
+    def copied_from(self, stats: StoreStats) -> None:
         """See `Store`."""
         with self._file.transaction() as db:
-            name = "dropped elsewhere"
-            hold(db, name, interactions - holding(db, name))
+            for name, n in (
+                ("dropped elsewhere", stats.dropped),
+                ("collected elsewhere", stats.collected),
+            ):
+                hold(db, name, n - holding(db, name))
 
     def total(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
@@ -255,6 +260,7 @@ class SqliteStore:
             dropped=held.get("dropped", 0) + held.get("dropped elsewhere", 0),
             rejected={r: held[f"rejected:{r}"] for r in Reason if held.get(f"rejected:{r}")},
             newest_ms=newest,
+            collected=held.get(COLLECTED, 0) + held.get("collected elsewhere", 0),
         )
 
     def rejected(self, limit: int) -> Sequence[RejectedRow]:

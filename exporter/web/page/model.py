@@ -10,6 +10,7 @@ from exporter.domain.kpis import KPIS, Kpi, Number, Unit
 from exporter.domain.layout import TOTAL_ROW, Layout
 from exporter.domain.reports import REPORTS, Milestone, reports_of
 from exporter.domain.tally import Counts
+from exporter.metrics.collecting import CollectStatus
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.status import Status
 
@@ -72,7 +73,8 @@ class Page:
 
     `at` is when it was put together, `snapshot` when its KPIs were computed; before the first
     snapshot `unready` says why there is none. `definitions` is the digest of flows and
-    segmentations, `reports` names those that can be asked for, `documentation` is an address.
+    segmentations, `reports` names those that can be asked for, `documentation` is an address;
+    `collected` is None where nothing is collected.
     """
 
     version: str
@@ -86,6 +88,7 @@ class Page:
     milestones: tuple[Milestone, ...]
     reports: tuple[str, ...]
     documentation: str
+    collected: CollectStatus | None = None
 
 
 def build_page(
@@ -94,6 +97,7 @@ def build_page(
     snapshot: Snapshot | None,
     unready: str | None,
     status: Status,
+    collected: CollectStatus | None,
     milestones: Sequence[Milestone],
     digest: str,
 ) -> Page:
@@ -110,6 +114,7 @@ def build_page(
         milestones=tuple(milestones),
         reports=REPORTS if snapshot is None else reports_of(snapshot.definitions),
         documentation=DOCUMENTATION,
+        collected=collected,
     )
 
 
