@@ -7,16 +7,18 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import structlog
+from typing_extensions import override
 
 from exporter.config import Configuration, ConfigurationError, load
 from exporter.daemon.jobs import Jobs
 from exporter.domain.reports import milestones, segmentations
 from exporter.maintenance.reports import FIRST_DAY, LAST_DAY, read_report
 from exporter.metrics.exposition import Response
+from exporter.web.application import Application
 from exporter.web.page.model import Page, build_page
 
 
-class Service:
+class Service(Application):
     """The web's `Application`. `apply` goes on with a configuration that was read anew."""
 
     def __init__(
@@ -35,21 +37,21 @@ class Service:
         self._log = structlog.get_logger()
         jobs.recorder.reloaded(now(), successful=True)
 
+    @override
     def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:
-        """See `Application`."""
         return self._jobs.exposition.scrape(accept=accept, compress=gzip, names=names)
 
+    @override
     def unready(self) -> str | None:
-        """See `Application`."""
         if self._jobs.exposition.snapshot is not None:
             return None
         error = self._jobs.error or "the first import is not finished"
         return f"no KPIs yet: {error}"
 
+    @override
     def report(
         self, name: str, *, start: float | None, end: float | None, segmentation: str | None
     ) -> object:
-        """See `Application`."""
         with self._jobs.reading() as (store, evaluator):
             if name == "segmentations":
                 return segmentations(evaluator.definitions)
@@ -64,8 +66,8 @@ class Service:
                 segmentation=segmentation,
             )
 
+    @override
     def page(self) -> Page:
-        """See `Application`."""
         return build_page(
             at=self._now(),
             snapshot=self._jobs.exposition.snapshot,
@@ -76,8 +78,9 @@ class Service:
             digest=self._jobs.digest,
         )
 
+    @override
     def reload(self) -> Sequence[str]:
-        """See `Application`: validate everything first, then apply it as a whole."""
+        # Validate everything first, then apply it as a whole.
         with self._reloading:
             errors = self._reload()
             self._jobs.recorder.reloaded(self._now(), successful=not errors)

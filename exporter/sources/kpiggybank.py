@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from typing_extensions import override
+
 from exporter.domain.interaction import Row
 from exporter.domain.windows import ms_of
 from exporter.exchange import Answer, Client, ExchangeError, ExchangeTooSlowError
-from exporter.ports import SourceError, SourceNotReadyError, SourceTooSlowError
+from exporter.ports import Source, SourceError, SourceNotReadyError, SourceTooSlowError
 from exporter.sources.rows import BrokenBody, Splitter, beginning
 
 READY_SECONDS = 60.0  # so long after a count ranges may be asked for
@@ -25,7 +27,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({500, 502, 503, 504})
 
 
-class Kpiggybank:
+class Kpiggybank(Source):
     """A `Source`. `timeout` is for one request, from the connection to the last byte.
 
     Bounds are asked for one millisecond before and after: one backend leaves them out, the
@@ -54,8 +56,8 @@ class Kpiggybank:
         self._busy_until = -math.inf
         self._busy = SourceNotReadyError()
 
+    @override
     def fetch(self, start: datetime, end: datetime | None) -> Iterator[Sequence[Row]]:
-        """See `Source`."""
         params = {"start": ms_of(start) - 1}
         if end is not None:
             if end <= start:
@@ -70,8 +72,8 @@ class Kpiggybank:
             self._count_first()  # a range that failed may have ended the server's process
             yield from self._range(url)
 
+    @override
     def count(self) -> int | None:
-        """See `Source`."""
         for attempt in range(1, COUNT_ATTEMPTS):
             try:
                 return self._count()
@@ -79,8 +81,8 @@ class Kpiggybank:
                 self._rest(attempt)
         return self._count()
 
+    @override
     def close(self) -> None:
-        """See `Source`."""
         self._client.close()
 
     def _count_first(self) -> None:

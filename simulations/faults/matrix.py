@@ -31,7 +31,7 @@ SETTLES_SECONDS = 60.0
 MOST_LINES = 2
 """Of one fault: some show in two ways."""
 
-LARGE_BYTES = 32 << 20
+LARGE_BYTES = 12 << 20
 _LAST_SUCCESS, _LAST_ATTEMPT = (
     f"kpi_exporter_import_last_{what}_timestamp_seconds" for what in ("success", "attempt")
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from typing_extensions import override
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, Reason, StoredInteraction
@@ -22,6 +23,7 @@ from exporter.ports import (
     PeriodCounts,
     RebuildProgress,
     RejectedRow,
+    Store,
     StoreError,
     StoreStats,
 )
@@ -85,7 +87,7 @@ class _Parts:
     upkeep: Cleanup
 
 
-class CouchdbStore:
+class CouchdbStore(Store):
     """A `Store` on a CouchDB server: `couchdb://host:5984/prefix`, `couchdbs://` for TLS.
 
     The prefix begins the names of its databases. Nothing is asked of the server before the
@@ -159,13 +161,14 @@ class CouchdbStore:
 
     # Definitions
 
+    @override
     def active_definitions(self) -> bytes | None:
-        """See `Store`."""
         state = self._parts.register.found()
         return None if state is None else state.of(state.active).definitions.encode()
 
+    @override
     def use_definitions(self, active: Evaluator, pending: Evaluator | None = None) -> None:
-        """See `Store`. Batches that a killed exporter left are counted here."""
+        # Batches that a killed exporter left are counted here.
         parts = self._parts
         with self._writing:
             parts.register.know(*filter(None, (active, pending)))
@@ -177,8 +180,8 @@ class CouchdbStore:
             self._rebuild = None
             parts.batches.recover(None)
 
+    @override
     def rebuild(self) -> RebuildProgress:
-        """See `Store`."""
         parts = self._parts
         with self._writing:
             pending = self._rebuilt_under
@@ -202,8 +205,8 @@ class CouchdbStore:
                 )
             return self._rebuild.step(total)
 
+    @override
     def activate(self) -> None:
-        """See `Store`."""
         parts = self._parts
         with self._writing:
             pending = self._rebuilt_under
@@ -224,8 +227,8 @@ class CouchdbStore:
 
     # Writing
 
+    @override
     def add(self, batch: Batch, now: datetime) -> AddResult:
-        """See `Store`."""
         parts = self._parts
         now_ms = ms_of(now)
         with self._writing:
@@ -256,8 +259,9 @@ class CouchdbStore:
             parts.batches.recover(now_ms, opened_before_ms=now_ms - RECOVER_AFTER_MS)
             self._recovered_ms = now_ms
 
+    @override
     def repair(self, hours: Collection[Hour], right: Tally) -> None:
-        """See `Store`: the difference is written beside what was counted."""
+        # The difference is written beside what was counted.
         parts = self._parts
         with self._writing:
             state = parts.register.read()
@@ -270,8 +274,9 @@ class CouchdbStore:
                     merge(difference, to_tally(portion), -1)
             parts.upkeep.correct(state.active, self._evaluator, difference)
 
+    @override
     def drop_before(self, cutoff: Hour) -> int:
-        """See `Store`: whole months; and tallies that count nothing any more."""
+        # Whole months; and tallies that count nothing any more.
         parts = self._parts
         with self._writing:
             state = parts.register.found()
@@ -288,8 +293,8 @@ class CouchdbStore:
                 parts.months.remove_databases(remaining)
             return dropped
 
+    @override
     def remember(self, name: str, value: str) -> None:
-        """See `Store`."""
         self._parts  # noqa: B018 - the database has to be there
         id_ = _NOTES + name
         with self._writing:
@@ -306,29 +311,29 @@ class CouchdbStore:
 
     # Reading
 
+    @override
     def total(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
-        """See `Store`."""
         state = self._state_to_read()
         sums = self._reading(state).total(start, end, segmentations)
         self._still(state)
         yield from sums
 
+    @override
     def by_day(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
-        """See `Store`."""
         state = self._state_to_read()
         for first, last in self._parts.months.spans(start, end):
             for portion in self._reading(state).by_day(first, last, segmentations):
                 self._still(state)
                 yield from portion
 
+    @override
     def by_hour(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
-        """See `Store`."""
         state = self._state_to_read()
         for first, last in self._parts.months.spans(start, end):
             for portion in self._reading(state).by_hour(first, last, segmentations):
@@ -356,8 +361,9 @@ class CouchdbStore:
             slot_tiles=state.slot_tiles,
         )
 
+    @override
     def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
-        """See `Store`: a month is read whole, whatever part of it is asked for."""
+        # A month is read whole, whatever part of it is asked for.
         for month in self._parts.months.held():
             if (
                 month != UNDATED
@@ -381,16 +387,16 @@ class CouchdbStore:
         with suppress(NotFound):  # dropped meanwhile
             yield from pages(self._parts.months.database(month), SCANNED, Document)
 
+    @override
     def ignored(self) -> Iterator[Ignored]:
-        """See `Store`."""
         for month in self._parts.months.held():
             for page in self._pages(month):
                 for found in page:
                     if found.document.batch and not found.document.raw:
                         yield Ignored(row_id(found.id, found.document), found.document.at)
 
+    @override
     def stats(self) -> StoreStats:
-        """See `Store`."""
         parts = self._parts
         held = self._held()
         absent = parts.months.absent()
@@ -417,29 +423,29 @@ class CouchdbStore:
                 held.ignored += row.value[1]
         return held
 
+    @override
     def rejected(self, limit: int) -> Sequence[RejectedRow]:
-        """See `Store`."""
         return self._parts.rejections.newest(limit)
 
+    @override
     def note(self, name: str) -> str | None:
-        """See `Store`."""
         self._parts  # noqa: B018 - the database has to be there
         found = self._tallies.get(_NOTES + name, _Note)
         return None if found is None else found.document.value
 
+    @override
     def notes(self) -> Mapping[str, str]:
-        """See `Store`."""
         self._parts  # noqa: B018 - the database has to be there
         ids = self._tallies.identifiers(_NOTES)
         found = self._tallies.fetch(ids, _Note) if ids else []
         return {note.id.removeprefix(_NOTES): note.document.value for note in found if note}
 
+    @override
     def copied_from(self, stats: StoreStats) -> None:
-        """See `Store`."""
         self._parts.months.copied_from(dropped=stats.dropped, collected=stats.collected)
 
+    @override
     def close(self) -> None:
-        """See `Store`."""
         with self._writing:
             self._writers.shutdown()
             self._server.close()

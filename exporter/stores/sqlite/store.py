@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from typing_extensions import override
+
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import (
     HOURS_PER_DAY,
@@ -22,6 +24,7 @@ from exporter.ports import (
     PeriodCounts,
     RebuildProgress,
     RejectedRow,
+    Store,
     StoreError,
     StoreStats,
 )
@@ -49,7 +52,7 @@ _OWN_NOTES = frozenset({_DEFINITIONS, _REBUILD, REBUILT})
 _END_OF_TIME_MS = 1 << 62
 
 
-class SqliteStore:
+class SqliteStore(Store):
     """A `Store` in one SQLite file (WAL). Opens, makes or migrates it.
 
     Raises `StoreError` for a file that cannot be used: unreadable, foreign, or newer. With
@@ -69,13 +72,13 @@ class SqliteStore:
             raise StoreError("count_under comes before anything is added or read")
         return self._in_force
 
+    @override
     def active_definitions(self) -> bytes | None:
-        """See `Store`."""
         text = self.note(_DEFINITIONS)
         return None if text is None else text.encode()
 
+    @override
     def use_definitions(self, active: Evaluator, pending: Evaluator | None = None) -> None:
-        """See `Store`."""
         with self._file.transaction() as db:
             if note(db, _DEFINITIONS) is None:
                 remember(db, _DEFINITIONS, active.definitions.to_json().decode())
@@ -86,8 +89,8 @@ class SqliteStore:
                 db.execute("delete from tallies where definitions = ?", (pending.digest,))
         self._in_force, self._pending = active, pending
 
+    @override
     def rebuild(self) -> RebuildProgress:
-        """See `Store`."""
         pending = self._pending
         if pending is None:
             raise StoreError("there are no definitions to recount under")
@@ -104,8 +107,8 @@ class SqliteStore:
                 finished=finished,
             )
 
+    @override
     def activate(self) -> None:
-        """See `Store`."""
         pending = self._pending
         if pending is None:
             raise StoreError("there are no definitions to put in force")
@@ -115,8 +118,8 @@ class SqliteStore:
             db.execute("delete from notes where name in (?, ?)", (_REBUILD, REBUILT))
         self._in_force, self._pending = pending, None
 
+    @override
     def add(self, batch: Batch, now: datetime) -> AddResult:
-        """See `Store`."""
         if not self._compression.trained:
             self._train(batch)
         with self._file.transaction() as db:
@@ -136,13 +139,14 @@ class SqliteStore:
                 keep_dictionary(db, dictionary)
             self._compression = Compression(dictionary)
 
+    @override
     def repair(self, hours: Collection[Hour], right: Tally) -> None:
-        """See `Store`."""
         with self._file.transaction() as db:
             tallies.replace_hours(db, self._evaluator.digest, hours, right)
 
+    @override
     def drop_before(self, cutoff: Hour) -> int:
-        """See `Store`: whole days, a portion of interactions at a time."""
+        # Whole days, a portion of interactions at a time.
         cutoff -= cutoff % HOURS_PER_DAY
         dropped = 0
         while True:
@@ -161,24 +165,24 @@ class SqliteStore:
                     db.execute("delete from tallies where start < ?", (cutoff,))
                     return dropped
 
+    @override
     def remember(self, name: str, value: str) -> None:
-        """See `Store`."""
         with self._file.transaction() as db:
             remember(db, name, value)
 
+    @override
     def note(self, name: str) -> str | None:
-        """See `Store`."""
         with self._file.reading() as db:
             return note(db, name)
 
+    @override
     def notes(self) -> Mapping[str, str]:
-        """See `Store`."""
         with self._file.reading() as db:
             every = dict(db.execute("select name, value from notes").fetchall())
         return {name: value for name, value in every.items() if name not in _OWN_NOTES}
 
+    @override
     def copied_from(self, stats: StoreStats) -> None:
-        """See `Store`."""
         with self._file.transaction() as db:
             for name, n in (
                 ("dropped elsewhere", stats.dropped),
@@ -186,31 +190,32 @@ class SqliteStore:
             ):
                 hold(db, name, n - holding(db, name))
 
+    @override
     def total(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
-        """See `Store`."""
         with self._file.reading() as db:
             yield from tallies.total(db, self._evaluator.digest, start, end, segmentations)
 
+    @override
     def by_day(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
-        """See `Store`."""
         digest = self._evaluator.digest
         with self._file.reading() as db:
             yield from tallies.sums(db, digest, tallies.DAY, start, end, segmentations)
 
+    @override
     def by_hour(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
-        """See `Store`."""
         digest = self._evaluator.digest
         with self._file.reading() as db:
             yield from tallies.sums(db, digest, tallies.HOUR, start, end, segmentations)
 
+    @override
     def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
-        """See `Store`: a portion at a time, so that no reading lasts long."""
+        # A portion at a time, so that no reading lasts long.
         after = (start_ms, "")
         while True:
             with self._file.reading() as db:
@@ -235,8 +240,9 @@ class SqliteStore:
             for id_, timestamp, body, arrived in rows
         ]
 
+    @override
     def ignored(self) -> Iterator[Ignored]:
-        """See `Store`: a portion at a time."""
+        # A portion at a time.
         after = ""
         while True:
             with self._file.reading() as db:
@@ -249,8 +255,8 @@ class SqliteStore:
                 return
             after = portion[-1][0]
 
+    @override
     def stats(self) -> StoreStats:
-        """See `Store`."""
         with self._file.reading() as db:
             held = dict(db.execute("select name, n from holdings").fetchall())
             (newest,) = db.execute("select max(timestamp) from interactions").fetchone()
@@ -263,8 +269,8 @@ class SqliteStore:
             collected=held.get(COLLECTED, 0) + held.get("collected elsewhere", 0),
         )
 
+    @override
     def rejected(self, limit: int) -> Sequence[RejectedRow]:
-        """See `Store`."""
         with self._file.reading() as db:
             decompress = decompressor(db)
             rows = db.execute(
@@ -277,6 +283,6 @@ class SqliteStore:
                 for id_, body, reason, detail, refused_ms in rows
             ]
 
+    @override
     def close(self) -> None:
-        """See `Store`."""
         self._file.close()
