@@ -55,6 +55,7 @@ def exporter_health(service: Service) -> Dashboard:
         sections=[
             Section(title="Now", panels=_now(service)),
             Section(title="Imports", panels=_imports()),
+            Section(title="Collecting", panels=_collecting()),
             Section(title="Is anything missing?", panels=_completeness()),
             Section(title="Process and scrapes", panels=_process()),
         ],
@@ -220,6 +221,47 @@ def _imports() -> list[Panel]:
                 of_query("B", colour(BLUE)),
                 of_query("C", colour(GREEN)),
             ],
+        ),
+    ]
+
+
+def _collecting() -> list[Panel]:
+    return [
+        chart(
+            PanelOptions(
+                title="Requests by answer",
+                description="Requests of dialogs per minute, by the answer's code: 201 is stored,"
+                " 429 too many, 503 not stored and to be sent again. Not applicable without"
+                " `collect` in the configuration.",
+                width=8,
+            ),
+            Query(expr=f"60 * {_rates(families.COLLECT_REQUESTS)}", legend="{{code}}"),
+            unit="cpm",
+            absent=NOT_APPLICABLE,
+        ),
+        chart(
+            PanelOptions(
+                title="Interactions collected",
+                description="Per minute, by what became of them.",
+                width=8,
+            ),
+            Query(expr=f"60 * {_rates(families.COLLECT_INTERACTIONS)}", legend="{{result}}"),
+            unit="cpm",
+            absent=NOT_APPLICABLE,
+            overrides=result_colours(),
+        ),
+        chart(
+            PanelOptions(
+                title="Time to answer",
+                description="How long dialogs wait until what they sent is stored: the mean, and"
+                " what 99 of 100 stay below.",
+                width=8,
+            ),
+            Query(expr=_mean(families.COLLECT_DURATION), legend="mean"),
+            Query(expr=_quantile(0.99, families.COLLECT_DURATION), legend="99 of 100"),
+            unit="s",
+            absent=NOT_APPLICABLE,
+            overrides=[of_query("A", colour(BLUE)), of_query("B", colour(ORANGE))],
         ),
     ]
 

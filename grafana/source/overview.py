@@ -1,5 +1,7 @@
 """The overview: where are people lost, is sign-in healthy, since when, is the data whole?"""
 
+from collections.abc import Mapping
+
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from exporter.domain.definitions import Flow
@@ -49,6 +51,7 @@ from grafana.source.style import (
 )
 from grafana.source.table import Column, table
 from grafana.source.thresholds import Thresholds
+from grafana.source.titles import flow_titles
 from grafana.source.units import unit_of
 
 _ENOUGH = 0.95  # of a window's interactions, to be read as if all were in
@@ -77,7 +80,7 @@ def overview(service: Service) -> Dashboard:
         annotations=[milestones(), alerts()],
         sections=[
             Section(title="Where are people lost?", panels=_funnel(service)),
-            Section(title="Is sign-in healthy?", panels=_health(service.thresholds)),
+            Section(title="Is sign-in healthy?", panels=_health(service)),
             Section(
                 title="What is firing, and can the numbers be trusted?",
                 panels=[firing(service), how_many_fire(), *_trust(service.thresholds)],
@@ -135,7 +138,8 @@ def _funnel(service: Service) -> list[Panel]:
 # -- Now --
 
 
-def _health(thresholds: Thresholds) -> list[Panel]:
+def _health(service: Service) -> list[Panel]:
+    thresholds = service.thresholds
     return [
         _tile("sign_in_attempts", "Interactions of the last $window.", up=True),
         _tile(
@@ -165,7 +169,7 @@ def _health(thresholds: Thresholds) -> list[Panel]:
             "To how many sites the users of the last $window are signed in.",
             up=None,
         ),
-        _completions(),
+        _completions(flow_titles(service.definitions)),
     ]
 
 
@@ -199,7 +203,7 @@ def _change(family: Family, *, unit: Unit) -> str:
     return growth(value(family), value(family, at=WEEK_BEFORE))
 
 
-def _completions() -> Panel:
+def _completions(titles: Mapping[str, str]) -> Panel:
     now = kpi(total("flow_completion_ratio"))
     before = kpi(total("flow_completion_ratio"), at=WEEK_BEFORE)
     return table(
@@ -211,7 +215,7 @@ def _completions() -> Panel:
             width=24,
             height=7,
         ),
-        Column(title="Flow", label="flow"),
+        Column(title="Flow", label="flow", names=titles),
         *columns_against_before(now, before),
         order=["Flow"],
         descending=False,

@@ -1,7 +1,7 @@
 """Tables: a row for each combination of labels, with the values of several queries."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from grafana_foundation_sdk.builders import table as sdk_table
 from grafana_foundation_sdk.models.common import TableAutoCellOptions
@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DataTransformerConfig,
     Panel,
     RangeMap,
+    ValueMap,
     ValueMappingResult,
 )
 from grafana_foundation_sdk.models.table import Options as TableOptions
@@ -48,6 +49,8 @@ class Column:
     empty: str = ""
     """What stands in a cell without a value."""
     better: Better | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What people call the label's values."""
 
 
 def table(
@@ -96,6 +99,13 @@ def table(
     return panel
 
 
+def _mappings(column: Column) -> list[ValueMap | RangeMap]:
+    if column.names:
+        words = {name: ValueMappingResult(text=title) for name, title in column.names.items()}
+        return [ValueMap(options=words)]
+    return [OVER_ALL] if column.unit == "percentunit" else []
+
+
 def _only(names: Sequence[str]) -> DataTransformerConfig:
     return DataTransformerConfig(
         id_val="filterFieldsByName", options={"include": {"names": list(names)}}
@@ -109,17 +119,15 @@ def _sorted(field: str, *, descending: bool) -> DataTransformerConfig:
 
 
 def _properties(column: Column) -> dict[str, object]:
+    values = {
+        "unit": column.unit if column.expr else None,
+        "decimals": column.decimals,
+        "custom.width": column.width,
+        "noValue": column.empty or None,
+        "mappings": _mappings(column) or None,
+    }
     properties: dict[str, object] = {"custom.wrapHeaderText": True}
-    if column.expr:
-        properties["unit"] = column.unit
-    if column.decimals is not None:
-        properties["decimals"] = column.decimals
-    if column.width is not None:
-        properties["custom.width"] = column.width
-    if column.empty:
-        properties["noValue"] = column.empty
-    if column.unit == "percentunit":
-        properties["mappings"] = [OVER_ALL]
+    properties |= {name: value for name, value in values.items() if value is not None}
     if column.link is not None:
         title, address = column.link
         properties["links"] = [{"title": title, "url": address}]

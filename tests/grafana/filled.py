@@ -18,6 +18,7 @@ from exporter.domain.lateness import Lateness
 from exporter.domain.reports import Milestone
 from exporter.domain.windows import Window
 from exporter.metrics.backfill import Grid, History
+from exporter.metrics.collecting import CollectStatus
 from exporter.metrics.exposition import kpi_metrics, operation_metrics
 from exporter.metrics.snapshot import take_snapshot
 from exporter.metrics.status import Histogram, Status
@@ -178,7 +179,7 @@ def _write_scrapes(
         status, last = operations_at(store, since, at)
         for instance, taken in ((FRESH, last), (HANGING, min(last, hung.taken))):
             snapshot = replace(fresh, taken=taken)
-            shown = operation_metrics(status, snapshot, evaluator.digest)
+            shown = operation_metrics(status, snapshot, evaluator.digest, _collected(at - since))
             _write(out, shown, instance, at)
             _write_foreign(out, JOB, instance, at)
         _write_foreign(out, *ANOTHER, at)
@@ -187,6 +188,16 @@ def _write_scrapes(
     for at in _instants(NOW - _FIRED_FOR, timedelta(minutes=1)):
         _write_alert(out, at)
     print("# EOF", file=out)
+
+
+def _collected(for_so_long: timedelta) -> CollectStatus:
+    """What an exporter that collects, too, has counted: a request a second, few refused."""
+    n = int(for_so_long.total_seconds())
+    return CollectStatus(
+        requests={201: n, 400: n // 100, 503: n // 900},
+        interactions={"imported": 2 * n, "duplicate": n // 20, "rejected": n // 50},
+        durations=Histogram(bounds=(0.01, 0.1), counts=(n // 2, n - n // 2, 0), sum=0.02 * n),
+    )
 
 
 def operations_at(store: Store, since: datetime, at: datetime) -> tuple[Status, datetime]:
