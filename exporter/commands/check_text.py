@@ -103,13 +103,18 @@ def _flow(flow: Flow) -> Iterator[str]:
         )
     widest = max(len(step.name) for step in flow.steps)
     for step in flow.steps:
-        yield from _entry(step.name, _rule(step.rule), indent=4, column=widest + 6)
+        text = f"{_rule(step.rule)}{' (aside)' if step.aside else ''}"
+        yield from _entry(step.name, text, indent=4, column=widest + 6)
 
 
 def _outcomes(outcomes: Outcomes) -> Iterator[str]:
     shown, engaged = outcomes.shown, outcomes.engaged
     yield from _entry("shown", f"{shown.step!r} of {shown.flow}", indent=2)
     yield from _entry("bounce", f"unless {engaged.step!r} of {engaged.flow}", indent=2)
+    if outcomes.continued is not None and outcomes.continuation is not None:
+        yield from _entry("continued", f"else, {_rule(outcomes.continued)}", indent=2)
+        again = f"shown or not: {_rule(outcomes.continuation)}; judged from here on"
+        yield from _entry("continuation", again, indent=2)
     yield from _entry("fail", f"else, unless {_rule(outcomes.signed_in)}", indent=2)
     yield from _entry("fallback", f"else, {_rule(outcomes.fallback)}", indent=2)
     yield from _entry("idp", f"else, {_rule(outcomes.idp)}", indent=2)
@@ -119,7 +124,8 @@ def _outcomes(outcomes: Outcomes) -> Iterator[str]:
 def _segmentation(segmentation: Segmentation) -> Iterator[str]:
     decided = [f"{segment} in {flow}" for flow, segment in segmentation.in_flow]
     decided.append(" or ".join(segmentation.fields))
-    yield f"  {segmentation.name}: {', else '.join(decided)}"
+    case = ", whatever the case" if segmentation.ignore_case else ""
+    yield f"  {segmentation.name}: {', else '.join(decided)}{case}"
     yield from _wrapped(", ".join(segmentation.all_segments), indent=4)
 
 

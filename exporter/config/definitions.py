@@ -94,6 +94,8 @@ class _Definitions:
             return named
 
         self._refuse_repeated(section.segments, (*path, "segments"))
+        if section.ignore_case:
+            self._refuse_ambiguous(section, path)
         for n, span in enumerate(section.ranges):
             low, high = span.at_least, span.at_most
             if low is not None and high is not None and low > high:
@@ -126,7 +128,18 @@ class _Definitions:
                 (self._known_flow(flow, (*path, "in_flow", flow)), segment(named, "in_flow", flow))
                 for flow, named in section.in_flow.items()
             ),
+            ignore_case=bool(section.ignore_case),
         )
+
+    def _refuse_ambiguous(self, section: SegmentationSection, path: Path) -> None:
+        spelt: dict[str, str] = {}
+        for value, named in section.aliases.items():
+            if spelt.setdefault(value.casefold(), named) != named:
+                self._problem(
+                    (*path, "aliases", value),
+                    f"expected one segment with ignore_case, found {named!r} here and"
+                    f" {spelt[value.casefold()]!r} for another case",
+                )
 
     def _fields(self, section: SitesSection | SegmentationSection, path: Path) -> tuple[str, ...]:
         if (section.field is None) == (section.fields is None):
@@ -145,6 +158,8 @@ class _Definitions:
         path = ("flows", name)
         names = [step.name for step in section.steps]
         self._refuse_repeated(names, (*path, "steps"), "name")
+        if section.steps[0].aside:
+            self._problem((*path, "steps", 0, "aside"), "expected a first step on the way")
         again = section.continuation
         if again is not None:
             for n, step in enumerate(again.reaches):
@@ -157,7 +172,11 @@ class _Definitions:
             name=name,
             rule=self._rule(section, path, "a flow", optional=True),
             steps=tuple(
-                Step(name=step.name, rule=self._rule(step, (*path, "steps", n), "a step"))
+                Step(
+                    name=step.name,
+                    rule=self._rule(step, (*path, "steps", n), "a step"),
+                    aside=bool(step.aside),
+                )
                 for n, step in enumerate(section.steps)
             ),
             continuation=None
@@ -214,12 +233,20 @@ class _Definitions:
         def rule(of: RuleSection | None, key: str) -> Rule:
             return NEVER if of is None else self._rule(of, (*path, key), key)
 
+        def optional(of: RuleSection | None, key: str) -> Rule | None:
+            return None if of is None else self._rule(of, (*path, key), key)
+
+        for one, other in (("continued", "continuation"), ("continuation", "continued")):
+            if getattr(section, one) is not None and getattr(section, other) is None:
+                self._problem(path, f"expected {one} together with {other}, found it alone")
         return Outcomes(
             shown=step(section.shown, "shown"),
             engaged=step(section.engaged, "engaged"),
             signed_in=rule(section.signed_in, "signed_in"),
             fallback=rule(section.fallback, "fallback"),
             idp=rule(section.idp, "idp"),
+            continued=optional(section.continued, "continued"),
+            continuation=optional(section.continuation, "continuation"),
         )
 
     def _known_flow(self, name: str, path: Path) -> str:

@@ -1,15 +1,16 @@
 """YAML -> `Configuration`, or every problem at once."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
 
 from exporter.config import credentials
 from exporter.config.definitions import definitions
-from exporter.config.document import parse
+from exporter.config.document import Document, parse
 from exporter.config.environment import expand
 from exporter.config.errors import ErrorList
+from exporter.config.extends import extended
 from exporter.config.scalars import in_words
 from exporter.config.schema import (
     CollectSection,
@@ -92,13 +93,14 @@ def _configuration(
     if document is None:
         return None
     values = {key: expand(value, environ, errors, (key,)) for key, value in document.items()}
-    file = shape(values, errors)
+    persona = _persona()
+    file = shape(extended(values, persona, errors), errors)
     source = _source(file, directory, errors)
     collect = _collect_settings(file.collect, directory, errors)
     store = credentials.store(file.store, directory, errors)
     _check_lengths(file, errors)
     _check_milestones(file, errors)
-    defined = definitions(file, _persona(), errors)
+    defined = definitions(file, PackageSection.model_validate(persona), errors)
     milestones = tuple(Milestone(name=m.name, date=m.date) for m in file.milestones)
     windows = tuple(file.windows)
     if errors:
@@ -196,14 +198,14 @@ def _check_lengths(file: File, errors: ErrorList) -> None:
 
 
 def _check_milestones(file: File, errors: ErrorList) -> None:
-    seen: set[str] = set()
+    seen: set[tuple[str, date]] = set()
     for n, milestone in enumerate(file.milestones):
-        if milestone.name in seen:
+        if (milestone.name, milestone.date) in seen:
             errors.add(
-                ("milestones", n, "name"),
-                f"expected each name once, found {milestone.name!r} again",
+                ("milestones", n),
+                f"expected each milestone once, found {milestone.name!r} on {milestone.date} again",
             )
-        seen.add(milestone.name)
+        seen.add((milestone.name, milestone.date))
 
 
 def _check_series(configuration: Configuration, errors: ErrorList) -> None:
@@ -220,7 +222,7 @@ def _check_series(configuration: Configuration, errors: ErrorList) -> None:
         )
 
 
-def _persona() -> PackageSection:
+def _persona() -> dict[str, Document]:
     """Read the definitions that come with the package."""
     text = resources.files("exporter").joinpath("persona.yaml").read_text(encoding="utf-8")
-    return PackageSection.model_validate(parse(text, ErrorList()))
+    return parse(text, ErrorList()) or {}

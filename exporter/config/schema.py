@@ -268,6 +268,12 @@ class StepSection(RuleSection):
     name: Text = Field(
         description="The step's name, once in its flow.", examples=["1 - Enter email"]
     )
+    aside: AlwaysTrue | None = Field(
+        default=None,
+        description="The step is not on the way (an error screen, say): it is counted, but no step"
+        " comes before or after it in drop-off and completion. Not for the first step.",
+        examples=["true"],
+    )
 
 
 class ContinuationSection(RuleSection):
@@ -347,6 +353,11 @@ class SegmentationSection(Section):
         " field says. The first that fits decides.",
         examples=["{new_user: Fallback}"],
     )
+    ignore_case: AlwaysTrue | None = Field(
+        default=None,
+        description="`aliases` and `segments` are looked up without regard to case.",
+        examples=["true"],
+    )
 
 
 class StepNameSection(Section):
@@ -357,7 +368,7 @@ class StepNameSection(Section):
 
 
 class OutcomesSection(Section):
-    """How a shown dialog ended: bounce, fail, fallback, idp, assertion; the first that holds."""
+    """How a dialog ended: bounce, continued, fail, fallback, idp, assertion: the first to hold."""
 
     shown: StepNameSection = Field(
         description="The step at which the dialog is shown; others have no outcome.",
@@ -382,6 +393,19 @@ class OutcomesSection(Section):
         description="The rule on which it is a new user of an identity provider: `idp`."
         " Left out, none is.",
         examples=["{field: new_account, equals: true}"],
+    )
+    continued: RuleSection | None = Field(
+        default=None,
+        description="The rule on which the user left the page on purpose (social login, a link in"
+        " a mail), to come back in a second interaction: `continued`, neither bounce nor fail."
+        " Goes together with `continuation`.",
+        examples=["{contains: method.social, excludes: [session.created]}"],
+    )
+    continuation: RuleSection | None = Field(
+        default=None,
+        description="The rule by which the second interaction is known: it is judged by"
+        " `signed_in`, `fallback` and `idp`, shown or not.",
+        examples=["{event: social.returned}"],
     )
 
 
@@ -433,10 +457,14 @@ class File(Section):
         default=None, description="Which field says how many sites a user is signed in to."
     )
     segmentations: dict[Text, SegmentationSection] | None = Field(
-        default=None, description="By name, ways to divide interactions."
+        default=None,
+        description="By name, ways to divide interactions. With `extends: persona` among them the"
+        " package's stay, and one of the same name is added to.",
     )
     flows: dict[Text, FlowSection] | None = Field(
-        default=None, description="By name, the steps that users take."
+        default=None,
+        description="By name, the steps that users take. With `extends: persona` among them the"
+        " package's stay, but for those of the same name.",
     )
     outcomes: OutcomesSection | None = Field(default=None, description="How shown dialogs end.")
     milestones: list[MilestoneSection] = Field(

@@ -39,10 +39,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a flow, reached when its rule holds, in whatever order."""
+    """One step of a flow, reached when its rule holds, in whatever order.
+
+    An `aside` step is counted like any other, but is not on the way: no step comes before or
+    after it in drop-off and completion.
+    """
 
     name: str
     rule: Rule
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,7 @@ class Segmentation:
 
     The first of `in_flow` (flow, segment) that the interaction belongs to decides; else the
     first of `fields` that has a value: through `ranges` if it is a number, then `aliases`,
-    then the list.
+    then the list. With `ignore_case`, aliases and list are looked up without regard to case.
     """
 
     name: str
@@ -91,6 +96,7 @@ class Segmentation:
     aliases: tuple[tuple[str, str], ...] = ()
     ranges: tuple[Range, ...] = ()
     in_flow: tuple[tuple[str, str], ...] = ()
+    ignore_case: bool = False
 
     @property
     def all_segments(self) -> tuple[str, ...]:
@@ -108,9 +114,12 @@ class StepName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """How a shown dialog ended: bounce, fail, fallback, idp, assertion; the first that holds.
+    """How a dialog ended: bounce, continued, fail, fallback, idp, assertion; the first that holds.
 
     `shown` and `engaged` are steps, so that both parts of the bounce ratio are exposed.
+    `continued`: the user left on purpose, to come back in a second interaction, for which
+    `continuation` holds. That one is judged by the rules from `fail` on, shown or not. None
+    where sign-ins never leave the page.
     """
 
     shown: StepName
@@ -118,6 +127,8 @@ class Outcomes:
     signed_in: Rule
     fallback: Rule
     idp: Rule
+    continued: Rule | None = None
+    continuation: Rule | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

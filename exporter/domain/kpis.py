@@ -119,19 +119,19 @@ def _newcomers(layout: Layout) -> tuple[int, ...]:
 
 def _step_ratios(layout: Layout) -> Iterator[Formula]:
     for flow, steps in layout.steps.items():
-        first = next(iter(steps.values()))
+        first = next(iter(layout.way[flow].values()))
         for step, slot in steps.items():
             yield Formula(labels=(flow, step), plus=(slot,), over=(first,))
 
 
 def _step_dropoffs(layout: Layout) -> Iterator[Formula]:
-    for flow, steps in layout.steps.items():
+    for flow, steps in layout.way.items():
         for (_, before), (step, reached) in pairwise(steps.items()):
             yield Formula(labels=(flow, step), plus=(before,), minus=(reached,), over=(before,))
 
 
 def _completions(layout: Layout) -> Iterator[Formula]:
-    for flow, steps in layout.steps.items():
+    for flow, steps in layout.way.items():
         slots = tuple(steps.values())
         yield Formula(labels=(flow,), plus=slots[-1:], over=slots[:1])
 

@@ -18,7 +18,8 @@ class Layout:
     each step of each flow, `bounces_signed_in`, `sites` (the sum), and from `sites_histogram`
     on, at `sites_histogram + n`, the interactions whose user was signed in to n sites
     (n > 0; those with none are the rest of `attempts`).
-    `shown` and `engaged` are the steps that decide outcomes.
+    `shown` and `engaged` are the steps that decide outcomes; `way` holds the steps of each flow
+    without those aside.
     `segments` holds (segmentation, segment): the total first, then each segment.
     """
 
@@ -30,12 +31,17 @@ class Layout:
     engaged: int
     outcomes: Mapping[Outcome, int]
     steps: Mapping[str, Mapping[str, int]]
+    way: Mapping[str, Mapping[str, int]]
     segments: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, definitions: Definitions) -> Self:
         """Lay out the counters of these definitions."""
-        outcomes = {outcome: 3 + n for n, outcome in enumerate(Outcome)}
+        outcomes = {
+            outcome: 3 + n
+            for n, outcome in enumerate(Outcome)
+            if outcome is not Outcome.CONTINUED or definitions.outcomes.continued is not None
+        }
         free = 3 + len(outcomes)
         steps: dict[str, dict[str, int]] = {}
         for flow in definitions.flows:
@@ -51,6 +57,12 @@ class Layout:
             engaged=steps[engaged.flow][engaged.step],
             outcomes=outcomes,
             steps=steps,
+            way={
+                flow.name: {
+                    step.name: steps[flow.name][step.name] for step in flow.steps if not step.aside
+                }
+                for flow in definitions.flows
+            },
             segments=(
                 TOTAL_ROW,
                 *(

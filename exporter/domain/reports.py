@@ -4,6 +4,7 @@ Shapes are those of `/data/NAME` (`docs/reference/http.md`): dates are UTC `YYYY
 ascending, only days with data of that report; an undefined share is None.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -148,6 +149,15 @@ def _flow_over_time(flow: str, days: Days, layout: Layout) -> dict[str, dict[str
 def segmentations(definitions: Definitions) -> dict[str, list[str]]:
     """List the segments of each segmentation."""
     return {s.name: list(s.all_segments) for s in definitions.segmentations}
+
+
+def milestone_labels(marks: Sequence[Milestone]) -> list[str]:
+    """Return the label value of each milestone: its name, with the day where names repeat."""
+    times = Counter(mark.name for mark in marks)
+    return [
+        mark.name if times[mark.name] == 1 else f"{mark.name} ({mark.date.isoformat()})"
+        for mark in marks
+    ]
 
 
 def milestones(marks: Sequence[Milestone]) -> list[dict[str, str]]:

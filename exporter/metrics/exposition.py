@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from exporter import __version__
 from exporter.domain.kpis import KPIS
 from exporter.domain.lateness import BOUNDS_SECONDS
-from exporter.domain.reports import Milestone
+from exporter.domain.reports import Milestone, milestone_labels
 from exporter.domain.windows import hour_of, start_of
 from exporter.metrics import families
 from exporter.metrics.accept import weights
@@ -57,9 +57,9 @@ def kpi_metrics(snapshot: Snapshot) -> Iterator[Metric]:
 def milestone_metrics(milestones: Sequence[Milestone]) -> Iterator[Metric]:
     """Render the milestones."""
     metric = _gauge(families.MILESTONE)
-    for mark in milestones:
+    for mark, label in zip(milestones, milestone_labels(milestones), strict=True):
         at = datetime.fromisoformat(f"{mark.date.isoformat()}T00:00:00+00:00")
-        metric.add_metric((mark.name,), at.timestamp())
+        metric.add_metric((label,), at.timestamp())
     yield metric
 
 

@@ -81,7 +81,9 @@ class Classifier:
         self._events = _EventMask()
         ways = definitions.outcomes
         everywhere = chain(
-            (ways.signed_in, ways.fallback, ways.idp), *map(_rules_of, definitions.flows)
+            (ways.signed_in, ways.fallback, ways.idp),
+            filter(None, (ways.continued, ways.continuation)),
+            *map(_rules_of, definitions.flows),
         )
         rules = {_exactly(rule): rule for rule in everywhere}
         self._tests = {_exactly(rule): self._compile(rule) for rule in rules.values()}
@@ -95,7 +97,11 @@ class Classifier:
                 *definitions.sites_fields,
                 *(path for s in definitions.segmentations for path in s.fields),
             },
-            fields={"timestamp", *(question.field for question in self._asked)},
+            fields={
+                "timestamp",
+                *(question.field for question in self._asked),
+                *(path for s in definitions.segmentations if _of_truth(s) for path in s.fields),
+            },
         )
         self._decode = blobs.decode
         self._timestamp = blobs.getter("timestamp")
@@ -174,6 +180,8 @@ class Classifier:
             signed_in=signed_in,
             fallback=reading.holds(ways.fallback),
             idp=reading.holds(ways.idp),
+            continued=ways.continued is not None and reading.holds(ways.continued),
+            continuation=ways.continuation is not None and reading.holds(ways.continuation),
         )
         slots = [self.layout.attempts]
         if ended is not None:
@@ -295,13 +303,21 @@ class _Segments(_BoundedCache):
             name: layout.segments.index((segmentation.name, name))
             for name in segmentation.all_segments
         }
-        self._aliases = dict(segmentation.aliases)
+        self._spelling = str.casefold if segmentation.ignore_case else str
+        self._named = {
+            self._spelling(value): segment
+            for value, segment in (
+                *((segment, segment) for segment in segmentation.all_segments),
+                *segmentation.aliases,
+            )
+        }
         self._ranges = segmentation.ranges
 
     def answer(self, value: Any) -> int:
-        return self._rows.get(self._segment(value), self._rows[OTHER])
+        return self._rows[self.segment(value)]
 
-    def _segment(self, value: str | float | None) -> str:
+    def segment(self, value: str | float | None) -> str:
+        """Return the segment of a value; None is a missing one."""
         if value is None:
             return OTHER
         n = number(value) if self._ranges else None
@@ -312,12 +328,17 @@ class _Segments(_BoundedCache):
                     span.at_most is None or n <= span.at_most
                 ):
                     return span.segment
-        text = _text(value)
-        return self._aliases.get(text, text)
+        return self._named.get(self._spelling(_text(value)), OTHER)
 
 
 def _text(value: str | float) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _of_truth(segmentation: Segmentation) -> bool:
+    """Return whether truth values have a segment here."""
+    named = (*segmentation.segments, *(value for value, _ in segmentation.aliases))
+    return any(name.casefold() in {"true", "false"} for name in named)
 
 
 def _first_of(getters: Sequence[Getter]) -> Getter:

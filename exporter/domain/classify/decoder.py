@@ -42,7 +42,8 @@ class Decoder:
     """Decodes the event stream and some fields of blobs, named by paths (`user_agent.os`).
 
     `values` are fields that hold a string or a number, anything else counts as missing there;
-    `fields` may hold what they like.
+    `fields` may hold what they like. A field among both may hold a truth value, too: as a value
+    that is "true" or "false".
     """
 
     def __init__(self, *, values: Iterable[str], fields: Iterable[str]) -> None:
@@ -102,6 +103,8 @@ class Decoder:
 
         def value(blob: Any) -> Any:
             found = get(blob)
+            if isinstance(found, bool):
+                return "true" if found else "false"
             return found if _is_value(found) else None
 
         return value

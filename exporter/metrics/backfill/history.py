@@ -13,7 +13,7 @@ from typing import BinaryIO
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.kpis import KPIS
 from exporter.domain.layout import Layout
-from exporter.domain.reports import Milestone
+from exporter.domain.reports import Milestone, milestone_labels
 from exporter.domain.tally import Counts
 from exporter.domain.windows import Window
 from exporter.metrics.backfill.grid import Grid
@@ -84,8 +84,8 @@ class History:
                         text = self._named(family, (window.name, *of_row, *formula.labels))
                         self._families[family].append(_Series(text=text, column=column))
                         column += 1
-        for mark in milestones:
-            text = self._named(MILESTONE, (mark.name,))
+        for label in milestone_labels(milestones):
+            text = self._named(MILESTONE, (label,))
             self._families[MILESTONE].append(_Series(text=text, column=column))
             column += 1
 
