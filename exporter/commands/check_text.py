@@ -114,7 +114,7 @@ def _outcomes(outcomes: Outcomes) -> Iterator[str]:
     if outcomes.continued is not None and outcomes.continuation is not None:
         yield from _entry("continued", f"else, {_rule(outcomes.continued)}", indent=2)
         again = f"shown or not: {_rule(outcomes.continuation)}; judged from here on"
-        yield from _entry("continuation", again, indent=2)
+        yield from _entry("comes back", again, indent=2)
     yield from _entry("fail", f"else, unless {_rule(outcomes.signed_in)}", indent=2)
     yield from _entry("fallback", f"else, {_rule(outcomes.fallback)}", indent=2)
     yield from _entry("idp", f"else, {_rule(outcomes.idp)}", indent=2)

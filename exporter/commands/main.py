@@ -18,6 +18,7 @@ from exporter.commands import (
     import_,
     rejected,
     report,
+    segments,
     serve,
     verify,
 )
@@ -38,6 +39,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "backfill": backfill,
     "rejected": rejected,
     "explain": explain,
+    "segments": segments,
     "verify": verify,
     "copy": copy,
 }

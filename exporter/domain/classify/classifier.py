@@ -108,10 +108,14 @@ class Classifier:
         self._sites = tuple(map(blobs.value_getter, definitions.sites_fields))
         self._site_counts = _SiteCounts()
         self._answers = tuple((blobs.getter(asked.field), asked) for asked in self._asked)
+        self._values = {
+            segmentation.name: _first_of([blobs.value_getter(path) for path in segmentation.fields])
+            for segmentation in definitions.segmentations
+        }
         self._segments = tuple(
             (
                 _Segments(segmentation, self.layout),
-                _first_of([blobs.value_getter(path) for path in segmentation.fields]),
+                self._values[segmentation.name],
             )
             for segmentation in definitions.segmentations
         )
@@ -130,6 +134,14 @@ class Classifier:
             return self._read(row, newest_ms)
         except Unreadable as error:
             return Rejected(row.id, row.raw, error.reason, error.detail)
+
+    def value(self, segmentation: str, raw: bytes) -> str | None:
+        """Return the value of a blob that a segmentation looks at, as text; None without one.
+
+        Raises `Unreadable`.
+        """
+        value = self._values[segmentation](self._decode(raw))
+        return None if value is None else _text(value)
 
     def _read(self, row: Row, newest_ms: int) -> Interaction | Ignored:
         blob = self._decode(row.raw)

@@ -38,6 +38,14 @@ class Evaluator:
         verdicts = self.read((Row(s.id, s.raw) for s in stored), _ANY_TIME_MS)
         return [verdict for verdict in verdicts if isinstance(verdict, Interaction)]
 
+    def segment_and_value(
+        self, segmentation: str, interaction: Interaction
+    ) -> tuple[str, str | None]:
+        """Return the interaction's segment, and the value that its field has, None without one."""
+        place = [of.name for of in self.definitions.segmentations].index(segmentation) + 1
+        segment = self.layout.segments[interaction.facts.segment_indexes[place]]
+        return segment[1], self._reader.value(segmentation, interaction.raw)
+
     def tally_stored(self, stored: Iterable[StoredInteraction]) -> Tally:
         """Count interactions as they lie in a store."""
         return self.tally(self.reread(stored))
