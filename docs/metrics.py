@@ -12,16 +12,12 @@ _SMALLEST = "data_server: {url: 'http://127.0.0.1:3435/wsapi/interaction_data'}\
 
 
 def short() -> str:
-    """Write the README's two tables: KPIs, and the exporter itself."""
+    """Write the README's table of KPIs."""
     return "\n".join(
         [
             "| KPI | labels | by segment | value |",
             "| --- | --- | --- | --- |",
             *(_short_kpi(family) for family in TOTALS),
-            "",
-            "| about the exporter | labels | value |",
-            "| --- | --- | --- |",
-            *(f"| `{f.name}` | {_labels(f)} | {_cell(f.help)} |" for f in (MILESTONE, *OPERATIONS)),
         ]
     )
 
