@@ -65,6 +65,25 @@ class Source(Protocol):
         """Close connections."""
 
 
+class RowFile(Protocol):
+    """A file of interactions that is read once, from its beginning to its end."""
+
+    @property
+    def skipped(self) -> int:
+        """How many of its entries are no interactions: design documents, deleted ones."""
+
+    @property
+    def done(self) -> float | None:
+        """How much of it is read, from 0 to 1; None where its length is not known."""
+
+    def portions(self) -> Iterator[Sequence[Row]]:
+        """Return its rows in portions of bounded size.
+
+        Raises `SourceError`, possibly after some portions: the message names the file and what
+        is wrong with it.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Rows as they were judged, to be stored as one.

@@ -6,7 +6,8 @@ import structlog
 
 from exporter.config import DataServer, StoreSettings
 from exporter.exchange import Client
-from exporter.ports import Source, Store
+from exporter.ports import RowFile, Source, Store
+from exporter.sources.files import InteractionFile
 from exporter.sources.kpiggybank import Kpiggybank
 from exporter.stores.sqlite import SqliteStore, quarantine
 
@@ -25,6 +26,11 @@ def open_source(settings: DataServer) -> Source:
             },
         ),
     )
+
+
+def open_file(name: str) -> RowFile:
+    """Make the reader of a file of interactions, `-` being standard input; nothing is read yet."""
+    return InteractionFile(name)
 
 
 def open_store(settings: StoreSettings, *, durable: bool = False) -> Store:

@@ -1,7 +1,7 @@
 """`import`: one import and exit."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 
@@ -18,20 +18,31 @@ from exporter.commands.common import (
     open_store_with_definitions,
 )
 from exporter.config import Configuration
+from exporter.config.scalars import in_words
 from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.windows import ms_of
+from exporter.ingest.files import import_files
 from exporter.ingest.importer import Importer
 from exporter.ingest.importer import Progress as Portion
 from exporter.ingest.reconciler import Reconciler
 from exporter.ports import Source, SourceError, Store, StoreError
-from exporter.wiring import open_source
+from exporter.wiring import open_file, open_source
 
-TEXT = "import once and exit"
+TEXT = "import once, from the source or from files, and exit"
 SAY_EVERY = timedelta(seconds=10)
 RESULTS = ("imported", "duplicate", "ignored", "rejected")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="import from files instead, - being standard input: JSON lines, an array of blobs or"
+        " of KPIggybank's rows, or CouchDB's answer to _all_docs or _changes with include_docs;"
+        " gzip and zstd by content",
+    )
     parser.add_argument(
         "--since",
         type=instant,
@@ -51,10 +62,17 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.since and options.until and options.since >= options.until:
         raise UsageError(f"--since {options.since} is not before --until {options.until}")
+    if options.files and (options.since or options.until):
+        raise UsageError("--since and --until are for the source, files are imported whole")
     configuration = load_configuration(options)
+    if options.files:
+        _import_files(options.files, configuration)
+        return
     server = configuration.data_server
     if server is None:
-        raise CommandError("there is no data_server in the configuration to import from")
+        raise CommandError(
+            "there is no data_server in the configuration to import from, and no file was given"
+        )
     began = now()
     counts = dict.fromkeys(RESULTS, 0)
     show = _Shown(counts)
@@ -72,6 +90,41 @@ def run(options: argparse.Namespace) -> None:
         raise CommandError(str(error)) from error
     seconds = round((now() - began).total_seconds(), 3)
     structlog.get_logger().info("import finished", seconds=seconds, **counts)
+
+
+def _import_files(names: Sequence[str], configuration: Configuration) -> None:
+    began = now()
+    files = [open_file(name) for name in names]
+    counts = dict.fromkeys(RESULTS, 0)
+    show = _Shown(counts)
+    oldest_ms = ms_of(began - configuration.retention)
+    past = 0
+    try:
+        with (
+            open_store_with_definitions(configuration, create=True) as (store, evaluator),
+            show,
+        ):
+            for added in import_files(files, store, evaluator, began):
+                for result in RESULTS:
+                    counts[result] += getattr(added, result)
+                past += sum(timestamp_ms < oldest_ms for timestamp_ms in added.timestamps_ms)
+                done = [file.done for file in files]
+                show.progress(None if None in done else sum(filter(None, done)) / len(files))
+    except (SourceError, StoreError) as error:
+        raise CommandError(f"{error} ({_in_words(counts)})") from error
+    if past:
+        structlog.get_logger().warning(
+            "some are past the retention: serve will drop them within a day",
+            interactions=past,
+            retention=in_words(configuration.retention),
+        )
+    seconds = round((now() - began).total_seconds(), 3)
+    skipped = sum(file.skipped for file in files)
+    structlog.get_logger().info("import finished", seconds=seconds, **counts, skipped=skipped)
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {result}" for result, n in counts.items())
 
 
 def _portions(
@@ -127,13 +180,16 @@ class _Shown:
             self._bar.stop()
 
     def portion(self, portion: Portion) -> None:
+        self.progress(portion.done)
+
+    def progress(self, done: float | None) -> None:
         rows = sum(self._counts.values())
         if self._bar is not None:
             elapsed = self._bar.tasks[self._task].elapsed or 0
             self._bar.update(
                 self._task,
-                total=1.0,
-                completed=portion.done,
+                total=None if done is None else 1.0,
+                completed=done or 0.0,
                 rows=rows,
                 rate=rows / elapsed if elapsed else 0.0,
             )
@@ -141,4 +197,5 @@ class _Shown:
         at = now()
         if self._said is None or at - self._said >= SAY_EVERY:
             self._said = at
-            self._log.info("importing", rows=rows, done=f"{portion.done:.0%}")
+            shown = "unknown" if done is None else f"{done:.0%}"
+            self._log.info("importing", rows=rows, done=shown)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,6 +14,7 @@ PORTION_BYTES = 1024 * 1024  # decoded in one go, for some 5 ms, in which nothin
 LARGEST_ROW_BYTES = 64 * 1024 * 1024
 _TAIL_BYTES = 256 * 1024  # where the last whole row's end is looked for
 _ATTEMPTS = 3
+_LARGEST_END_BYTES = 64 * 1024  # of an object, after the array in it
 _BETWEEN_ROWS = re.compile(rb"\}\s*,(?=\s*\{)")
 # A string without an end is a lone quotation mark here: what follows it is not yet known.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
@@ -43,7 +44,27 @@ class _Line(msgspec.Struct, gc=False):
 _decode_lines = msgspec.json.Decoder(list[_Line]).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+class RowReader(Protocol):
+    """How rows are written in an array."""
+
+    def rows(self, array: bytes) -> Sequence[Row]:
+        """Read an array. Raises msgspec's errors, and others, where it is not JSON throughout."""
+
+    def row(self, raw: bytes) -> Sequence[Row]:
+        """Read one element, whatever it is; none where it is no row."""
+
+
+class _Kpiggybank:
+    """Both dialects of KPIggybank."""
+
+    def rows(self, array: bytes) -> Sequence[Row]:
+        return _rows(array)
+
+    def row(self, raw: bytes) -> Sequence[Row]:
+        return (read_row(raw),)
 
 
 class Splitter:
@@ -54,8 +75,19 @@ class Splitter:
     """
 
     def __init__(
-        self, *, portion_bytes: int = PORTION_BYTES, largest_row_bytes: int = LARGEST_ROW_BYTES
+        self,
+        *,
+        portion_bytes: int = PORTION_BYTES,
+        largest_row_bytes: int = LARGEST_ROW_BYTES,
+        reader: "RowReader | None" = None,
+        in_object: bool = False,
     ) -> None:
+        """Read rows as KPIggybank serves them, or by `reader`.
+
+        `in_object`: the array is a value of an object, whose end may follow it.
+        """
+        self._reader = reader or _Kpiggybank()
+        self._in_object = in_object
         self._portion_bytes = portion_bytes
         self._largest_row_bytes = largest_row_bytes
         self._enough_bytes = portion_bytes  # to look for rows again
@@ -66,8 +98,11 @@ class Splitter:
     def feed(self, piece: bytes) -> Sequence[Row]:
         """Take a piece of the body; give the rows that a full portion holds."""
         self._buffer += piece
-        if self._ended:
+        if self._ended and not self._in_object:
             self._expect_no_more()
+        if self._ended:
+            del self._buffer[_LARGEST_END_BYTES:]
+            return ()
         if not self._begun:
             self._begin()
         if len(self._buffer) < self._enough_bytes:
@@ -84,8 +119,8 @@ class Splitter:
         if not self._begun or self._ended:
             return ()
         try:
-            rows = _rows(bytes(self._buffer))
-        except _NOT_JSON:
+            rows = self._reader.rows(bytes(self._buffer))
+        except NOT_JSON:
             return self._rows_by_brackets()
         self._buffer.clear()
         self._ended = True
@@ -100,7 +135,10 @@ class Splitter:
         self._expect_no_more()
 
     def _expect_no_more(self) -> None:
-        if self._buffer.strip():
+        if self._in_object:
+            if not self._buffer.rstrip().endswith(b"}"):
+                raise BrokenBody("it ends after the array, in the middle of the object")
+        elif self._buffer.strip():
             raise BrokenBody("it goes on after the array's end")
         self._buffer.clear()
 
@@ -120,8 +158,8 @@ class Splitter:
         ends = [found.start() for found in _BETWEEN_ROWS.finditer(self._buffer, tail)]
         for end in reversed(ends[-_ATTEMPTS:]):
             try:
-                rows = _rows(bytes(self._buffer[: end + 1]) + b"]")
-            except _NOT_JSON:
+                rows = self._reader.rows(bytes(self._buffer[: end + 1]) + b"]")
+            except NOT_JSON:
                 continue
             rest = self._buffer.index(b",", end) + 1
             self._buffer[:rest] = b"["
@@ -151,7 +189,8 @@ class Splitter:
                     pieces.append(bytes(self._buffer[start : token.start()]))
                     start = token.end()
         self._buffer[:start] = b"" if self._ended else b"["
-        return [_row(piece) for piece in map(bytes.strip, pieces) if piece]
+        found = (self._reader.row(piece) for piece in map(bytes.strip, pieces) if piece)
+        return [row for rows in found for row in rows]
 
 
 def beginning(body: bytes | bytearray) -> str:
@@ -164,20 +203,20 @@ def _rows(array: bytes) -> Sequence[Row]:
     try:
         return [Row(usable_id(line.id), bytes(line.value)) for line in _decode_lines(array)]
     except msgspec.ValidationError:
-        return [_row(bytes(raw)) for raw in _decode_raws(array)]
+        return [read_row(bytes(raw)) for raw in _decode_raws(array)]
 
 
-def _row(raw: bytes) -> Row:
+def read_row(raw: bytes) -> Row:
     """Find a row's id: KPIggybank's, the memory backend's oddity, else a digest."""
     try:
         line = _decode_line(raw)
-    except _NOT_JSON:
+    except NOT_JSON:
         pass
     else:
         return Row(usable_id(line.id), bytes(line.value))
     try:
         blob = msgspec.json.decode(raw)
-    except _NOT_JSON:
+    except NOT_JSON:
         return _unreadable_row(raw)
     for id_ in _ids(blob):
         return Row(usable_id(id_), raw)
