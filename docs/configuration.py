@@ -14,6 +14,8 @@ from exporter.config.schema import (
     CollectSection,
     ContinuationSection,
     DataServerSection,
+    DurationSection,
+    EventsSection,
     File,
     FlowSection,
     ImportSection,
@@ -52,6 +54,8 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("A rule", RuleSection),
     ("`outcomes`", OutcomesSection),
     ("A named step", StepNameSection),
+    ("`durations`", DurationSection),
+    ("Events", EventsSection),
 )
 _HEADINGS = {section: heading for heading, section in _SECTIONS}
 

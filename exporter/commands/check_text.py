@@ -7,7 +7,15 @@ from exporter.config.definitions import NEVER
 from exporter.config.errors import listed
 from exporter.config.scalars import in_words
 from exporter.config.values import CollectSettings, Configuration, DataServer, StoreSettings
-from exporter.domain.definitions import Definitions, Flow, Outcomes, Rule, Segmentation
+from exporter.domain.definitions import (
+    Definitions,
+    Duration,
+    Events,
+    Flow,
+    Outcomes,
+    Rule,
+    Segmentation,
+)
 
 _WIDTH = 100
 _COLUMN = 14  # where the values begin
@@ -89,6 +97,9 @@ def _definitions(definitions: Definitions) -> Iterator[str]:
         "segmentations",
         [line for one in definitions.segmentations for line in _segmentation(one)],
     )
+    yield from _headed(
+        "durations", [line for one in definitions.durations for line in _duration(one)]
+    )
     yield from _headed("sites", [f"  {', else '.join(definitions.sites_fields)}"])
 
 
@@ -119,6 +130,20 @@ def _outcomes(outcomes: Outcomes) -> Iterator[str]:
     yield from _entry("fallback", f"else, {_rule(outcomes.fallback)}", indent=2)
     yield from _entry("idp", f"else, {_rule(outcomes.idp)}", indent=2)
     yield from _entry("assertion", "else", indent=2)
+
+
+def _duration(duration: Duration) -> Iterator[str]:
+    flow = "" if duration.flow is None else f", in {duration.flow}"
+    yield from _wrapped(
+        f"{duration.name}: from {_events(duration.start)} to {_events(duration.end)}{flow}",
+        indent=2,
+    )
+
+
+def _events(events: Events) -> str:
+    if events.contains is not None:
+        return f"an event with {events.contains!r} in its name"
+    return events.any_of[0] if len(events.any_of) == 1 else f"any of {listed(events.any_of)}"
 
 
 def _segmentation(segmentation: Segmentation) -> Iterator[str]:

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--segment", metavar="NAME", help="a segment of the segmentation")
     parser.add_argument("--flow", metavar="NAME", help="of one flow (KPIs on flows)")
     parser.add_argument("--step", metavar="NAME", help="of one step (KPIs on steps)")
+    parser.add_argument("--duration", metavar="NAME", help="one duration (KPIs on durations)")
     parser.add_argument(
         "--sample",
         type=_number,
@@ -84,7 +85,7 @@ def _formulas(options: argparse.Namespace, evaluator: Evaluator) -> Sequence[For
     """Choose the formulas of the KPI by flow and step."""
     kpi = KPIS[options.kpi]
     chosen: Sequence[Formula] = kpi.formulas(evaluator.layout)
-    for name in ("flow", "step"):
+    for name in ("flow", "step", "duration"):
         wanted = getattr(options, name)
         if wanted is None:
             continue

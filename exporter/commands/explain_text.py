@@ -9,15 +9,18 @@ from string import ascii_uppercase
 from exporter.commands.common import printable
 from exporter.config.scalars import in_words
 from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.histogram import DURATION_BUCKETS
 from exporter.domain.interaction import Hour
 from exporter.domain.kpis import KPIS, Formula, Labels
 from exporter.domain.layout import TOTAL_ROW, Layout
-from exporter.domain.slot_names import what_is_counted
+from exporter.domain.slot_names import duration_words, sites_words, what_is_counted
 from exporter.domain.tally import Counts
 from exporter.domain.windows import EPOCH, start_of
 from exporter.maintenance.explain import Arrivals, Explanation, rejected_within
 from exporter.metrics.families import SEGMENTS, TOTALS
 from exporter.ports import Store
+
+_BAR = 40  # characters of the longest bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +88,14 @@ def _values(
     width = max(len(f"{total.get(slot, 0):,}") for slot in letters)
     for slot, letter in letters.items():
         yield f"{letter:>4}  {total.get(slot, 0):>{width},}  {what_is_counted(layout, slot)}"
-    if any(formula.quantile for formula in question.formulas):
-        yield from _sites(total, layout)
+    for formula in question.formulas:
+        if formula.quantile is None:
+            continue
+        if "duration" in KPIS[question.kpi].labels:
+            yield ""
+            yield from _duration(total, formula.labels[0], layout)
+        else:
+            yield from _sites(total, layout)
 
 
 def _series(kpi: str, explanation: Explanation, labels: Labels) -> str:
@@ -104,7 +113,7 @@ def _worked_out(formula: Formula, write: Callable[[int], str]) -> str:
     """Write a formula, with letters or with numbers."""
     text = " + ".join(map(write, formula.plus))
     if formula.quantile:
-        return f"median over {text}"
+        return f"{formula.quantile_name} over {text}"
     text = " - ".join((text, *map(write, formula.minus)))
     if formula.over is None:
         return text
@@ -119,7 +128,28 @@ def _sites(total: Counts, layout: Layout) -> Iterator[str]:
     first = layout.sites_histogram
     above = {slot - first: n for slot, n in sorted(total.items()) if slot > first}
     yield f"      {total.get(layout.attempts, 0) - sum(above.values()):,} at 0 sites"
-    yield from (f"      {n:,} at {sites} sites" for sites, n in above.items())
+    yield from (f"      {n:,} at {sites_words(bucket)} sites" for bucket, n in above.items())
+
+
+def _duration(total: Counts, name: str, layout: Layout) -> Iterator[str]:
+    """Draw the histogram of a duration, from its first bucket to its last."""
+    slots = layout.durations[name]
+    buckets = [n for n in range(DURATION_BUCKETS) if total.get(slots.buckets + n)]
+    if not buckets:
+        yield f"      no interaction has a duration {name}"
+        return
+    yield f"      {name}, interactions by how long it took:"
+    shown = range(buckets[0], buckets[-1] + 1)
+    counts = {bucket: total.get(slots.buckets + bucket, 0) for bucket in shown}
+    most = max(counts.values())
+    words = {bucket: duration_words(bucket) for bucket in shown}
+    width, digits = max(map(len, words.values())), len(f"{most:,}")
+    up_to, interactions = 0, total.get(slots.interactions, 0)
+    for bucket, n in counts.items():
+        up_to += n
+        bar = "#" * round(_BAR * n / most) or ("." if n else "")
+        share = up_to / interactions if interactions else 0.0
+        yield f"      {words[bucket]:>{width}}  {n:>{digits},}  {share:>4.0%}  {bar}".rstrip()
 
 
 def _by_hour(explanation: Explanation, letters: Mapping[int, str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from exporter.commands.common import (
     load_configuration,
     open_store_with_definitions,
 )
+from exporter.domain.definitions import TOTAL
 from exporter.domain.reports import (
     REPORTS,
     InvalidSegmentation,
@@ -132,12 +133,23 @@ def _read(options: argparse.Namespace) -> Any:
 
 
 def _table(name: str, content: Any) -> tuple[list[str], list[list[Any]]]:
-    """Lay a report out: a row a day (or step, or milestone), a column a segment (or step)."""
+    """Lay a report out: a row a day (or step, or milestone), a column a segment (or step).
+
+    Of durations: a row a day of each duration, and of each segment.
+    """
     if name == "milestones":
         return ["date", "milestone"], [[mark["date"], mark["milestone"]] for mark in content]
     if name == "segmentations":
         return ["segmentation", "segment"], [
             [segmentation, segment] for segmentation, of in content.items() for segment in of
+        ]
+    if name == "durations":
+        segments = [] if list(content) in ([], [TOTAL]) else ["segment"]
+        return [*segments, "duration", "date", "interactions", "median", "p90"], [
+            [*(segment for _ in segments), duration, day, *of_day.values()]
+            for segment, durations in content.items()
+            for duration, days in durations.items()
+            for day, of_day in sorted(days.items())
         ]
     columns = {column: _cells(values) for column, values in content.items()}
     places = dict.fromkeys(place for cells in columns.values() for place in cells)

@@ -6,6 +6,8 @@ from itertools import pairwise
 from exporter.config.errors import ErrorList, Path, listed, written
 from exporter.config.schema import (
     ContinuationSection,
+    DurationSection,
+    EventsSection,
     File,
     FlowSection,
     OutcomesSection,
@@ -19,6 +21,8 @@ from exporter.domain.definitions import (
     OTHER,
     Continuation,
     Definitions,
+    Duration,
+    Events,
     Flow,
     Outcomes,
     Range,
@@ -27,6 +31,7 @@ from exporter.domain.definitions import (
     Step,
     StepName,
 )
+from exporter.domain.histogram import BUCKETS
 
 NEVER = Rule(requires=("never",), excludes=("never",))
 """The rule of an outcome that the configuration leaves out."""
@@ -68,6 +73,11 @@ class _Definitions:
         )
         self._flows: Mapping[str, FlowSection] = package.flows if file.flows is None else file.flows
         self._outcomes = file.outcomes or package.outcomes
+        # The package's speak of its own flows and events.
+        own = {} if file.flows is not None else package.durations
+        self._durations: Mapping[str, DurationSection] = (
+            own if file.durations is None else file.durations
+        )
         self._fields_read: dict[str, Path] = {"timestamp": ()}
         self._leads: dict[str, list[str]] = {}
 
@@ -79,9 +89,17 @@ class _Definitions:
         flows = tuple(self._flow(name, section) for name, section in self._flows.items())
         self._refuse_circles()
         outcomes = self._ways(self._outcomes)
+        durations = tuple(
+            self._duration(name, section) for name, section in self._durations.items()
+        )
         self._refuse_fields_in_fields()
         return Definitions(
-            segmentations=segmentations, flows=flows, outcomes=outcomes, sites_fields=sites
+            segmentations=segmentations,
+            flows=flows,
+            outcomes=outcomes,
+            sites_fields=sites,
+            durations=durations,
+            buckets=BUCKETS,
         )
 
     def _segmentation(self, name: str, section: SegmentationSection) -> Segmentation:
@@ -247,6 +265,27 @@ class _Definitions:
             idp=rule(section.idp, "idp"),
             continued=optional(section.continued, "continued"),
             continuation=optional(section.continuation, "continuation"),
+        )
+
+    def _duration(self, name: str, section: DurationSection) -> Duration:
+        path = ("durations", name)
+        flow = section.flow
+        return Duration(
+            name=name,
+            start=self._events(section.from_, (*path, "from")),
+            end=self._events(section.to, (*path, "to")),
+            flow=None if flow is None else self._known_flow(flow, (*path, "flow")),
+        )
+
+    def _events(self, section: EventsSection, path: Path) -> Events:
+        given = [key for key in EventsSection.model_fields if getattr(section, key) is not None]
+        if len(given) != 1:
+            known = listed(list(EventsSection.model_fields))
+            found = listed(given, "and") if given else "none"
+            self._problem(path, f"expected one of {known}, found {found}")
+        return Events(
+            any_of=(*filter(None, [section.event]), *(section.any_of or ())),
+            contains=section.contains,
         )
 
     def _known_flow(self, name: str, path: Path) -> str:

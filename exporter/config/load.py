@@ -218,7 +218,7 @@ def _check_series(configuration: Configuration, errors: ErrorList) -> None:
         errors.add(
             ("series_limit",),
             f"expected at most {configuration.series_limit} series, found {total}"
-            f" = {parts} + {rest} others; fewer windows, segments or steps make fewer",
+            f" = {parts} + {rest} others; fewer windows, segments, steps or durations make fewer",
         )
 
 

@@ -409,6 +409,42 @@ class OutcomesSection(Section):
     )
 
 
+class EventsSection(Section):
+    """Events of an interaction, by name: one of the keys."""
+
+    event: Text | None = Field(default=None, description="This event.", examples=["screen.rp_info"])
+    any_of: Texts | None = Field(
+        default=None,
+        description="Any of these events.",
+        examples=["[assertion_generated, user.user_confirmed]"],
+    )
+    contains: Text | None = Field(
+        default=None,
+        description="Any event whose name contains this text.",
+        examples=["screen.error"],
+    )
+
+
+class DurationSection(Section):
+    """How long an interaction takes, by the offsets of its events.
+
+    From the earliest event of `from` to the earliest of `to` that is not before it. An
+    interaction without the one or the other has no such duration.
+    """
+
+    from_: EventsSection = Field(
+        alias="from", description="Where it begins.", examples=["{event: screen.rp_info}"]
+    )
+    to: EventsSection = Field(
+        description="Where it ends.", examples=["{event: assertion_generated}"]
+    )
+    flow: Text | None = Field(
+        default=None,
+        description="Only of interactions that belong to this flow.",
+        examples=["new_user"],
+    )
+
+
 class PackageSection(Section):
     """The definitions that come with the package, in the form in which a file has its own."""
 
@@ -416,6 +452,7 @@ class PackageSection(Section):
     segmentations: dict[Text, SegmentationSection]
     flows: dict[Text, FlowSection]
     outcomes: OutcomesSection
+    durations: dict[Text, DurationSection]
 
 
 class File(Section):
@@ -467,6 +504,11 @@ class File(Section):
         " package's stay, but for those of the same name.",
     )
     outcomes: OutcomesSection | None = Field(default=None, description="How shown dialogs end.")
+    durations: dict[Text, DurationSection] | None = Field(
+        default=None,
+        description="By name, how long what takes. With `flows` of your own and without this"
+        " key, there are none.",
+    )
     milestones: list[MilestoneSection] = Field(
         default=[],
         description="Days to be marked in charts.",

@@ -131,28 +131,65 @@ class Outcomes:
     continuation: Rule | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """Events of one interaction: those of these names, or whose name contains the text."""
+
+    any_of: tuple[str, ...] = ()
+    contains: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """How long an interaction takes from one of `start` to one of `end`, by their offsets.
+
+    From the first of `start` to the first of `end` that is not before it; with `flow`, only of
+    interactions that belong to the flow.
+    """
+
+    name: str
+    start: Events
+    end: Events
+    flow: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Definitions:
-    """All of a service's definitions. `sites_fields`: the first with a number that is not 0."""
+    """All of a service's definitions. `sites_fields`: the first with a number that is not 0.
+
+    `buckets` names the buckets of the histograms that these definitions are counted with.
+    """
 
     segmentations: tuple[Segmentation, ...]
     flows: tuple[Flow, ...]
     outcomes: Outcomes
     sites_fields: tuple[str, ...]
+    durations: tuple[Duration, ...] = ()
+    buckets: str = ""
 
     @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change whenever the meaning of a count may."""
-        return hashlib.sha256(self.to_json()).hexdigest()[:12]
+        return hashlib.sha256(self._json).hexdigest()[:12]
+
+    @cached_property
+    def _json(self) -> bytes:
+        return msgspec.json.encode(self, order="deterministic")
 
     def to_json(self) -> bytes:
         """Return the form in which a store remembers what its tallies mean."""
-        return msgspec.json.encode(self, order="deterministic")
+        return self._json
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Read what `to_json` wrote."""
-        return msgspec.json.decode(text, type=cls)
+        """Read what `to_json` wrote.
+
+        Also of an earlier version, which knew fewer keys: text and digest stay what they were,
+        so that the tallies counted then are found.
+        """
+        read = msgspec.json.decode(text, type=cls)
+        read.__dict__["_json"] = text
+        return read
 
     def segmentation(self, name: str) -> Segmentation | None:
         """Find a segmentation by its name."""

@@ -27,14 +27,15 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     """All that the KPIs need to know of one interaction.
 
     `segment_indexes` holds the places, in the layout's segments, of the total and of its segment
-    in each segmentation; `counter_indexes` the counters that it raises by one; `sites` how many
-    sites the user was signed in to.
+    in each segmentation; `counter_indexes` the counters that it raises by one; `buckets` those of
+    its durations' histograms; `sites` how many sites the user was signed in to.
     """
 
     hour: Hour
     segment_indexes: tuple[int, ...]
     counter_indexes: tuple[int, ...]
     sites: int
+    buckets: tuple[int, ...] = ()
 
 
 class Interaction(msgspec.Struct, frozen=True, gc=False):

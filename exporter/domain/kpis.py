@@ -12,8 +12,11 @@ from itertools import pairwise
 from math import nan
 from typing import TypeAlias
 
-from exporter.domain.layout import Layout
+from exporter.domain.histogram import duration_quantile_ms, sites_in
+from exporter.domain.layout import DurationSlots, Layout
 from exporter.domain.outcome import Outcome
+
+_MEDIAN = 50  # percent
 
 
 class Unit(StrEnum):
@@ -23,6 +26,7 @@ class Unit(StrEnum):
     USERS = "users"
     SITES = "sites"
     RATIO = "ratio"
+    SECONDS = "seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Number:
 
 
 Labels: TypeAlias = tuple[str, ...]
-"""Further label values: the outcome, the flow, or flow and step."""
+"""Further label values: the outcome, the flow, flow and step, or the duration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,7 @@ class Formula:
     """(plus - minus) / over, each the sum of its slots; `over` is None where nothing is divided.
 
     A quantile is no sum: it has `plus`, the interactions that it is a quantile of, and `quantile`,
-    which finds it in the counts.
+    which finds it in the counts; `quantile_name` is what people call it.
     """
 
     labels: Labels = ()
@@ -57,6 +61,7 @@ class Formula:
     minus: tuple[int, ...] = ()
     over: tuple[int, ...] | None = None
     quantile: Callable[[Mapping[int, int]], float] | None = None
+    quantile_name: str = "median"
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -82,7 +87,8 @@ class Kpi:
     `name` is the family's without `kpi_`; `title` what people call it; `labels` the names of its
     further labels; `help` one sentence on how the value is computed; `by_segment` whether it
     exists by segment, too; `explanation` what the page says beside it, empty if the page does not
-    show it; `formula` how it is made of the counters, one `Formula` for each of its label values.
+    show it by itself; `formula` how it is made of the counters, one `Formula` for each of its
+    label values.
     """
 
     name: str
@@ -136,8 +142,26 @@ def _completions(layout: Layout) -> Iterator[Formula]:
         yield Formula(labels=(flow,), plus=slots[-1:], over=slots[:1])
 
 
+def _durations(percent: int) -> Callable[[Layout], Iterable[Formula]]:
+    """Return the formulas of a quantile of each duration."""
+    return lambda layout: [
+        Formula(
+            labels=(name,),
+            plus=(slots.interactions,),
+            quantile=partial(_quantile_seconds, slots, percent),
+            quantile_name="median" if percent == _MEDIAN else f"{percent}th percentile",
+        )
+        for name, slots in layout.durations.items()
+    ]
+
+
+def _quantile_seconds(slots: DurationSlots, percent: int, counts: Mapping[int, int]) -> float:
+    interactions = counts.get(slots.interactions, 0)
+    return duration_quantile_ms(counts, slots.buckets, interactions, percent) / 1000
+
+
 def median_sites(layout: Layout, counts: Mapping[int, int]) -> float:
-    """Return the exact median of the sites; NaN without interactions."""
+    """Return the median of the sites, exact up to 1,000; NaN without interactions."""
     total = counts.get(layout.attempts, 0)
     if not total:
         return nan
@@ -145,10 +169,10 @@ def median_sites(layout: Layout, counts: Mapping[int, int]) -> float:
     above = sorted((slot - first, n) for slot, n in counts.items() if slot > first)
     histogram = [(0, total - sum(n for _, n in above)), *above]
 
-    def at(position: int) -> int:
-        for sites, n in histogram:
+    def at(position: int) -> float:
+        for bucket, n in histogram:
             if position < n:
-                return sites
+                return sites_in(bucket)
             position -= n
         raise IndexError(position)
 
@@ -288,6 +312,34 @@ _TABLE = (
         formula=lambda layout: [
             Formula(plus=(layout.attempts,), quantile=partial(median_sites, layout))
         ],
+    ),
+    Kpi(
+        name="duration_interactions",
+        title="Durations, interactions",
+        unit=Unit.INTERACTIONS,
+        labels=("duration",),
+        help="Interactions that have the duration: the sample of its quantiles.",
+        formula=lambda layout: [
+            Formula(labels=(name,), plus=(slots.interactions,))
+            for name, slots in layout.durations.items()
+        ],
+    ),
+    Kpi(
+        name="duration_median_seconds",
+        title="Durations, median",
+        unit=Unit.SECONDS,
+        labels=("duration",),
+        help="Half of the interactions that have the duration take so long or less, within 5%.",
+        explanation="Half of those who got so far took so long or less.",
+        formula=_durations(_MEDIAN),
+    ),
+    Kpi(
+        name="duration_p90_seconds",
+        title="Durations, 90th percentile",
+        unit=Unit.SECONDS,
+        labels=("duration",),
+        help="90% of the interactions that have the duration take so long or less, within 5%.",
+        formula=_durations(90),
     ),
 )
 KPIS: Mapping[str, Kpi] = {kpi.name: kpi for kpi in _TABLE}

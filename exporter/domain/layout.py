@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from exporter.domain.definitions import TOTAL, Definitions
+from exporter.domain.histogram import DURATION_BUCKETS
 from exporter.domain.outcome import Outcome
 
 TOTAL_ROW = ("", TOTAL)
+
+
+class DurationSlots(NamedTuple):
+    """Where a duration is counted: the interactions that have it; its first bucket."""
+
+    interactions: int
+    buckets: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -15,9 +23,10 @@ class Layout:
     """Positions of everything that is counted under one set of definitions.
 
     Slot numbers are the keys of a tally's counts: `attempts`, one for each outcome, one for
-    each step of each flow, `bounces_signed_in`, `sites` (the sum), and from `sites_histogram`
-    on, at `sites_histogram + n`, the interactions whose user was signed in to n sites
-    (n > 0; those with none are the rest of `attempts`).
+    each step of each flow, `bounces_signed_in`, `sites` (the sum), one for each of `durations`.
+    After them come the histograms, that of each duration, and from `sites_histogram` on, at
+    `sites_histogram` + bucket, the interactions by the sites that their user was signed in to
+    (those with none are the rest of `attempts`).
     `shown` and `engaged` are the steps that decide outcomes; `way` holds the steps of each flow
     without those aside.
     `segments` holds (segmentation, segment): the total first, then each segment.
@@ -32,6 +41,7 @@ class Layout:
     outcomes: Mapping[Outcome, int]
     steps: Mapping[str, Mapping[str, int]]
     way: Mapping[str, Mapping[str, int]]
+    durations: Mapping[str, DurationSlots]
     segments: tuple[tuple[str, str], ...]
 
     @classmethod
@@ -47,6 +57,12 @@ class Layout:
         for flow in definitions.flows:
             steps[flow.name] = {step.name: free + n for n, step in enumerate(flow.steps)}
             free += len(flow.steps)
+        buckets = free + len(definitions.durations)
+        durations = {
+            duration.name: DurationSlots(free + n, buckets + n * DURATION_BUCKETS)
+            for n, duration in enumerate(definitions.durations)
+        }
+        free = buckets + len(durations) * DURATION_BUCKETS
         shown, engaged = definitions.outcomes.shown, definitions.outcomes.engaged
         return cls(
             attempts=0,
@@ -63,6 +79,7 @@ class Layout:
                 }
                 for flow in definitions.flows
             },
+            durations=durations,
             segments=(
                 TOTAL_ROW,
                 *(

@@ -69,35 +69,45 @@ _FLOW_OVER_TIME: Mapping[str, str] = {
 }
 _FLOW_TOTALS: Mapping[str, str] = {"new_user": "new_user"}
 
+_DURATIONS = "durations"
+
 KPI_OF_REPORT: Mapping[str, str] = {
     **{name: daily.kpi for name, daily in _DAILY.items()},
     **dict.fromkeys(_FLOW_TOTALS, "flow_step_interactions"),
     **dict.fromkeys(_FLOW_OVER_TIME, "flow_step_ratio"),
+    _DURATIONS: "duration_median_seconds",
 }
 DATA_REPORTS: tuple[str, ...] = tuple(KPI_OF_REPORT)
 REPORTS: tuple[str, ...] = (*DATA_REPORTS, "segmentations", "milestones")
 
 
 def reports_of(definitions: Definitions) -> tuple[str, ...]:
-    """List the reports that there are; those of a flow, where it is defined."""
+    """List the reports that there are; those of flows and durations, where they are defined."""
     flows = {flow.name for flow in definitions.flows}
     of_flows = {**_FLOW_TOTALS, **_FLOW_OVER_TIME}
-    return tuple(name for name in REPORTS if name not in of_flows or of_flows[name] in flows)
+    return tuple(
+        name
+        for name in REPORTS
+        if (name not in of_flows or of_flows[name] in flows)
+        and (name != _DURATIONS or definitions.durations)
+    )
 
 
 def segmented(name: str) -> bool:
     """Return whether a report can be had by segment."""
-    return name in _DAILY or name in _FLOW_TOTALS
+    return name in _DAILY or name in _FLOW_TOTALS or name == _DURATIONS
 
 
 def report(name: str, days: Days, layout: Layout, *, by_segment: bool = False) -> dict[str, Any]:
     """Make a report of counts by day; `Total` and steps are there without any data, too.
 
     Raises `UnknownReport` for a name that is none of `DATA_REPORTS`, or that speaks of a flow
-    which these definitions do not have.
+    or of durations which these definitions do not have.
     """
     if name in _DAILY:
         return _daily(_DAILY[name], days, layout, by_segment=by_segment)
+    if name == _DURATIONS and layout.durations:
+        return _durations(days, layout, by_segment=by_segment)
     flow = _FLOW_OVER_TIME.get(name) or _FLOW_TOTALS.get(name)
     if flow is None or flow not in layout.steps:
         raise UnknownReport(name)
@@ -143,6 +153,27 @@ def _flow_over_time(flow: str, days: Days, layout: Layout) -> dict[str, dict[str
                 reached = number.numerator
                 share = _defined(number.value) if number.denominator or reached else 0.0
                 result[step][day.isoformat()] = share
+    return result
+
+
+def _durations(days: Days, layout: Layout, *, by_segment: bool) -> dict[str, Any]:
+    """List each duration's sample size, median and 90th percentile on days that have it."""
+    result: dict[str, dict[str, dict[str, Any]]] = (
+        {} if by_segment else {TOTAL: {name: {} for name in layout.durations}}
+    )
+    for day, segments in days.items():
+        for segment, counts in segments.items():
+            median = dict(KPIS["duration_median_seconds"].compute(layout, counts))
+            p90 = dict(KPIS["duration_p90_seconds"].compute(layout, counts))
+            for name, slots in layout.durations.items():
+                interactions = counts.get(slots.interactions, 0)
+                if interactions:
+                    of_segment = result.setdefault(segment, {name: {} for name in layout.durations})
+                    of_segment[name][day.isoformat()] = {
+                        "interactions": interactions,
+                        "median": median[name,].value,
+                        "p90": p90[name,].value,
+                    }
     return result
 
 

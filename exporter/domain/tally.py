@@ -6,6 +6,7 @@ from itertools import chain
 from struct import unpack
 from typing import NamedTuple, TypeAlias
 
+from exporter.domain.histogram import sites_bucket
 from exporter.domain.interaction import Facts, Hour
 from exporter.domain.layout import Layout
 
@@ -46,9 +47,12 @@ def _count(layout: Layout, of_hour: Iterable[Facts]) -> list[Counts]:
     raised by one addition: a third of the time of raising them one by one.
     """
     shapes: defaultdict[tuple[int, ...], list[tuple[int, ...]]] = defaultdict(list)
+    buckets: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
     sites: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
     for fact in of_hour:
         shapes[fact.counter_indexes].append(fact.segment_indexes)
+        for slot in fact.buckets:
+            buckets[slot].append(fact.segment_indexes)
         if fact.sites:
             sites[fact.sites].append(fact.segment_indexes)
     lanes = [0] * len(layout.segments)
@@ -57,11 +61,15 @@ def _count(layout: Layout, of_hour: Iterable[Facts]) -> list[Counts]:
         for row, n in Counter(chain.from_iterable(alike)).items():
             lanes[row] += n * raised
     counted = [_counts(number) for number in lanes]
+    for slot, alike in buckets.items():
+        for row, n in Counter(chain.from_iterable(alike)).items():
+            counted[row][slot] = n
     for number, alike in sites.items():
+        slot = layout.sites_histogram + sites_bucket(number)
         for row, n in Counter(chain.from_iterable(alike)).items():
             counts = counted[row]
             counts[layout.sites] = counts.get(layout.sites, 0) + number * n
-            counts[layout.sites_histogram + number] = n
+            counts[slot] = counts.get(slot, 0) + n
     return counted
 
 
@@ -74,8 +82,12 @@ def _counts(lanes: int) -> Counts:
 
 def add(into: Counts, counts: Mapping[int, int], sign: int = 1) -> None:
     """Add counts to others in place, or take them off with sign -1; zeros vanish."""
+    if sign == 1 and not into:
+        into.update(counts)
+        return
+    held = into.get
     for slot, n in counts.items():
-        total = into.get(slot, 0) + sign * n
+        total = held(slot, 0) + sign * n
         if total:
             into[slot] = total
         else:

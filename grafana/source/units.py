@@ -7,6 +7,7 @@ _UNITS = {
     Unit.USERS: "short",
     Unit.SITES: "short",
     Unit.RATIO: "percentunit",
+    Unit.SECONDS: "s",
 }
 
 

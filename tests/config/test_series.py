@@ -74,12 +74,13 @@ def test_persona_has_as_many_series_as_the_arithmetic_says() -> None:
     windows, segments, outcomes, flows, steps = 3, 45, 5, 4, 5 + 4 + 3 + 2
     aside = 1
     single = 9  # KPIs without a label of their own
+    durations, of_each = 4, 3
     found = load(SOURCE, {}).series
     assert sum(found[family.name] for family in TOTALS) == windows * (
-        single + outcomes + 2 * steps + (steps - flows - aside) + flows
+        single + outcomes + 2 * steps + (steps - flows - aside) + flows + durations * of_each
     )
     assert sum(found[family.name] for family in SEGMENTS) == windows * segments * (
-        single + outcomes + steps + flows
+        single + outcomes + steps + flows + durations * of_each
     )
 
 

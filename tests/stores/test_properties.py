@@ -35,11 +35,18 @@ _events = st.lists(
     unique=True,
     max_size=4,
 )
+_offsets = st.sampled_from([0, 1, 90, 1_500, 1_600, 40_000, 86_400_000, "250", 3.5, -1, None, "x"])
+
+
+def _timed(names: list[str], offsets: list[object]) -> list[list[object]]:
+    return [[name, offset] for name, offset in zip(names, offsets, strict=False)]
+
+
 _blobs = st.fixed_dictionaries(
-    {"event_stream": _events.map(lambda names: [[name, 1] for name in names])},
+    {"event_stream": st.builds(_timed, _events, st.lists(_offsets, min_size=4, max_size=4))},
     optional={
         "lang": st.sampled_from(["en", "de", "xx", 7]),
-        "number_sites_signed_in": st.sampled_from([0, 1, 2, 30, "3", None]),
+        "number_sites_signed_in": st.sampled_from([0, 1, 2, 30, "3", None, 600_000]),
         "number_emails": st.integers(0, 4),
         "new_account": st.booleans(),
         "user_agent": st.sampled_from([None, {"os": "Linux"}, {"os": "iPad", "browser": "MSIE"}]),

@@ -4,12 +4,30 @@ Where this is written: `docs/reference/definitions.md`, "From a blob to facts".
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import chain
+from math import nan
+from operator import or_
 from typing import Any, NamedTuple, TypeAlias
 
-from exporter.domain.classify.decoder import Decoder, Getter, Unreadable, number, shown
-from exporter.domain.definitions import OTHER, Definitions, Flow, Rule, Scalar, Segmentation
+from exporter.domain.classify.decoder import (
+    Decoder,
+    Getter,
+    Unreadable,
+    number,
+    shown,
+    usable_offset,
+)
+from exporter.domain.definitions import (
+    OTHER,
+    Definitions,
+    Events,
+    Flow,
+    Rule,
+    Scalar,
+    Segmentation,
+)
+from exporter.domain.histogram import LONGEST_MS, MOST_SITES, duration_bucket
 from exporter.domain.interaction import (
     MS_PER_HOUR,
     Facts,
@@ -19,11 +37,10 @@ from exporter.domain.interaction import (
     Rejected,
     Row,
 )
-from exporter.domain.layout import Layout
+from exporter.domain.layout import DurationSlots, Layout
 from exporter.domain.outcome import Outcome, outcome
 
 OLDEST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01
-MOST_SITES = 1_000_000  # a larger number of sites is no usable value
 _REMEMBERED = 10_000  # values from outside that a cache may hold, so that memory is bounded
 
 Classification: TypeAlias = Interaction | Ignored | Rejected
@@ -58,14 +75,25 @@ def _exactly(rule: Rule) -> tuple[Rule, type]:
     return rule, type(rule.equals)
 
 
+class _Duration(NamedTuple):
+    """A duration as bit masks over events."""
+
+    slots: DurationSlots
+    start: int
+    end: int
+    flow: str | None
+
+
 class _EventPattern(NamedTuple):
     """What an interaction's events come to, whatever its segments: most are alike.
 
-    `in_flow`: in which segmentations (by place) the flows decide on the row.
+    `in_flow`: in which segmentations (by place) the flows decide on the row; `durations`: those
+    that it has if its events have offsets.
     """
 
     slots: tuple[int, ...]
     in_flow: tuple[tuple[int, int], ...]
+    durations: tuple[_Duration, ...]
 
 
 class Classifier:
@@ -90,7 +118,18 @@ class Classifier:
         self._asked = tuple(
             {_field_test(rule) for rule in rules.values() if rule.field is not None}
         )
+        self._durations = tuple(
+            _Duration(
+                slots=self.layout.durations[duration.name],
+                start=self._matched(duration.start),
+                end=self._matched(duration.end),
+                flow=duration.flow,
+            )
+            for duration in definitions.durations
+        )
+        self._timed = reduce(or_, (d.start | d.end for d in self._durations), 0)
         self._flows = {flow.name: flow for flow in definitions.flows}
+        self._spans = lru_cache(_REMEMBERED)(_work_out_spans)
         self._shape = lru_cache(_REMEMBERED)(self._work_out_shape)
         blobs = Decoder(
             values={
@@ -150,11 +189,17 @@ class Classifier:
             return Ignored(row.id, _timestamp_ms_if_usable(self._timestamp(blob), newest_ms))
         timestamp_ms = _timestamp_ms(self._timestamp(blob), newest_ms)
         seen = 0
-        bits = self._events
+        bits, timed_bits = self._events, self._timed
+        timed: list[int] = []
+        offsets: list[object] = []
         for event in events:
-            seen |= bits[event.name]
+            of_event = bits[event.name]
+            seen |= of_event
+            if of_event & timed_bits:
+                timed.append(of_event)
+                offsets.append(event.offset)
         answers = tuple([asked.answer(get(blob)) for get, asked in self._answers])
-        slots, in_flow = self._shape(seen, answers)
+        slots, in_flow, durations = self._shape(seen, answers)
         rows = [0, *[segments[get(blob)] for segments, get in self._segments]]
         for place, row_ in in_flow:
             rows[place] = row_
@@ -163,7 +208,11 @@ class Classifier:
             sites = self._site_counts[get(blob)]
             if sites:
                 break
-        facts = Facts(timestamp_ms // MS_PER_HOUR, tuple(rows), slots, sites)
+        buckets: tuple[int, ...] = ()
+        if durations:
+            had, buckets = _taken(self._spans(durations, tuple(timed)), offsets)
+            slots += had
+        facts = Facts(timestamp_ms // MS_PER_HOUR, tuple(rows), slots, sites, buckets)
         return Interaction(row.id, timestamp_ms, row.raw, facts)
 
     def _compile(self, rule: Rule) -> _Test:
@@ -174,6 +223,10 @@ class Classifier:
             excludes=self._events.of(rule.excludes),
             rule=rule,
         )
+
+    def _matched(self, events: Events) -> int:
+        contained = 0 if events.contains is None else self._events.containing(events.contains)
+        return self._events.of(events.any_of) | contained
 
     def _work_out_shape(self, seen: int, answers: tuple[bool, ...]) -> _EventPattern:
         """Find the steps reached and the outcome, by the definitions, for these events."""
@@ -203,7 +256,56 @@ class Classifier:
         for name, found in steps.items():
             slots += (slot for step, slot in self.layout.steps[name].items() if step in found)
         in_flow = tuple((place, row) for place, flow, row in self._in_flow if steps[flow])
-        return _EventPattern(tuple(slots), in_flow)
+        durations = tuple(
+            duration
+            for duration in self._durations
+            if seen & duration.start
+            and seen & duration.end
+            and (duration.flow is None or steps[duration.flow])
+        )
+        return _EventPattern(tuple(slots), in_flow, durations)
+
+
+class _Span(NamedTuple):
+    """Where a duration begins and ends: places of events among those that have an offset."""
+
+    slots: DurationSlots
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
+def _work_out_spans(durations: Sequence[_Duration], timed: Sequence[int]) -> tuple[_Span, ...]:
+    """Find the events that matter to each duration, by the bits of these events."""
+    return tuple(
+        _Span(
+            slots=duration.slots,
+            starts=tuple(n for n, bits in enumerate(timed) if bits & duration.start),
+            ends=tuple(n for n, bits in enumerate(timed) if bits & duration.end),
+        )
+        for duration in durations
+    )
+
+
+def _taken(
+    spans: Sequence[_Span], offsets: Sequence[object]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the slots of the durations that these offsets make, and those of their buckets."""
+    ms: list[float] = [
+        # As nearly always; a truth value is none, though it is an int.
+        offset if type(offset) is int and 0 <= offset <= LONGEST_MS else usable_offset(offset)
+        for offset in offsets
+    ]
+    slots, buckets = [], []
+    for (slot, first_bucket), starts, ends in spans:
+        if len(starts) == 1 == len(ends):
+            took = ms[ends[0]] - ms[starts[0]]
+        else:
+            start = min((ms[n] for n in starts if ms[n] >= 0), default=nan)
+            took = min((ms[n] for n in ends if ms[n] >= start), default=nan) - start
+        if took >= 0:  # NaN is not
+            slots.append(slot)
+            buckets.append(first_bucket + duration_bucket(took))
+    return tuple(slots), tuple(buckets)
 
 
 class _RuleEvaluation:

@@ -6,12 +6,13 @@ other types than expected takes a slower way, on which those fields count as mis
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import isfinite
+from math import isfinite, nan
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
 
+from exporter.domain.histogram import LONGEST_MS
 from exporter.domain.interaction import Reason
 
 _NUMBER = re.compile(r"\s*[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?\s*")
@@ -33,9 +34,20 @@ class Unreadable(Exception):
 
 
 class Event(msgspec.Struct, array_like=True, gc=False):
-    """An event's name; what follows it (times, repeat counts) is skipped."""
+    """An event's name and its offset as it was written; what follows them is skipped."""
 
     name: str
+    offset: Any = None
+
+
+# A number beyond a float's range makes no blob unreadable: it becomes infinite.
+_decode_anything = msgspec.json.Decoder(float_hook=float).decode
+
+
+def usable_offset(offset: object) -> float:
+    """Return an event's offset in milliseconds; NaN where it is none that is usable."""
+    ms = number(offset)
+    return ms if ms is not None and 0 <= ms <= LONGEST_MS else nan
 
 
 class Decoder:
@@ -53,7 +65,7 @@ class Decoder:
             for path in paths:
                 self._root.grow(path.split("."), kind)
         self._type = self._root.struct(event_stream=(list[Event] | None, None))
-        self._decode = msgspec.json.Decoder(self._type).decode
+        self._decode = msgspec.json.Decoder(self._type, float_hook=float).decode
 
     def decode(self, raw: bytes) -> Any:
         """Decode a blob; `.event_stream` is a list of `Event`, None or empty.
@@ -69,7 +81,7 @@ class Decoder:
 
     def _decode_tolerantly(self, raw: bytes) -> Any:
         try:
-            blob = msgspec.json.decode(raw)
+            blob = _decode_anything(raw)
         except _NOT_JSON as error:
             raise Unreadable(Reason.NOT_JSON, f"not readable as JSON: {error}") from error
         if not isinstance(blob, dict):
@@ -88,7 +100,7 @@ class Decoder:
                     f"event_stream[{n}] should be a list that starts with a string,"
                     f" not {shown(event)}",
                 )
-        events = [Event(event[0]) for event in stream or ()]
+        events = [Event(*event[:2]) for event in stream or ()]
         return self._root.fill(self._type, blob, event_stream=events)
 
     def getter(self, path: str) -> Getter:

@@ -327,10 +327,12 @@ class Batches:
 
 def make_room(register: DefinitionsDocument, tallies: Mapping[str, Sequence[TileRow]]) -> None:
     """Let readers know of slot tiles that were not used before."""
-    used = max((slot_tiles(rows) for rows in tallies.values()), default=0)
-    if used > register.last.slot_tiles:
+    used: set[int] = set().union(*map(slot_tiles, tallies.values()))
+    if not used <= register.last.tiles_used:
 
         def widened(state: Generations) -> Generations:
-            return msgspec.structs.replace(state, slot_tiles=max(used, state.slot_tiles))
+            return msgspec.structs.replace(
+                state, used_slot_tiles=tuple(sorted(used.union(state.used_slot_tiles)))
+            )
 
         register.change(widened)

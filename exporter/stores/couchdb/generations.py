@@ -8,6 +8,7 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
 from exporter.ports import StoreError
 from exporter.stores.couchdb.server import NEVER, Database
+from exporter.stores.couchdb.tiles import EARLIER_TILES, OVERFLOW
 from exporter.stores.couchdb.transport import Conflict
 
 DOCUMENT = "definitions"
@@ -25,7 +26,8 @@ class Generation(msgspec.Struct, frozen=True):
 class Generations(msgspec.Struct, frozen=True):
     """Generations by number. Every exporter counts under the one in force and the pending one.
 
-    `slot_tiles`: how many slot tiles any tally has used.
+    `used_slot_tiles`: which slot tiles any tally has used. Earlier versions said how many:
+    `slot_tiles`.
     """
 
     format: int
@@ -33,6 +35,14 @@ class Generations(msgspec.Struct, frozen=True):
     generations: Mapping[str, Generation]
     pending: int | None = None
     slot_tiles: int = 1
+    used_slot_tiles: tuple[int, ...] = ()
+
+    @property
+    def tiles_used(self) -> frozenset[int]:
+        """Which slot tiles to read."""
+        earlier = (*range(min(self.slot_tiles, EARLIER_TILES)),)
+        overflow = (OVERFLOW,) if self.slot_tiles > EARLIER_TILES else ()
+        return frozenset((*earlier, *overflow, *self.used_slot_tiles))
 
     @property
     def counted(self) -> tuple[int, ...]:

@@ -358,7 +358,7 @@ class CouchdbStore(Store):
             self._parts.views,
             number=state.active,
             layout=self._evaluator.layout,
-            slot_tiles=state.slot_tiles,
+            slot_tiles=state.tiles_used,
         )
 
     @override

@@ -17,11 +17,17 @@ _BY_RANGE, _BY_DAY, _BY_HOUR = 3, 4, 5  # how much of a key a group has in commo
 class TallyReader:
     """Reads the tallies of one generation.
 
-    `slot_tiles`: how many slot tiles any tally has used.
+    `slot_tiles`: which slot tiles any tally has used.
     """
 
     def __init__(
-        self, tallies: Database, views: Views, *, number: int, layout: Layout, slot_tiles: int
+        self,
+        tallies: Database,
+        views: Views,
+        *,
+        number: int,
+        layout: Layout,
+        slot_tiles: Collection[int],
     ) -> None:
         self._tallies = tallies
         self._views = views

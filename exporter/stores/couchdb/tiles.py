@@ -3,8 +3,10 @@
 All counts of an hour make a matrix, the layout's rows by slots. It is cut into tiles, so that
 no array becomes longer than `_sum` takes (4,906 bytes of Erlang's external format, 9 for a
 number at most); an array ends with its last number that is not 0. A document holds an array of
-few numbers as an object, position -> number, from which the view makes the array. Slots far
-out (many sites) are rare and would fill tiles with zeros: they go one by one into an overflow.
+few numbers as an object, position -> number, from which the view makes the array. Histograms
+leave most tiles empty; only those that some tally uses are read.
+
+Earlier versions wrote slots far out one by one into an overflow, which is read here still.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -17,8 +19,8 @@ from exporter.ports import PeriodCounts
 
 ROWS = 15
 SLOTS = 32
-MOST_TILES = 8  # slot tiles; slots beyond are overflow
-OVERFLOW = -1
+OVERFLOW = -1  # in place of a slot tile
+EARLIER_TILES = 8  # slot tiles of earlier versions, beside the overflow
 _SPARSE = 3  # a number with its position takes as much room as so many alone
 
 Numbers: TypeAlias = list[int] | dict[str, int]
@@ -40,21 +42,17 @@ def encoded(tally: Tally, layout: Layout) -> list[TileRow]:
     for key, counts in tally.items():
         row_tile, row = divmod(places[key.segmentation, key.segment], ROWS)
         for slot, n in counts.items():
-            slot_tile = slot // SLOTS
-            if slot_tile >= MOST_TILES:
-                tiles.setdefault((key.hour, row_tile, OVERFLOW), {})[slot * ROWS + row] = n
-            else:
-                position = slot % SLOTS * ROWS + row
-                tiles.setdefault((key.hour, row_tile, slot_tile), {})[position] = n
+            slot_tile, column = divmod(slot, SLOTS)
+            tile = tiles.setdefault((key.hour, row_tile, slot_tile), {})
+            tile[column * ROWS + row] = n
     return [
-        (hour, row, slot, _written(numbers, sparse=slot == OVERFLOW))
-        for (hour, row, slot), numbers in sorted(tiles.items())
+        (hour, row, slot, _written(numbers)) for (hour, row, slot), numbers in sorted(tiles.items())
     ]
 
 
-def _written(numbers: dict[int, int], *, sparse: bool) -> Numbers:
+def _written(numbers: dict[int, int]) -> Numbers:
     length = max(numbers) + 1
-    if sparse or _SPARSE * len(numbers) < length:
+    if _SPARSE * len(numbers) < length:
         return {str(position): n for position, n in sorted(numbers.items())}
     array = [0] * length
     for position, n in numbers.items():
@@ -62,13 +60,13 @@ def _written(numbers: dict[int, int], *, sparse: bool) -> Numbers:
     return array
 
 
-def slot_tiles(rows: Iterable[TileRow]) -> int:
-    """Return how many slot tiles these rows use; `MOST_TILES` + 1 with an overflow."""
-    return max((MOST_TILES if row[2] == OVERFLOW else row[2] for row in rows), default=0) + 1
+def slot_tiles(rows: Iterable[TileRow]) -> set[int]:
+    """Return which slot tiles these rows use."""
+    return {slot for _, _, slot, _ in rows}
 
 
 def tiles_of(
-    layout: Layout, slot_tiles_used: int, segmentations: Collection[str] | None
+    layout: Layout, slot_tiles_used: Iterable[int], segmentations: Collection[str] | None
 ) -> list[Tile]:
     """List the tiles in which the counts of these segmentations lie."""
     rows = {
@@ -76,10 +74,7 @@ def tiles_of(
         for n, (segmentation, _) in enumerate(layout.segments)
         if segmentations is None or segmentation in segmentations
     }
-    slots = [*range(min(slot_tiles_used, MOST_TILES))]
-    if slot_tiles_used > MOST_TILES:
-        slots.append(OVERFLOW)
-    return [Tile(row, slot) for row in sorted(rows) for slot in slots]
+    return [Tile(row, slot) for row in sorted(rows) for slot in sorted(slot_tiles_used)]
 
 
 class TileSums:

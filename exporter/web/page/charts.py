@@ -104,7 +104,7 @@ def chart(kpi: KpiCard, *, milestones: Sequence[Milestone], today: date) -> Char
         )
 
     return Chart(
-        bars=kpi.unit not in {Unit.RATIO, Unit.SITES},
+        bars=kpi.unit in {Unit.INTERACTIONS, Unit.USERS},
         spots=tuple(spot(number, day) for number, day in enumerate(kpi.days)),
         zero=height(0),
         highest=bound_words(high, kpi.unit),

@@ -28,6 +28,8 @@ def value_words(value: float | None, unit: Unit) -> str:
         return UNDEFINED
     if unit is Unit.SITES:
         return f"{value:,.2f}"
+    if unit is Unit.SECONDS:
+        return f"{value:,.1f} s" if value >= 1 else f"{value * 1000:,.0f} ms"
     if unit is not Unit.RATIO:
         return f"{value:,.0f}"
     words = f"{value:.1%}"
@@ -69,4 +71,6 @@ def bound_words(value: float, unit: Unit) -> str:
     """Write the bound of a scale, a round number."""
     if unit is Unit.RATIO:
         return f"{value * 100:.4g}%"
+    if unit is Unit.SECONDS:
+        return f"{value:,.10g} s"
     return f"{value:,.10g}"

@@ -1,18 +1,20 @@
 """What the page at `/` shows, of the last snapshot and the exporter's state."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from math import isnan
 
 from exporter import __version__
-from exporter.domain.kpis import KPIS, Kpi, Number, Unit
-from exporter.domain.layout import TOTAL_ROW, Layout
+from exporter.domain.kpis import KPIS, Formula, Kpi, Number, Unit
+from exporter.domain.layout import TOTAL_ROW
 from exporter.domain.reports import REPORTS, Milestone, reports_of
 from exporter.domain.tally import Counts
 from exporter.metrics.collecting import CollectStatus
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.status import Status
+from exporter.web.page.formatting import value_words
 
 DOCUMENTATION = "https://github.com/mozilla/kpi-exporter/tree/main/docs"
 
@@ -21,7 +23,8 @@ DOCUMENTATION = "https://github.com/mozilla/kpi-exporter/tree/main/docs"
 class KpiValue:
     """A KPI over a window that ends now; `value` is None where it is undefined.
 
-    `parts` says what the value is made of, for instance "312 of 1,020"; empty for counts.
+    `parts` says what the value is made of, for instance "312 of 1,020"; empty for counts. Of a
+    median it says the 90th percentile and the sample size.
     """
 
     window: str
@@ -121,40 +124,58 @@ def build_page(
 def _kpis(snapshot: Snapshot) -> Iterator[KpiCard]:
     layout = snapshot.layout
     for kpi in KPIS.values():
-        if not kpi.explanation:
-            continue
-        yield KpiCard(
-            title=kpi.title,
-            explanation=kpi.explanation,
-            unit=kpi.unit,
-            readings=tuple(
-                KpiValue(window=window, value=_value(number), parts=_parts(kpi, number))
-                for window, rows in snapshot.windows.items()
-                for number in (_only(kpi, layout, rows[TOTAL_ROW]),)
-            ),
-            days=tuple(
-                Day(date=day, value=_value(number), parts=_parts(kpi, number))
-                for day, counts in snapshot.days.items()
-                for number in (_only(kpi, layout, counts),)
-            ),
-        )
+        if kpi.explanation and not kpi.labels:
+            (formula,) = kpi.formulas(layout)
+            yield _card(snapshot, kpi, kpi.title, formula, partial(_parts, kpi))
+    median, p90 = KPIS["duration_median_seconds"], KPIS["duration_p90_seconds"]
+    for half, most in zip(median.formulas(layout), p90.formulas(layout), strict=True):
+        title = f"{median.title}: {half.labels[0]}"
+        yield _card(snapshot, median, title, half, partial(_sample, half, most))
 
 
-def _only(kpi: Kpi, layout: Layout, counts: Counts) -> Number:
-    ((_, number),) = kpi.compute(layout, counts)
-    return number
+def _card(
+    snapshot: Snapshot,
+    kpi: Kpi,
+    title: str,
+    formula: Formula,
+    parts: Callable[[Counts, Number], str],
+) -> KpiCard:
+    """Show one KPI in each window and on each day; `parts` says what a value is made of."""
+
+    def shown(counts: Counts) -> tuple[float | None, str]:
+        number = formula.of(counts)
+        return (None if isnan(number.value) else number.value), parts(counts, number)
+
+    return KpiCard(
+        title=title,
+        explanation=kpi.explanation,
+        unit=kpi.unit,
+        readings=tuple(
+            KpiValue(window=window, value=value, parts=made_of)
+            for window, rows in snapshot.windows.items()
+            for value, made_of in (shown(rows[TOTAL_ROW]),)
+        ),
+        days=tuple(
+            Day(date=day, value=value, parts=made_of)
+            for day, counts in snapshot.days.items()
+            for value, made_of in (shown(counts),)
+        ),
+    )
 
 
-def _value(number: Number) -> float | None:
-    return None if isnan(number.value) else number.value
-
-
-def _parts(kpi: Kpi, number: Number) -> str:
+def _parts(kpi: Kpi, _: Counts, number: Number) -> str:
     if number.denominator is None:
         return ""
     if kpi.unit is Unit.SITES:
         return f"of {number.denominator:,} interactions"
     return f"{number.numerator:,} of {number.denominator:,}"
+
+
+def _sample(median: Formula, p90: Formula, counts: Counts, _: Number) -> str:
+    """Say the 90th percentile and how many interactions both are of."""
+    of = f"of {counts.get(median.plus[0], 0):,} interactions"
+    most = p90.of(counts).value
+    return of if isnan(most) else f"90% within {value_words(most, Unit.SECONDS)}, {of}"
 
 
 def _funnels(snapshot: Snapshot) -> Iterator[Funnel]:
