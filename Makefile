@@ -43,7 +43,7 @@ quick: setup ## The unit tests of what needs no other program, in seconds
 	@$(BIN)/pytest -m "not slow" $(PARALLEL) $(PURE)
 
 .PHONY: format
-format: setup ## Format the code and mend what ruff can mend
+format: setup ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 

@@ -46,7 +46,7 @@ def main() -> None:
 
 def _couchdb(rows: int, runs: int) -> Iterator[Figure]:
     if not (os.environ.get("KPI_TEST_COUCHDB_URL") or POUCHDB.exists()):
-        print("skipped: CouchDB, for want of KPI_TEST_COUCHDB_URL or of pouchdb-server")
+        print("skipped: CouchDB, without KPI_TEST_COUCHDB_URL or of pouchdb-server")
         return
     for line in couchdb_import.run(rows=rows, runs=runs):
         yield Figure(

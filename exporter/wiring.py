@@ -59,12 +59,12 @@ def exists(settings: StoreSettings) -> bool:
 def replace_damaged_store(settings: StoreSettings, *, durable: bool = False) -> Store:
     """Open a store in place of a damaged one, which is kept. Raises `StoreError`.
 
-    Only a file is set aside; the data of a CouchDB is its own server's.
+    Only a file is quarantined; the data of a CouchDB is its own server's.
     """
     file = _file(settings)
     if file is not None and (aside := quarantine(file)) is not None:
         structlog.get_logger().error(
-            "damaged store set aside, what the source holds is imported anew", kept=str(aside)
+            "damaged store quarantined, what the source holds is imported anew", kept=str(aside)
         )
     return open_store(settings, durable=durable)
 

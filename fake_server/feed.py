@@ -8,7 +8,7 @@ _PAUSE_SECONDS = 0.1
 
 
 class ChangeFeed:
-    """New blobs, to whoever is listening."""
+    """New blobs, to those who listen."""
 
     def __init__(self, *, limit: int | None) -> None:
         """Fall silent after so many changes, as CouchDB 2 and later make the real one do."""

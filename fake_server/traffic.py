@@ -14,7 +14,7 @@ class Traffic:
     """Requests, rows and bytes by path, and the ranges asked for last."""
 
     def __init__(self) -> None:
-        """Begin at nought."""
+        """Begin at zero."""
         self._lock = threading.Lock()
         self._requests: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()

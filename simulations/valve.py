@@ -118,7 +118,7 @@ class Valve:
         with suppress(OSError):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             self._reset.add(one)
-            one.shutdown(socket.SHUT_RD)  # wakes whoever waits for it, and sends nothing
+            one.shutdown(socket.SHUT_RD)  # wakes the thread that waits for it, and sends nothing
 
 
 def _bound(port: int) -> socket.socket:

@@ -143,6 +143,6 @@ def _row(options: argparse.Namespace, evaluator: Evaluator) -> tuple[str, str]:
 
 
 def _watched_ms(store: Store, at: datetime) -> int:
-    """Say until when nothing is known of arrivals: before a daemon ran, and before a copy."""
+    """Return until when nothing is known of arrivals: before a daemon ran, and before a copy."""
     known = [store.note(notes.EXPOSED_SINCE) or at.isoformat(), store.note(notes.COPIED)]
     return max(ms_of(datetime.fromisoformat(when)) for when in known if when)

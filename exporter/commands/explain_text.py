@@ -153,7 +153,7 @@ def _duration(total: Counts, name: str, layout: Layout) -> Iterator[str]:
 
 
 def _by_hour(explanation: Explanation, letters: Mapping[int, str]) -> Iterator[str]:
-    """Lay the counts out by hour; hours without any are left out."""
+    """Yield the counts by hour; hours without any are left out."""
     slots = list(letters)
     table = [["hour", "interactions", "late", *letters.values()]]
     for hour in sorted(explanation.counted.keys() | explanation.arrivals.keys()):
@@ -197,7 +197,7 @@ def _lateness(explanation: Explanation) -> Iterator[str]:
 
 def _check(explanation: Explanation) -> Iterator[str]:
     if explanation.recomputed == explanation.total:
-        yield "check: counted anew from the interactions themselves, it is the same"
+        yield "check: recomputed from the interactions themselves, it is the same"
     else:
         yield (
             "check: the interactions themselves come to other counts; unless an import was"

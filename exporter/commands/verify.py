@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", dest="last", type=day, default=LAST_DAY, metavar="DATE", help="the last day"
     )
-    parser.add_argument("--repair", action="store_true", help="put right what is wrong")
+    parser.add_argument("--repair", action="store_true", help="correct what is wrong")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Configuration: YAML -> frozen values, every problem at once."""
+"""Configuration: YAML -> frozen values, every error at once."""
 
 from exporter.config.load import load, store_at
 from exporter.config.values import (

@@ -52,7 +52,7 @@ _RULE_KEYS = (
 def definitions(file: File, package: PackageSection, errors: ErrorList) -> Definitions:
     """Make the definitions of the file, and of the package for each section it leaves out.
 
-    With `errors`, the result is of no use.
+    With `errors`, the result is invalid.
     """
     return _Definitions(file, package, errors).all()
 
@@ -63,7 +63,7 @@ class _Definitions:
     def __init__(self, file: File, package: PackageSection, errors: ErrorList) -> None:
         # What is missing because it was faulty has been reported.
         self._faulty = errors.copy().touch
-        self._problems = errors
+        self._errors = errors
         self._inherited = {
             name for name in PackageSection.model_fields if getattr(file, name) is None
         }
@@ -108,7 +108,7 @@ class _Definitions:
 
         def segment(named: str, *inner: str | int) -> str:
             if named not in known:
-                self._problem((*path, *inner), f"expected a segment of {name}, found {named!r}")
+                self._error((*path, *inner), f"expected a segment of {name}, found {named!r}")
             return named
 
         self._refuse_repeated(section.segments, (*path, "segments"))
@@ -117,12 +117,12 @@ class _Definitions:
         for n, span in enumerate(section.ranges):
             low, high = span.at_least, span.at_most
             if low is not None and high is not None and low > high:
-                self._problem(
+                self._error(
                     (*path, "ranges", n), "expected at_least to be below at_most, found it above"
                 )
         for n, (before, _) in enumerate(pairwise(section.ranges)):
             if before.at_least is None and before.at_most is None:
-                self._problem(
+                self._error(
                     (*path, "ranges", n),
                     "expected at_least or at_most, as later ranges are never reached without",
                 )
@@ -153,7 +153,7 @@ class _Definitions:
         spelt: dict[str, str] = {}
         for value, named in section.aliases.items():
             if spelt.setdefault(value.casefold(), named) != named:
-                self._problem(
+                self._error(
                     (*path, "aliases", value),
                     f"expected one segment with ignore_case, found {named!r} here and"
                     f" {spelt[value.casefold()]!r} for another case",
@@ -162,7 +162,7 @@ class _Definitions:
     def _fields(self, section: SitesSection | SegmentationSection, path: Path) -> tuple[str, ...]:
         if (section.field is None) == (section.fields is None):
             found = "none" if section.field is None else "both"
-            self._problem(path, f"expected field or fields, found {found}")
+            self._error(path, f"expected field or fields, found {found}")
         if section.field is not None:
             self._read((*path, "field"), section.field)
             return (section.field,)
@@ -177,12 +177,12 @@ class _Definitions:
         names = [step.name for step in section.steps]
         self._refuse_repeated(names, (*path, "steps"), "name")
         if section.steps[0].aside:
-            self._problem((*path, "steps", 0, "aside"), "expected a first step on the way")
+            self._error((*path, "steps", 0, "aside"), "expected a first step on the way")
         again = section.continuation
         if again is not None:
             for n, step in enumerate(again.reaches):
                 if step not in names:
-                    self._problem(
+                    self._error(
                         (*path, "continuation", "reaches", n),
                         f"expected a step of {name}, found {step!r}",
                     )
@@ -214,13 +214,13 @@ class _Definitions:
     ) -> Rule:
         given = [key for key in RuleSection.model_fields if getattr(section, key) is not None]
         if not given and not optional:
-            self._problem(path, f"{whose} needs a rule: one of {listed(_RULE_KEYS)}")
+            self._error(path, f"{whose} needs a rule: one of {listed(_RULE_KEYS)}")
         if section.always and len(given) > 1:
             others = listed([key for key in given if key != "always"], "and")
-            self._problem(path, f"expected always alone, found it with {others}")
+            self._error(path, f"expected always alone, found it with {others}")
         for one, other in (("field", "equals"), ("equals", "field"), ("step", "flow")):
             if one in given and other not in given:
-                self._problem(path, f"expected {one} together with {other}, found it alone")
+                self._error(path, f"expected {one} together with {other}, found it alone")
         if section.field is not None:
             self._read((*path, "field"), section.field)
         if section.flow is not None:
@@ -256,7 +256,7 @@ class _Definitions:
 
         for one, other in (("continued", "continuation"), ("continuation", "continued")):
             if getattr(section, one) is not None and getattr(section, other) is None:
-                self._problem(path, f"expected {one} together with {other}, found it alone")
+                self._error(path, f"expected {one} together with {other}, found it alone")
         return Outcomes(
             shown=step(section.shown, "shown"),
             engaged=step(section.engaged, "engaged"),
@@ -282,7 +282,7 @@ class _Definitions:
         if len(given) != 1:
             known = listed(list(EventsSection.model_fields))
             found = listed(given, "and") if given else "none"
-            self._problem(path, f"expected one of {known}, found {found}")
+            self._error(path, f"expected one of {known}, found {found}")
         return Events(
             any_of=(*filter(None, [section.event]), *(section.any_of or ())),
             contains=section.contains,
@@ -291,7 +291,7 @@ class _Definitions:
     def _known_flow(self, name: str, path: Path) -> str:
         if name not in self._flows and not self._faulty("flows", name):
             known = f", one of {listed(list(self._flows))}" if self._flows else ""
-            self._problem(path, f"expected a flow{known}, found {name!r}")
+            self._error(path, f"expected a flow{known}, found {name!r}")
         return name
 
     def _known_step(self, flow: str, step: str, path: Path) -> None:
@@ -300,14 +300,14 @@ class _Definitions:
         names = [known.name for known in self._flows[flow].steps]
         if step not in names:
             quoted = listed([repr(name) for name in names])
-            self._problem(path, f"expected a step of {flow}, one of {quoted}, found {step!r}")
+            self._error(path, f"expected a step of {flow}, one of {quoted}, found {step!r}")
 
     def _refuse_repeated(self, names: Sequence[str], path: Path, *key: str) -> None:
         first: dict[str, int] = {}
         for n, name in enumerate(names):
             if first.setdefault(name, n) != n:
                 place = written((path[-1], first[name]))
-                self._problem((*path, n, *key), f"expected once, found {name!r} in {place} too")
+                self._error((*path, n, *key), f"expected once, found {name!r} in {place} too")
 
     def _refuse_circles(self) -> None:
         done: set[str] = set()
@@ -317,9 +317,9 @@ class _Definitions:
     def _follow(self, flow: str, way: list[str], done: set[str]) -> None:
         if flow in way:
             circle = " -> ".join((*way[way.index(flow) :], flow))
-            self._problem(("flows", flow), f"expected rules that end, found a circle: {circle}")
+            self._error(("flows", flow), f"expected rules that end, found a circle: {circle}")
         elif len(way) == _MOST_FLOWS_IN_A_ROW:
-            self._problem(
+            self._error(
                 ("flows", way[0]),
                 f"expected at most {_MOST_FLOWS_IN_A_ROW} flows that lead on to each other",
             )
@@ -331,26 +331,26 @@ class _Definitions:
     def _read(self, path: Path, field: str) -> None:
         """Note that a field of the blob is read as a value."""
         if field.split(".", maxsplit=1)[0] == "event_stream":
-            self._problem(path, "expected another field: event_stream is what the rules read")
+            self._error(path, "expected another field: event_stream is what the rules read")
         self._fields_read.setdefault(field, path)
 
     def _refuse_fields_in_fields(self) -> None:
         for field, path in self._fields_read.items():
             for outer in _outer(field):
                 if outer in self._fields_read:
-                    self._problem(
+                    self._error(
                         path,
                         f"expected {outer} to be an object, found it read as a value"
                         f" in {written(self._fields_read[outer]) or 'every blob'}",
                     )
 
-    def _problem(self, path: Path, text: str) -> None:
+    def _error(self, path: Path, text: str) -> None:
         section = str(path[0])
         if section not in self._inherited:
-            self._problems.add(path, text)
-        elif not self._problems.touch(section):
+            self._errors.add(path, text)
+        elif not self._errors.touch(section):
             own = listed(sorted(PackageSection.model_fields.keys() - self._inherited), "and")
-            self._problems.add(
+            self._errors.add(
                 (section,),
                 f"expected to be given too, as {own} are: the package's own do not fit"
                 f" ({written(path)}: {text})",

@@ -72,28 +72,28 @@ class _RuleEvaluation:
     """One pass over the nodes of a document."""
 
     def __init__(self, errors: ErrorList) -> None:
-        self._problems = errors
+        self._errors = errors
         self._left = _MOST_NODES
 
     def document(self, path: Path, node: yaml.Node) -> Document:
-        self._problems.pass_by(path)
+        self._errors.pass_by(path)
         self._left -= 1
         if self._left < 0 or len(path) > _DEEPEST:
             raise _NoDocumentError(_ENDLESS)
         if node.tag not in _STANDARD:
-            self._problems.add_unknown(path, f"expected no YAML tag, found one in {_place(node)}")
+            self._errors.add_unknown(path, f"expected no YAML tag, found one in {_place(node)}")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(path, node)
         if isinstance(node, yaml.SequenceNode):
             return [self.document((*path, n), item) for n, item in enumerate(node.value)]
         if not is_text(node.value):
-            self._problems.add_unknown(path, f"expected a text, found none in {_place(node)}")
+            self._errors.add_unknown(path, f"expected a text, found none in {_place(node)}")
             return None
         if not (isinstance(node, yaml.ScalarNode) and node.style is None):
             return str(node.value)
         if node.value in _NOTHING and path:
-            self._problems.add_unknown(
+            self._errors.add_unknown(
                 path, "expected a value, found nothing (leave the key out for its default)"
             )
         return None if node.value in _NOTHING else Plain(node.value)
@@ -103,18 +103,18 @@ class _RuleEvaluation:
         lines: dict[str, str] = {}
         for key, value in node.value:
             if not (isinstance(key, yaml.ScalarNode) and is_text(key.value)):
-                self._problems.add(path, f"expected a text as key, found another in {_place(key)}")
+                self._errors.add(path, f"expected a text as key, found another in {_place(key)}")
                 continue
             name = str(key.value)
             inner = (*path, name)
             if name in lines:
-                self._problems.add(
+                self._errors.add(
                     inner, f"expected once, found in {lines[name]} and again in {_place(key)}"
                 )
                 continue
             lines[name] = _place(key)
             if name == "<<" and key.style is None:
-                self._problems.add(inner, "expected no merge key, which is not supported")
+                self._errors.add(inner, "expected no merge key, which is not supported")
                 continue
             result[name] = self.document(inner, value)
         return result

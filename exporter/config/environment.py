@@ -16,7 +16,7 @@ _REFERENCE = re.compile(
 def expand(
     document: Document, environ: Mapping[str, str], errors: ErrorList, path: Path
 ) -> Document:
-    """Put the environment's values in place of references to them; keys stay as they are."""
+    """Replace references to the environment by its values; keys stay as they are."""
     if isinstance(document, dict):
         return {
             key: expand(value, environ, errors, (*path, key)) for key, value in document.items()

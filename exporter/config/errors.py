@@ -1,4 +1,4 @@
-"""ErrorList of a configuration: collected, each with its path, no secret in any of them."""
+"""Errors of a configuration: collected, each with its path, no secret in any of them."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class ErrorList:
         self._unknown: set[Path] = set()
 
     def add(self, path: Path, text: str) -> None:
-        """Report a problem; what follows from a value that could not be had is none."""
+        """Report an error; what follows from a value that could not be had is none."""
         if path not in self._unknown:
             self._found[path, text] = None
 
@@ -44,7 +44,7 @@ class ErrorList:
         return bool(self._found)
 
     def touch(self, *path: str | int) -> bool:
-        """Return whether a problem lies at the path, above it or below it."""
+        """Return whether an error lies at the path, above it or below it."""
         return any(found[: len(path)] == path[: len(found)] for found, _ in self._found)
 
     def texts(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""YAML -> `Configuration`, or every problem at once."""
+"""YAML -> `Configuration`, or every error at once."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta

@@ -123,7 +123,7 @@ class ImportSection(Section):
     )
     sweep_after: list[Duration] = Field(
         default=list(Sweeps().after),
-        description="At which ages a past stretch of time is fetched again, while the source"
+        description="At which ages a past range of time is fetched again, while the source"
         " holds more than is accounted for. Fewer are gentler to the source, more bring late data"
         " sooner.",
         examples=["[1d, 30d]"],

@@ -67,7 +67,7 @@ _WORDS: Mapping[str, str] = {
 
 
 def _words(error: ErrorDetails, path: Path) -> str:
-    """Say in the words of this project what pydantic found."""
+    """Return in the words of this project what pydantic found."""
     if error["type"] == "extra_forbidden":
         return _unknown(path)
     return _WORDS[error["type"]].format(

@@ -4,16 +4,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 
+from typing_extensions import override
+
 from exporter.config import CollectSettings
 from exporter.daemon.jobs import Jobs
 from exporter.domain.interaction import Row
 from exporter.ingest.collector import Collector
 from exporter.web.collect import CollectServer
+from exporter.web.collect.routes import CollectApplication
 
 STORE_SHARE = 0.5  # of the time to stop in, for the store; the rest is for answers under way
 
 
-class Collecting:
+class Collecting(CollectApplication):
     """The socket and the thread behind it; the web's `CollectApplication`.
 
     Reads the web configuration, so that it raises `WebConfigError` when made.
@@ -50,10 +53,10 @@ class Collecting:
         """Where interactions are posted to on this machine."""
         return self._server.url.removesuffix("/") + self._path
 
+    @override
     def submit(self, rows: Sequence[Row]) -> Future[None]:
-        """See `CollectApplication`."""
         return self._collector.submit(rows)
 
+    @override
     def answered(self, status: int, seconds: float | None) -> None:
-        """See `CollectApplication`."""
         self._jobs.collected.answered(status, seconds)

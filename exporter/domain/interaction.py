@@ -80,7 +80,7 @@ class Reason(StrEnum):
 
 
 class Rejected(NamedTuple):
-    """A row that cannot be read, kept aside to be looked at; `detail` is for people."""
+    """A row that cannot be read, kept to be looked at; `detail` is for people."""
 
     id: str
     raw: bytes

@@ -49,7 +49,7 @@ class Lateness:
         return replace(self, counts=tuple(counts), seconds=total)
 
     def watch(self, length: timedelta) -> "Lateness":
-        """Go on watching for so long."""
+        """Return this lateness after watching for so much longer."""
         seconds = max(length.total_seconds(), 0.0)
         return replace(self, observed_seconds=self.observed_seconds + seconds)
 

@@ -74,7 +74,7 @@ class Collector:
         return not self._thread.is_alive()
 
     def submit(self, rows: Sequence[Row]) -> Future[None]:
-        """Have rows stored, as one request. The future ends once they are committed.
+        """Store rows, as one request. The future ends once they are committed.
 
         It raises `StoreError` if they are not. Raises `CollectorFull`.
         """

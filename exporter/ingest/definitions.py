@@ -8,7 +8,7 @@ from exporter.ports import DefinitionStore
 def use_definitions(
     store: DefinitionStore, configured: Definitions
 ) -> tuple[Evaluator, Evaluator | None]:
-    """Have a store count under the configured definitions; return those active and pending.
+    """Set a store to count under the configured definitions; return those active and pending.
 
     In a new store the configured ones are active. Where the store's differ, those stay active and
     the configured are pending until all tallies are rebuilt. Raises `StoreError`.

@@ -51,7 +51,7 @@ class Importer:
         self._length = timedelta(hours=1)
 
     def position(self) -> datetime | None:
-        """Say up to when everything was fetched once; None before the first import ended."""
+        """Return up to when everything was fetched once; None before the first import ended."""
         text = self._store.note(notes.POSITION)
         return None if text is None else datetime.fromisoformat(text)
 
@@ -89,7 +89,7 @@ class Importer:
         """Import a range that was fetched before, for what came to it late. Raises as `run`.
 
         The end of a window that is whole comes without progress. Nothing is fetched ahead of
-        what is asked for, so that whoever has enough can stop.
+        what is asked for, so that a caller who has enough can stop.
         """
         position = self.position()
         for bound, batch in _read(evaluator, self._fetched(start, end), ms_of(now + AHEAD)):

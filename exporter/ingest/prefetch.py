@@ -19,7 +19,7 @@ class _Threads:
         self._idle: list[SimpleQueue[Callable[[], None]]] = []
 
     def run(self, work: Callable[[], None]) -> None:
-        """Have this done. Raises `MemoryError` if no thread can be started."""
+        """Run work in a thread. Raises `MemoryError` if no thread can be started."""
         try:
             given = self._idle.pop()
         except IndexError:

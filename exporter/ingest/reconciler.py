@@ -1,7 +1,7 @@
 """Reconciling: late interactions are found by counting, then by fetching again where they may be.
 
 A source gives its count of everything, but not of a range; so equal counts mean that nothing
-is missing, and unequal ones that past stretches of time have to be fetched again. When each
+is missing, and unequal ones that past ranges of time have to be fetched again. When each
 is worth fetching again, and what cannot be reached at all, is `docs/explanation/late-data.md`.
 """
 
@@ -24,7 +24,7 @@ STRAYS_EVERY = timedelta(days=1)
 _SET_BACK = timedelta(hours=1)  # a clock that went back by more makes the ledger doubtful
 _MOST_WAITS = 2  # for a source whose count falls every day, as it deletes what is old
 
-_Stretch: TypeAlias = tuple[datetime, datetime, Callable[[datetime], None]]
+_Range: TypeAlias = tuple[datetime, datetime, Callable[[datetime], None]]
 """What to fetch again, from and until, and how to note up to when it was."""
 
 
@@ -188,13 +188,13 @@ class Reconciler:
 
     def _fetch_due(
         self,
-        due: Iterable[_Stretch],
+        due: Iterable[_Range],
         source: int | None,
         evaluator: Evaluator,
         now: datetime,
         stopped: Callable[[], bool],
     ) -> Iterator[Progress]:
-        """Fetch stretches again; with the source's count, of each only until nothing is missing."""
+        """Fetch ranges again; with the source's count, of each only until nothing is missing."""
         rows = 0
         for start, end, note in due:
             for until, progress in self._importer.fetch_again(evaluator, now, start, end):
@@ -280,7 +280,7 @@ class Reconciler:
 
     # What to fetch again
 
-    def _due(self, now: datetime, *, counted: bool, missing: bool) -> Iterator[_Stretch]:
+    def _due(self, now: datetime, *, counted: bool, missing: bool) -> Iterator[_Range]:
         if not counted:
             yield from self._tiers(now)
             return
@@ -290,7 +290,7 @@ class Reconciler:
         if sweep is not None:
             yield from self._rest(sweep, now, self._swept_until)
 
-    def _looks(self, now: datetime) -> Iterator[_Stretch]:
+    def _looks(self, now: datetime) -> Iterator[_Range]:
         """Return what has come of age."""
         for age in self._ages:
             end = _aged(now, age)
@@ -302,7 +302,7 @@ class Reconciler:
 
     def _rest(
         self, sweep: Sweep, now: datetime, note: Callable[[datetime], None]
-    ) -> Iterator[_Stretch]:
+    ) -> Iterator[_Range]:
         """Return what a sweep has still to go through."""
         start = max(sweep.at, self._oldest(now))
         if start < sweep.until:
@@ -317,7 +317,7 @@ class Reconciler:
         if self._ledger.sweep is not None:
             self._change(sweep=replace(self._ledger.sweep, at=at))
 
-    def _tiers(self, now: datetime) -> Iterator[_Stretch]:
+    def _tiers(self, now: datetime) -> Iterator[_Range]:
         """Return what is due by the clock alone, the youngest first."""
         younger = timedelta(0)
         for tier in sorted(self._sweeps.uncounted, key=lambda tier: tier.up_to):

@@ -1,4 +1,4 @@
-"""When past stretches of time are fetched again, for what came to them late."""
+"""When past ranges of time are fetched again, for what came to them late."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """Stretches up to an age are fetched again at an interval; without `up_to`, all the rest."""
+    """Ranges up to an age are fetched again at an interval; without `up_to`, all the rest."""
 
     every: timedelta
     up_to: timedelta = timedelta.max
@@ -14,10 +14,10 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeps:
-    """When a past stretch is fetched again.
+    """When a past range is fetched again.
 
     `after`: at these ages, while the source holds more than is accounted for here.
-    `uncounted`: where the source cannot count: the first tier that a stretch is young enough
+    `uncounted`: where the source cannot count: the first tier that a range is young enough
     for says how often. `everything`: all of the history, at this interval, whatever the counts
     say: they do not tell of changes, nor what is out of reach. `doubted`: the same, where late
     rows may hide behind others that the source deleted. `rows`: how many rows a run may fetch

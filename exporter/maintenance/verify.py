@@ -92,7 +92,7 @@ class Verification:
                     yield day
 
     def _repair(self, day: Day) -> None:
-        """Put its hours right, and the day's own count with them."""
+        """Correct its hours, and the day's own count with them."""
         hours = {d.start for d in day.differences}
         right = {key: counts for key, counts in day.right.items() if key.hour in hours}
         self._store.repair(hours, right)

@@ -154,7 +154,7 @@ COMPLETENESS = _gauge(
 )
 REJECTED = _gauge(
     "kpi_exporter_rejected_interactions",
-    "Interactions refused and kept aside to be looked at, by reason.",
+    "Interactions rejected and kept to be looked at, by reason.",
     "reason",
 )
 REBUILD = _gauge(
@@ -163,11 +163,11 @@ REBUILD = _gauge(
 )
 RELOAD_SUCCESSFUL = _gauge(
     "kpi_exporter_config_last_reload_successful",
-    "1 if the configuration was last read without a problem.",
+    "1 if the configuration was last read without an error.",
 )
 RELOAD_TIME = _gauge(
     "kpi_exporter_config_last_reload_success_timestamp_seconds",
-    "When the configuration was last read without a problem.",
+    "When the configuration was last read without an error.",
 )
 BUILD_INFO = _gauge(
     "kpi_exporter_build_info",

@@ -24,7 +24,7 @@ class Application(Protocol):
         ...
 
     def unready(self) -> str | None:
-        """Say why there is nothing to show yet; None once a first snapshot exists."""
+        """Return why there is nothing to show yet; None once a first snapshot exists."""
         ...
 
     def report(
@@ -42,5 +42,5 @@ class Application(Protocol):
         ...
 
     def reload(self) -> Sequence[str]:
-        """Read the configuration anew and apply it whole; the problems, if it was refused."""
+        """Read the configuration anew and apply it whole; the errors, if it was refused."""
         ...

@@ -39,7 +39,7 @@ class Authenticator:
         self._by_address: Counter[str] = Counter()
 
     def renew(self, users: Mapping[str, str]) -> None:
-        """Let these users in from now on, by name and bcrypt hash; everybody if there are none."""
+        """Admit these users from now on, by name and bcrypt hash; everybody if there are none."""
         self._users = users
         cost = max((int(text.split("$")[2]) for text in users.values()), default=4)
         self._nobody = _NOBODY.format(cost=cost)

@@ -28,7 +28,7 @@ class ConfigWatcher:
         """Return whether there is a new configuration, reading the files.
 
         A change counts once two looks have seen the same: a file that is being written would
-        else be read by halves. One that is no good is logged, once, and changes nothing.
+        else be read partially. One that is no good is logged, once, and changes nothing.
         """
         before, self._seen = self._seen, self._contents()
         if self._seen != before or self._seen == self._good:

@@ -48,7 +48,7 @@ class Connections(HTTPServer):
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        """Let a connection, new or kept, wait for its next request, if there is room."""
+        """Wait for the next request of a connection, new or kept, if there is room."""
         stream = cast(HTTP1Connection, request_conn).stream
         self._forget(stream)
         if self._leaving:

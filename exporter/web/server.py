@@ -140,7 +140,7 @@ class HttpServer:
         return self._watch.config if self._watch else WebConfig()
 
     def _apply(self, connections: Connections) -> None:
-        """Let the configuration hold for what comes: connections that stand are not dropped."""
+        """Apply the configuration to new connections; those that stand are not dropped."""
         connections.ssl_options = self._config.tls  # tornado reads it for each new connection
         self._access.renew(self._config.users)
 

@@ -59,8 +59,8 @@ class Tls:
         return tuple(filter(None, (self.cert_file, self.key_file, self.client_ca_file)))
 
     def context(self, errors: list[str]) -> ssl.SSLContext | None:
-        """Read the files; None if they are of no use, which `errors` then says by key."""
-        found = [*self._client_auth_problems(), *self._file_problems()]
+        """Read the files; None if they are invalid, which `errors` then says by key."""
+        found = [*self._client_auth_errors(), *self._file_errors()]
         errors.extend(found)
         if found:
             return None
@@ -81,7 +81,7 @@ class Tls:
         context.verify_mode = _VERIFICATION[self.client_auth]
         return context
 
-    def _client_auth_problems(self) -> Iterator[str]:
+    def _client_auth_errors(self) -> Iterator[str]:
         if self.client_auth is ClientAuth.REQUIRE_ANY:
             yield (
                 f"client_auth_type: {self.client_auth} is not supported, as a certificate that"
@@ -93,7 +93,7 @@ class Tls:
         elif self.client_ca_file is None:
             yield f"client_ca_file: expected with {self.client_auth}, found no such key"
 
-    def _file_problems(self) -> Iterator[str]:
+    def _file_errors(self) -> Iterator[str]:
         for key, file in (
             ("cert_file", self.cert_file),
             ("key_file", self.key_file),

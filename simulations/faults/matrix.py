@@ -301,7 +301,7 @@ def _stopped(stage: Stage) -> Iterator[None]:
 
 
 def _corrupted(stage: Stage) -> Iterator[None]:
-    """Half of the file is overwritten; what was set aside before has been looked after."""
+    """Half of the file is overwritten; what was quarantined before has been looked after."""
     for path in stage.directory.glob(f"{stage.database.name}.damaged-*"):
         path.unlink()
     with closing(sqlite3.connect(stage.database, timeout=30)) as db:
@@ -367,7 +367,7 @@ FAULTS: Final = (
         group="store",
         name="file corrupted",
         spell=_corrupted,
-        says="malformed|damaged store set aside",
+        says="malformed|damaged store quarantined",
         at_times=True,
         up="kpi_store_up",
     ),

@@ -21,7 +21,7 @@ AT_LAST = timedelta(days=66)
 """So long after the last dialog everything has arrived and come of age."""
 
 GENTLE = Sweeps(after=(timedelta(days=64),), everything=timedelta(days=36_500))
-"""Each stretch is fetched again once, when nothing can come any more."""
+"""Each range is fetched again once, when nothing can come any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import requests
 from testing.processes import answers, running, unused_port
 
 HOUR_SECONDS = 3600
-STRETCH_SECONDS = 30 * 24 * HOUR_SECONDS
+RANGE_SECONDS = 30 * 24 * HOUR_SECONDS
 ROOMY = (
     "--query.max-samples=2000000000",
     "--query.timeout=30m",
@@ -45,14 +45,14 @@ class Server:
     def hourly(self, expr: str) -> list[Series]:
         """What an expression gives at each full hour from `start` on, before `end`.
 
-        In stretches, so that all processors have something to do: a series of more than one
+        In ranges, so that all processors have something to do: a series of more than one
         comes in as many pieces.
         """
         first, end = int(self.start.timestamp()), int(self.end.timestamp())
         with ThreadPoolExecutor() as asked:
             pieces = asked.map(
-                lambda since: self._hourly(expr, since, min(since + STRETCH_SECONDS, end)),
-                range(first, end, STRETCH_SECONDS),
+                lambda since: self._hourly(expr, since, min(since + RANGE_SECONDS, end)),
+                range(first, end, RANGE_SECONDS),
             )
             return [series for piece in pieces for series in piece]
 

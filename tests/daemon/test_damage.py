@@ -62,7 +62,7 @@ def test_the_next_import_begins_anew_and_until_it_ends_the_last_kpis_stay(
         assert store.stats().interactions == bank.right()["counted"]
     assert work.exposition.snapshot is not shown
     kept = str(path.with_name("kpi.db.damaged-1"))
-    assert [line["kept"] for line in log if "set aside" in line["event"]] == [kept]
+    assert [line["kept"] for line in log if "quarantined" in line["event"]] == [kept]
 
 
 def test_a_damaged_interaction_in_a_file_that_is_whole_leaves_the_kpis_going(
@@ -98,4 +98,4 @@ def test_a_daemon_that_finds_its_store_damaged_starts_all_the_same(
         second.await_import()
         eventually(lambda: second.metric("kpi_store_up") == 1)
         assert second.metric("kpi_store_interactions") == bank.right()["counted"]
-        assert "damaged store set aside" in second.output.read_text()
+        assert "damaged store quarantined" in second.output.read_text()

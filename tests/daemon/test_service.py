@@ -20,7 +20,7 @@ GOOD = "data_server: {url: 'http://127.0.0.1:1/'}\n"
 
 
 def refuse(_: Configuration) -> None:
-    pytest.fail("a configuration with problems was applied")
+    pytest.fail("a configuration with errors was applied")
 
 
 @pytest.mark.parametrize(

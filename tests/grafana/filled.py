@@ -251,7 +251,7 @@ def _write(out: TextIO, metrics: Iterable[Metric], instance: str, at: datetime) 
 
 
 def _write_foreign(out: TextIO, job: str, instance: str, at: datetime) -> None:
-    """What Prometheus and its client library add to each scrape, whoever is scraped."""
+    """What Prometheus and its client library add to each scrape, of any program."""
     ran = (at - NOW).total_seconds() + 90_000
     number = 1 if instance == FRESH else 2
     for name, value in (

@@ -1,4 +1,4 @@
-"""Colours: whoever is blind to some still tells series apart, on either of Grafana's themes."""
+"""Colours: readers who are blind to some tell series apart, on both of Grafana's themes."""
 
 from itertools import combinations
 from math import dist

@@ -106,7 +106,7 @@ in all                        6     2  6  2
 
 late: 2 of 5 arrived more than 5m after the end of their hour, the latest 2d
 late: not known of 1 that arrived before KPIs were first exposed, or with a copy
-check: counted anew from the interactions themselves, it is the same
+check: recomputed from the interactions themselves, it is the same
 not used: 1 rows ignored for an empty event stream, in the whole store
 not used: 3 rows rejected there (1 not_json, 1 timestamp_in_seconds, 1 event_stream)
   of these, by their timestamp from these hours: stream, seconds

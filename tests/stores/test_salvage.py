@@ -32,7 +32,7 @@ ROWS = [row(*RETURNING, id_=f"at {n}", at=AT - n * HOUR / 2) for n in range(100)
 
 
 class Damaged(SqliteStore):
-    """A store in which whoever comes to a certain instant fails."""
+    """A store in which reading past a certain instant fails."""
 
     bad_ms = ms(AT - 20 * HOUR)
 

@@ -1,4 +1,4 @@
-"""A damaged SQLite file: found, set aside once, and never anybody else's."""
+"""A damaged SQLite file: found, quarantined once, and never anybody else's."""
 
 import os
 import sqlite3

@@ -110,7 +110,7 @@ def test_a_failed_import_is_told_at_the_top(look: Look) -> None:
 
 def test_the_imports_state_is_told(look: Look) -> None:
     text = look.at(a_page()).text
-    for told in ("imported 91,234", "duplicate 17", "missing 0 ", "kept aside 2 ", "Store up"):
+    for told in ("imported 91,234", "duplicate 17", "missing 0 ", "quarantined 2 ", "Store up"):
         assert told in text
 
 

@@ -210,7 +210,7 @@ class TestReload:
         assert requests.post(url, data=b"now, please", timeout=WAIT_SECONDS).ok
         assert application.asked == [("reload",)]
 
-    def test_tells_all_problems(self, serve: Serve, application: FakeApplication) -> None:
+    def test_tells_all_errors(self, serve: Serve, application: FakeApplication) -> None:
         application.errors = ["windows[0]: too long", "flows: none"]
         answer = ask(serve(lifecycle=True), "/-/reload", "POST")
         assert answer.status_code == 500

@@ -153,7 +153,7 @@ class BatchWriter:
     # Rows whose id is held already
 
     def _settle(self, month: Month, entries: Sequence[Entry]) -> None:
-        """Tell duplicates from changed rows, and replace what is held of these."""
+        """Separate duplicates from changed rows, and replace what is stored of these."""
         database = self._months.database(month)
         waiting = list(entries)
         for _ in range(TRIES):
@@ -182,7 +182,7 @@ class BatchWriter:
         """Replace documents, as a batch; give the entries for which someone else was quicker.
 
         What is replaced stays in the document, with all before it that an open batch, or a
-        recount, has still to be counted by.
+        rebuild, has still to be counted by.
         """
         if not changed:
             return []

@@ -2,7 +2,7 @@
 
 A batch's document is written twice. First open, with the ids of all rows that are about to be
 written; then, once CouchDB has said which of them were new, closed, with their tally. Both
-under one revision history, so of two who want to close a batch one is told. Whoever finds an
+under one revision history, so of two who want to close a batch one is told. An exporter that finds an
 open batch that its writer left reads the rows by their ids: those that carry the batch's id
 belong to it. As long as one of the ids is missing, or has the revision that was to be replaced, a
 write may still be under way (its writer was killed, the server goes on), and the batch is counted
@@ -97,7 +97,7 @@ class Contribution:
         self._see(row.timestamp_ms for row in interactions)
 
     def expect(self, expected: "Expected") -> None:
-        """Take in what was worked out beforehand, for the case that all these rows are fresh."""
+        """Take in what was worked out in advance, for the case that all these rows are fresh."""
         self._expected = expected
 
     def take(self, month: Month, change: Change) -> None:
@@ -188,7 +188,7 @@ class Batches:
 
         `replaces`: the revisions of those that are there and are to be replaced.
 
-        The generations are read again once it is open: whoever added one meanwhile either
+        The generations are read again once it is open: an exporter that added one meanwhile either
         finds the batch among the open ones, or is found here.
         """
         state = self._register.last

@@ -51,7 +51,7 @@ class Cleanup:
             )
 
     def drop_generations(self, state: Generations) -> None:
-        """Take the tallies of generations out that are neither in force nor pending."""
+        """Take the tallies of generations out that are neither active nor pending."""
         present = self._views.rows("tallies", group_level=1)
         for row in present:
             number = row.key[0]

@@ -35,7 +35,7 @@ class Views:
     def deploy(self) -> None:
         """Make sure that the views are there and built.
 
-        Older ones are removed only after that, so that whoever reads them is not left waiting.
+        Older ones are removed only after that, so that nobody who reads them waits.
         """
         id_ = f"_design/{self._name}"
         if self._database.get(id_, dict) is None:

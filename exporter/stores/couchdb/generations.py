@@ -1,4 +1,4 @@
-"""Generations: which definitions tallies were counted under, and which are in force."""
+"""Generations: which definitions tallies were counted under, and which are active."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -24,7 +24,7 @@ class Generation(msgspec.Struct, frozen=True):
 
 
 class Generations(msgspec.Struct, frozen=True):
-    """Generations by number. Every exporter counts under the one in force and the pending one.
+    """Generations by number. Every exporter counts under the active and the pending one.
 
     `used_slot_tiles`: which slot tiles any tally has used. Earlier versions said how many:
     `slot_tiles`.
@@ -46,7 +46,7 @@ class Generations(msgspec.Struct, frozen=True):
 
     @property
     def counted(self) -> tuple[int, ...]:
-        """The generations to count under, the one in force first."""
+        """The generations to count under, the active one first."""
         return (self.active,) if self.pending is None else (self.active, self.pending)
 
     def of(self, number: int) -> Generation:
@@ -103,7 +103,7 @@ class DefinitionsDocument:
         return found
 
     def start(self, evaluator: Evaluator) -> Generations:
-        """Put the first definitions of a new store in force, unless some are already."""
+        """Activate the first definitions of a new store, unless some are active."""
         first = Generations(
             format=FORMAT, active=1, generations={"1": _generation(evaluator.definitions)}
         )
@@ -115,7 +115,7 @@ class DefinitionsDocument:
         return first
 
     def change(self, change: Callable[[Generations], Generations]) -> Generations:
-        """Change the document, whoever else does so meanwhile."""
+        """Change the document, also when another exporter does so meanwhile."""
         for _ in range(TRIES):
             found = self._database.get(DOCUMENT, Generations)
             if found is None:
@@ -148,7 +148,7 @@ def with_pending(state: Generations, evaluator: Evaluator) -> Generations:
 
 
 def switched(state: Generations, number: int) -> Generations:
-    """Put the pending generation in force."""
+    """Activate the pending generation."""
     if state.pending != number:
         return state
     return msgspec.structs.replace(

@@ -1,4 +1,4 @@
-// How many rows each month holds: [interactions, ignored]; how many are set aside, by reason; and
+// How many rows each month holds: [interactions, ignored]; how many are quarantined, by reason; and
 // how many of all these were collected, and are no rows of the source.
 function (doc) {
   for (var month in doc.held || {}) {

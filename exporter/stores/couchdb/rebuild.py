@@ -1,8 +1,8 @@
-"""A recount: everything that is held, counted under a pending generation.
+"""A rebuild: everything that is held, counted under a pending generation.
 
 It goes through the months in the order of ids and counts what no batch counts under that
 generation itself. What it found so far is written now and then, with the place it came to, in
-one document; so it resumes there, and two exporters that recount at once do not count twice.
+one document; so it resumes there, and two exporters that rebuild at once do not count twice.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ MOST_KEYS = 20_000  # keys of a tally that fit into a document
 
 
 class Place(msgspec.Struct, omit_defaults=True):
-    """How far a recount has come, with what was found since the place before.
+    """How far a rebuild has come, with what was found since the place before.
 
     `own`: batches that count under the generation themselves though their id does not say so.
     """
@@ -42,7 +42,7 @@ class Place(msgspec.Struct, omit_defaults=True):
 
 
 class Rebuild:
-    """The recount of one generation."""
+    """The rebuild of one generation."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Rebuild:
         return RebuildProgress(place.done, max(total, place.done), finished=False)
 
     def _begin(self) -> Place:
-        """Take up the recount where any exporter left it, or begin it."""
+        """Take up the rebuild where any exporter left it, or begin it."""
         written = self._tallies.identifiers(self._prefix)
         if written:
             last = self._tallies.get(written[-1], Place)

@@ -1,4 +1,4 @@
-"""Rejected rows, kept aside beside the tallies: one document each, the newest with content."""
+"""Rejected rows, kept beside the tallies: one document each, the newest with content."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ CUT = 1024 * 1024  # bytes that are kept of what is larger still
 class _Rejection(msgspec.Struct, omit_defaults=True):
     """A rejected row: its content as `text`, or compressed (zstd, base64).
 
-    `emptied`: its content was let go of, only the count remains.
+    `emptied`: its content was dropped, only the count remains.
     """
 
     row: str
@@ -56,7 +56,7 @@ class Rejections:
         self._known_at = 0
 
     def add(self, rows: Sequence[Rejected], now_ms: int, *, collected: bool = False) -> None:
-        """Keep rows aside; a row never takes the place of what could be read before."""
+        """Keep rows; a row never takes the place of what could be read before."""
         if not rows:
             return
         known = self._ids()

@@ -314,7 +314,7 @@ class Database:
         return rows
 
     def clean_up_views(self) -> None:
-        """Let CouchDB remove the index files of views that are gone."""
+        """Remove the index files of views that are gone."""
         self._resource.post("_view_cleanup", body=b"{}")
 
 

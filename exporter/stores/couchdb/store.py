@@ -156,7 +156,7 @@ class CouchdbStore(Store):
     @property
     def _rebuilt_under(self) -> Evaluator:
         if self._pending is None:
-            raise StoreError("there are no definitions to recount under")
+            raise StoreError("there are no definitions to rebuild under")
         return self._pending
 
     # Definitions
@@ -191,7 +191,7 @@ class CouchdbStore(Store):
                 return RebuildProgress(total, total, finished=True)
             if state.pending is None or state.of(state.pending).digest != pending.digest:
                 raise StoreError(
-                    f"{self._tallies.url} is being recounted by an exporter with other"
+                    f"{self._tallies.url} is being rebuilt by an exporter with other"
                     " definitions; give all exporters of one store the same"
                 )
             if self._rebuild is None or self._rebuild.number != state.pending:

@@ -140,7 +140,7 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         raise self._explained(answer, method, server, credentials)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close connections."""
         self._session.close()
 
     def _hold_back(self) -> None:

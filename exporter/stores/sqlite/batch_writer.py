@@ -31,7 +31,7 @@ def _json(value: object) -> str:
 
 
 def rebuilt_until(db: sqlite3.Connection) -> tuple[int, str]:
-    """Return how far the running recount has come: the last (timestamp, id) that it counted."""
+    """Return how far the running rebuild has come: the last (timestamp, id) that it counted."""
     timestamp_ms, id_ = json.loads(note(db, REBUILT) or NOTHING_REBUILT)
     return timestamp_ms, id_
 
@@ -49,7 +49,7 @@ def rows_known(db: sqlite3.Connection) -> int:
 class BatchWriter:
     """Sorts a batch's rows into new, changed and held, and stores and counts them.
 
-    `pending` counts under definitions that a recount is going through: only what that has
+    `pending` counts under definitions that a rebuild is going through: only what that has
     passed already, since it will come to the rest.
     """
 
@@ -144,7 +144,7 @@ class BatchWriter:
         add_tally(self.db, evaluator.digest, less)
 
     def _passed(self, stored: Iterable[StoredInteraction]) -> list[StoredInteraction]:
-        """Keep what the running recount has behind it."""
+        """Keep what the running rebuild has behind it."""
         until = rebuilt_until(self.db)
         return [row for row in stored if (row.timestamp_ms, row.id) <= until]
 
@@ -172,7 +172,7 @@ class BatchWriter:
         hold(self.db, "ignored", max(added, 0))
 
     def _set_rejected(self, rows: Sequence[Rejected]) -> None:
-        """Keep what cannot be read aside; it never replaces what could be read before."""
+        """Keep what cannot be read; it never replaces what could be read before."""
         latest = {row.id: row for row in rows}
         held = find(self.db, latest)
         for row in latest.values():

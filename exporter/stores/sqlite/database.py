@@ -59,7 +59,7 @@ class Database:
         if version == len(MIGRATIONS):
             return
         with self._begun("exclusive"):
-            version = self._version()  # whoever opened it at the same time may have been quicker
+            version = self._version()  # another process may have won the race
             for number, name in enumerate(MIGRATIONS[version:], start=version + 1):
                 script = files("exporter.stores.sqlite").joinpath(name).read_text("utf-8")
                 for statement in _statements(script):
@@ -68,7 +68,7 @@ class Database:
                 db.execute(f"pragma user_version = {number}")
 
     def _use_wal(self) -> None:
-        """Switch to WAL. For whoever else opens a new file just now, SQLite does not wait here."""
+        """Switch to WAL; SQLite does not wait here for another process that opens the file."""
         for _ in range(int(BUSY_TIMEOUT_SECONDS / _LOOK_SECONDS)):
             try:
                 self._writer.execute("pragma journal_mode = wal")

@@ -46,7 +46,7 @@ from exporter.stores.sqlite.compression import (
 from exporter.stores.sqlite.database import Database, hold, holding, note, remember
 from exporter.stores.sqlite.ids import forget
 
-PORTION = 5_000  # interactions read, recounted or dropped at a time
+PORTION = 5_000  # interactions read, rebuilt or dropped at a time
 _DEFINITIONS, _REBUILD = "definitions", "recount"
 _OWN_NOTES = frozenset({_DEFINITIONS, _REBUILD, REBUILT})
 _END_OF_TIME_MS = 1 << 62
@@ -93,7 +93,7 @@ class SqliteStore(Store):
     def rebuild(self) -> RebuildProgress:
         pending = self._pending
         if pending is None:
-            raise StoreError("there are no definitions to recount under")
+            raise StoreError("there are no definitions to rebuild under")
         with self._file.transaction() as db:
             portion = self._stored_after(db, rebuilt_until(db), _END_OF_TIME_MS)
             finished = len(portion) < PORTION
@@ -111,7 +111,7 @@ class SqliteStore(Store):
     def activate(self) -> None:
         pending = self._pending
         if pending is None:
-            raise StoreError("there are no definitions to put in force")
+            raise StoreError("there are no definitions to activate")
         with self._file.transaction() as db:
             remember(db, _DEFINITIONS, pending.definitions.to_json().decode())
             db.execute("delete from tallies where definitions <> ?", (pending.digest,))

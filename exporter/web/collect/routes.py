@@ -34,7 +34,7 @@ class CollectApplication(Protocol):
     """Who stores what was posted, and counts what was answered. Called on the event loop."""
 
     def submit(self, rows: Sequence[Row]) -> Future[None]:
-        """Have rows stored; the future ends once they are, or raises `StoreError`.
+        """Store rows; the future ends once they are, or raises `StoreError`.
 
         Raises `CollectorFull`.
         """
@@ -189,7 +189,7 @@ class _Collect(_Route):
             await asyncio.wrap_future(self.site.application.submit(rows))
         except CollectorFull:
             raise _unavailable("Too many interactions wait to be stored.") from None
-        except StoreError:  # logged by whoever uses the store
+        except StoreError:  # logged where the store is used
             raise _unavailable("The store does not take interactions.") from None
         self.set_status(HTTPStatus.CREATED)
         await self.finish("ok")

@@ -57,11 +57,11 @@ class Chart:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to draw."""
+        """There is nothing to draw."""
         return all(spot.y is None for spot in self.spots)
 
     @property
-    def stretches(self) -> list[list[Spot]]:
+    def pieces(self) -> list[list[Spot]]:
         """The line through the days that are over, in the pieces that undefined days leave."""
         pieces: list[list[Spot]] = [[]]
         for spot in self.spots:

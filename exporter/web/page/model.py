@@ -104,7 +104,7 @@ def build_page(
     milestones: Sequence[Milestone],
     digest: str,
 ) -> Page:
-    """Put the page together; touches neither source nor store."""
+    """Return the page; touches neither source nor store."""
     return Page(
         version=__version__,
         definitions=digest,
