@@ -13,10 +13,11 @@ from typing import IO, cast
 
 import msgspec
 import zstandard
+from typing_extensions import override
 
 from exporter.domain.identity import usable_id
 from exporter.domain.interaction import Row
-from exporter.ports import SourceError
+from exporter.ports import RowFile, SourceError
 from exporter.sources.rows import NOT_JSON, PORTION_BYTES, BrokenBody, Splitter, read_row
 
 STANDARD_INPUT = "-"
@@ -34,8 +35,8 @@ _REVISION_ALONE = re.compile(rb'\{\s*"rev"\s*:\s*"[^"]*"\s*\}')
 _EXPECTED = "expected JSON lines, an array of interactions or an answer of CouchDB"
 
 
-class InteractionFile:
-    """A file, or standard input, of interactions; a `RowFile`."""
+class InteractionFile(RowFile):
+    """A file, or standard input, of interactions."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -44,17 +45,17 @@ class InteractionFile:
         self._position: Callable[[], int] = lambda: 0
 
     @property
+    @override
     def skipped(self) -> int:
-        """See `RowFile`."""
         return self._reader.skipped
 
     @property
+    @override
     def done(self) -> float | None:
-        """See `RowFile`."""
         return min(1.0, self._position() / self._size) if self._size else None
 
+    @override
     def portions(self) -> Iterator[Sequence[Row]]:
-        """See `RowFile`."""
         try:
             with self._opened() as pieces:
                 yield from _portions(pieces, self._reader)

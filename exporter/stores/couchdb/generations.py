@@ -23,7 +23,7 @@ class Generation(msgspec.Struct, frozen=True):
     definitions: str
 
 
-class Generations(msgspec.Struct, frozen=True):
+class Generations(msgspec.Struct, frozen=True, rename={"active": "in_force"}):
     """Generations by number. Every exporter counts under the active and the pending one.
 
     `used_slot_tiles`: which slot tiles any tally has used. Earlier versions said how many:
