@@ -2,7 +2,7 @@
 
 A batch's document is written twice. First open, with the ids of all rows that are about to be
 written; then, once CouchDB has said which of them were new, closed, with their tally. Both
-under one revision history, so of two who want to close a batch one is told. An exporter that finds an
+under one revision history, so of two who want to close a batch one is told. Who finds an
 open batch that its writer left reads the rows by their ids: those that carry the batch's id
 belong to it. As long as one of the ids is missing, or has the revision that was to be replaced, a
 write may still be under way (its writer was killed, the server goes on), and the batch is counted
@@ -304,7 +304,7 @@ class Batches:
         }
 
     def count_also(self, number: int) -> list[str]:
-        """Have the open batches counted under a generation that they do not know; list them."""
+        """Add a generation to the open batches that do not know it; list them."""
         marked = []
         for row in self._views.rows("open"):
             batch = (row.id or "").removeprefix(PREFIX)
@@ -326,7 +326,7 @@ class Batches:
 
 
 def make_room(register: DefinitionsDocument, tallies: Mapping[str, Sequence[TileRow]]) -> None:
-    """Let readers know of slot tiles that were not used before."""
+    """Announce slot tiles that were not used before."""
     used: set[int] = set().union(*map(slot_tiles, tallies.values()))
     if not used <= register.last.tiles_used:
 

@@ -172,7 +172,7 @@ def _parts(kpi: Kpi, _: Counts, number: Number) -> str:
 
 
 def _sample(median: Formula, p90: Formula, counts: Counts, _: Number) -> str:
-    """Say the 90th percentile and how many interactions both are of."""
+    """Return the 90th percentile and how many interactions both are of."""
     of = f"of {counts.get(median.plus[0], 0):,} interactions"
     most = p90.of(counts).value
     return of if isnan(most) else f"90% within {value_words(most, Unit.SECONDS)}, {of}"
