@@ -25,6 +25,7 @@ from grafana.source.promql import SERVICE, TARGET
 from grafana.source.reports import reports
 from grafana.source.segments import segments
 from grafana.source.thresholds import Thresholds
+from grafana.source.titles import Titles
 from prometheus.generate import SERVICE_LABELS, TARGET_LABELS
 
 _CHECKOUT = Path(__file__).parent.parent
@@ -41,8 +42,10 @@ _DASHBOARDS: Sequence[Callable[[Service], Dashboard]] = (
 
 def service(config: str | Path = _PACKAGE, exporter: str = _EXPORTER) -> Service:
     """Read a service's definitions, Persona's by default, and the alerts' thresholds."""
+    configuration = load(config, environ)
     return Service(
-        definitions=load(config, environ).definitions,
+        definitions=configuration.definitions,
+        titles=Titles.of(configuration),
         thresholds=Thresholds.read(_CHECKOUT / "prometheus/rules/thresholds.yml"),
         exporter=exporter.rstrip("/"),
     )

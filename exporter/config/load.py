@@ -16,8 +16,10 @@ from exporter.config.schema import (
     CollectSection,
     DataServerSection,
     File,
+    FlowSection,
     ImportSection,
     PackageSection,
+    SegmentationSection,
 )
 from exporter.config.shape import shape
 from exporter.config.values import (
@@ -27,6 +29,7 @@ from exporter.config.values import (
     DataServer,
     ImportSettings,
     StoreSettings,
+    Titles,
 )
 from exporter.domain.reports import Milestone
 from exporter.ingest.sweeps import Sweeps, Tier
@@ -114,11 +117,16 @@ def _configuration(
         windows=windows,
         series_limit=file.series_limit,
         definitions=defined,
+        titles=Titles(flows=_titles(file.flows), segmentations=_titles(file.segmentations)),
         milestones=milestones,
         listen=file.web.listen,
     )
     _check_series(configuration, errors)
     return None if errors else configuration
+
+
+def _titles(sections: Mapping[str, FlowSection | SegmentationSection] | None) -> Mapping[str, str]:
+    return {name: one.title for name, one in (sections or {}).items() if one.title is not None}
 
 
 def _source(file: File, directory: Path, errors: ErrorList) -> DataServer | None:

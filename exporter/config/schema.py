@@ -295,6 +295,11 @@ class ContinuationSection(RuleSection):
 class FlowSection(RuleSection):
     """A flow: a rule that says which interactions belong to it (without one, all), and steps."""
 
+    title: Text | None = Field(
+        default=None,
+        description="What dashboards call it; left out, its name made readable.",
+        examples=["New users"],
+    )
     steps: Annotated[list[StepSection], Field(min_length=1)] = Field(
         description="In the order of the funnel; reached in whatever order.",
         examples=["[{name: 1 - Email staged, event: user.email_staged}]"],
@@ -323,6 +328,11 @@ class RangeSection(Section):
 class SegmentationSection(Section):
     """A way to divide interactions: each has exactly one of the segments, or `Other`."""
 
+    title: Text | None = Field(
+        default=None,
+        description="What dashboards call it; left out, its name made readable.",
+        examples=["Operating system"],
+    )
     field: FieldName | None = Field(
         default=None,
         description="The blob's field that decides; a dot leads into an object.",

@@ -102,6 +102,17 @@ class CollectSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Titles:
+    """What people call flows and segmentations, by name, where that is configured.
+
+    Apart from the definitions: another title changes no count.
+    """
+
+    flows: Mapping[str, str]
+    segmentations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """All that can be configured, checked.
 
@@ -117,6 +128,7 @@ class Configuration:
     windows: tuple[Window, ...]
     series_limit: int
     definitions: Definitions
+    titles: Titles
     milestones: tuple[Milestone, ...]
     listen: str
 

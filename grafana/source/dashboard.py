@@ -21,6 +21,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard as Model
 
 from exporter.domain.definitions import Definitions
 from grafana.source.thresholds import Thresholds
+from grafana.source.titles import Titles
 
 _TAG = "sign-in-kpis"
 _COLUMNS = 24
@@ -56,6 +57,7 @@ class Service:
     """
 
     definitions: Definitions
+    titles: Titles
     thresholds: Thresholds
     exporter: str
 

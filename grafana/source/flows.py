@@ -47,8 +47,8 @@ def flows(service: Service) -> Dashboard:
         variables=[
             *variables.exporters(),
             variables.window(),
-            variables.flows(service.definitions),
-            *variables.segments(service.definitions),
+            variables.flows(service),
+            *variables.segments(service),
             variables.drawn(),
         ],
         annotations=[milestones(), alerts()],

@@ -51,7 +51,6 @@ from grafana.source.style import (
 )
 from grafana.source.table import Column, table
 from grafana.source.thresholds import Thresholds
-from grafana.source.titles import flow_titles
 from grafana.source.units import unit_of
 
 _ENOUGH = 0.95  # of a window's interactions, to be read as if all were in
@@ -65,7 +64,6 @@ _PERIOD = (
 
 def overview(service: Service) -> Dashboard:
     """Lay out the overview."""
-    definitions = service.definitions
     return Dashboard(
         uid=Uid.OVERVIEW,
         description="Where are people lost, is sign-in healthy, since when, is the data whole?",
@@ -74,8 +72,8 @@ def overview(service: Service) -> Dashboard:
         variables=[
             *variables.exporters(),
             variables.window(),
-            variables.flow(definitions, _flow_of_the_dialog(service)),
-            variables.segmentation(definitions),
+            variables.flow(service, _flow_of_the_dialog(service)),
+            variables.segmentation(service),
         ],
         annotations=[milestones(), alerts()],
         sections=[
@@ -169,7 +167,7 @@ def _health(service: Service) -> list[Panel]:
             "To how many sites the users of the last $window are signed in.",
             up=None,
         ),
-        _completions(flow_titles(service.definitions)),
+        _completions(service.titles.flows),
     ]
 
 

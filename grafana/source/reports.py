@@ -98,7 +98,7 @@ def reports(service: Service) -> Dashboard:
         variables=[
             *variables.exporters(),
             variables.window(),
-            *variables.segments(service.definitions),
+            *variables.segments(service),
             variables.drawn(),
         ],
         annotations=[milestones(), alerts()],

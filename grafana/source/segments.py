@@ -86,9 +86,9 @@ def segments(service: Service) -> Dashboard:
         variables=[
             *variables.exporters(),
             variables.window(),
-            *variables.segments(service.definitions),
+            *variables.segments(service),
             variables.least(),
-            variables.flow(service.definitions, flow),
+            variables.flow(service, flow),
             variables.drawn(),
         ],
         annotations=[milestones(), alerts()],

@@ -2,15 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
-from exporter.domain.definitions import Definitions, Flow, Segmentation
+from exporter.config.values import Configuration
 
 _JOINED = re.compile(r"[_\s]+|(?<=[a-z])(?=[A-Z][a-z])")
-
-
-def title(of: Flow | Segmentation) -> str:
-    """Return the configured title, or the name made readable."""
-    return getattr(of, "title", "") or readable(of.name)
 
 
 def readable(name: str) -> str:
@@ -21,11 +18,24 @@ def readable(name: str) -> str:
     )
 
 
-def flow_titles(definitions: Definitions) -> Mapping[str, str]:
-    """Return the flows' titles by name."""
-    return {flow.name: title(flow) for flow in definitions.flows}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Titles:
+    """Titles of all flows and segmentations, by name."""
 
+    flows: Mapping[str, str]
+    segmentations: Mapping[str, str]
 
-def segmentation_titles(definitions: Definitions) -> Mapping[str, str]:
-    """Return the segmentations' titles by name."""
-    return {one.name: title(one) for one in definitions.segmentations}
+    @classmethod
+    def of(cls, configuration: Configuration) -> Self:
+        """Take what is configured, else the name made readable."""
+        definitions, titles = configuration.definitions, configuration.titles
+        return cls(
+            flows={
+                one.name: titles.flows.get(one.name, readable(one.name))
+                for one in definitions.flows
+            },
+            segmentations={
+                one.name: titles.segmentations.get(one.name, readable(one.name))
+                for one in definitions.segmentations
+            },
+        )

@@ -15,12 +15,12 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from exporter.domain.definitions import OTHER, Definitions, Flow
+from exporter.domain.definitions import OTHER, Flow
 from exporter.metrics.families import Family
+from grafana.source.dashboard import Service
 from grafana.source.panel import DATASOURCE
 from grafana.source.promql import SEGMENTATION, WINDOW, by_segment, selector, titled, total
 from grafana.source.style import AREA, LINES
-from grafana.source.titles import flow_titles, segmentation_titles, title
 
 DEFAULT_WINDOW = "1d"
 _ANYTHING = ".+"
@@ -51,39 +51,41 @@ def window() -> Builder[VariableModel]:
     )
 
 
-def flows(definitions: Definitions) -> Builder[VariableModel]:
+def flows(service: Service) -> Builder[VariableModel]:
     """Choose flows, several of them."""
-    return _all(_flow(definitions))
+    return _all(_flow(service))
 
 
-def flow(definitions: Definitions, default: Flow) -> Builder[VariableModel]:
+def flow(service: Service, default: Flow) -> Builder[VariableModel]:
     """Choose one flow."""
-    return _flow(definitions).current(VariableOption(text=title(default), value=default.name))
+    return _flow(service).current(
+        VariableOption(text=service.titles.flows[default.name], value=default.name)
+    )
 
 
-def _flow(definitions: Definitions) -> QueryVariable:
+def _flow(service: Service) -> QueryVariable:
     metric = total("flow_completion_ratio")
-    return _titled("flow", "Flow", metric, flow_titles(definitions)).description(
+    return _titled("flow", "Flow", metric, service.titles.flows).description(
         "Steps that users take one by one."
     )
 
 
-def segmentation(definitions: Definitions) -> Builder[VariableModel]:
+def segmentation(service: Service) -> Builder[VariableModel]:
     """Choose a segmentation."""
-    default = definitions.segmentations[0]
+    titles = service.titles.segmentations
+    default = service.definitions.segmentations[0].name
     # Every segmentation has this segment, and one of each is enough.
-    titles = segmentation_titles(definitions)
     return (
         _titled("segmentation", "Segmentation", _SEGMENTS, titles, f'segment="{OTHER}"')
-        .current(VariableOption(text=title(default), value=default.name))
+        .current(VariableOption(text=titles[default], value=default))
         .description("A way to divide all interactions: each has exactly one segment of it.")
     )
 
 
-def segments(definitions: Definitions) -> list[Builder[VariableModel]]:
+def segments(service: Service) -> list[Builder[VariableModel]]:
     """Choose a segmentation and, among its segments, several."""
     return [
-        segmentation(definitions),
+        segmentation(service),
         _several("segment", "Segment", selector(_SEGMENTS, WINDOW, SEGMENTATION)).description(
             "Segments of the segmentation; none is added up with another."
         ),

@@ -30,6 +30,7 @@ CONFIG = r"""
 data_server: {url: 'http://127.0.0.1/'}
 segmentations:
   'Plan & "size"':
+    title: The "plan" $1 & its size
     field: number_accounts
     segments:
       ["3+", "R&D", "50% off", "a/b", 'the "new" one', "it's", "Größe", 'x\y', "(a|b)", "#1"]
@@ -129,7 +130,9 @@ def test_flows_and_segmentations_are_shown_by_their_titles(cluster: Cluster) -> 
     first = chosen_at_first(asking.dashboard)
 
     assert asking.titled_options("flow", first) == [('sign-in / "new"', 'Sign-in / "new"')]
-    assert asking.titled_options("segmentation", first) == [('Plan & "size"', 'Plan & "size"')]
+    assert asking.titled_options("segmentation", first) == [
+        ('Plan & "size"', 'The "plan" $1 & its size')
+    ]
 
 
 def test_a_flow_with_quotes_is_shown(cluster: Cluster) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from exporter.domain.definitions import Flow, Rule, Segmentation, Step
+from exporter.config import load
+from exporter.domain.definitions import Flow, Rule, Step
 from grafana import generate
 from grafana.queries import Json, panels, queries_of
 from grafana.source.steps import way
 from grafana.source.style import segment_colours, step_colours
-from grafana.source.titles import readable, title
+from grafana.source.titles import Titles, readable
 from tests.builders import persona
 
 
@@ -156,9 +157,18 @@ def test_names_are_made_readable() -> None:
 
 
 def test_a_title_is_taken_before_the_name() -> None:
-    named = Segmentation(name="new_os", fields=("os",), segments=())
+    configuration = load(
+        "data_server: {url: 'http://127.0.0.1/'}\n"
+        "segmentations:\n"
+        "  OS: {title: Operating system, field: os, segments: [Linux]}\n"
+        "  EmailType: {field: type, segments: [a]}\n",
+        {},
+    )
 
-    assert title(named) == "New os"
+    assert Titles.of(configuration).segmentations == {
+        "OS": "Operating system",
+        "EmailType": "Email type",
+    }
 
 
 def test_the_way_is_what_leads_to_the_end() -> None:
