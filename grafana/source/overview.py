@@ -325,8 +325,8 @@ def _history(thresholds: Thresholds) -> list[Panel]:
             PanelOptions(
                 title="Dialogs by outcome",
                 description="How the dialogs shown in the $window before each instant ended:"
-                " returning users (assertion), new ones (fallback, idp), engaged and not signed"
-                " in (fail), not engaged (bounce).",
+                " returning users (assertion), new ones (fallback, idp), left to come back in"
+                " another (continued), engaged and not signed in (fail), not engaged (bounce).",
             ),
             Query(expr=kpi(total("dialogs")), legend="{{outcome}}"),
             unit="short",

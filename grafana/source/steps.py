@@ -30,7 +30,7 @@ SUMMED = (
 
 def way(flow: Flow) -> tuple[Step, ...]:
     """Return the steps that lead to the flow's end; an error screen is beside them."""
-    return tuple(step for step in flow.steps if not getattr(step, "aside", False))
+    return tuple(step for step in flow.steps if not step.aside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

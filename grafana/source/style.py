@@ -46,6 +46,7 @@ _OUTCOMES = {
     Outcome.ASSERTION: BLUE,
     Outcome.FALLBACK: GREEN,
     Outcome.IDP: SKY,
+    Outcome.CONTINUED: PURPLE,
     Outcome.FAIL: VERMILLION,
     Outcome.BOUNCE: ORANGE,
 }
