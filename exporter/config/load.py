@@ -15,6 +15,7 @@ from exporter.config.scalars import in_words
 from exporter.config.schema import (
     CollectSection,
     DataServerSection,
+    DurationSection,
     File,
     FlowSection,
     ImportSection,
@@ -117,7 +118,11 @@ def _configuration(
         windows=windows,
         series_limit=file.series_limit,
         definitions=defined,
-        titles=Titles(flows=_titles(file.flows), segmentations=_titles(file.segmentations)),
+        titles=Titles(
+            flows=_titles(file.flows),
+            segmentations=_titles(file.segmentations),
+            durations=_titles(file.durations),
+        ),
         milestones=milestones,
         listen=file.web.listen,
     )
@@ -125,7 +130,9 @@ def _configuration(
     return None if errors else configuration
 
 
-def _titles(sections: Mapping[str, FlowSection | SegmentationSection] | None) -> Mapping[str, str]:
+def _titles(
+    sections: Mapping[str, FlowSection | SegmentationSection | DurationSection] | None,
+) -> Mapping[str, str]:
     return {name: one.title for name, one in (sections or {}).items() if one.title is not None}
 
 

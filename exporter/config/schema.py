@@ -442,6 +442,11 @@ class DurationSection(Section):
     interaction without the one or the other has no such duration.
     """
 
+    title: Text | None = Field(
+        default=None,
+        description="What dashboards call it; left out, its name made readable.",
+        examples=["Time to sign in"],
+    )
     from_: EventsSection = Field(
         alias="from", description="Where it begins.", examples=["{event: screen.rp_info}"]
     )

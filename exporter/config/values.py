@@ -103,13 +103,14 @@ class CollectSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Titles:
-    """What people call flows and segmentations, by name, where that is configured.
+    """What people call flows, segmentations and durations, by name, where that is configured.
 
     Apart from the definitions: another title changes no count.
     """
 
     flows: Mapping[str, str]
     segmentations: Mapping[str, str]
+    durations: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from exporter.domain.definitions import Flow
-from grafana.source import variables
+from grafana.source import durations, variables
 from grafana.source.annotations import alerts, milestones
 from grafana.source.chart import DAY, NO_DAY, chart
 from grafana.source.dashboard import Dashboard, Section, Service, Uid
@@ -58,6 +58,7 @@ def flows(service: Service) -> Dashboard:
                 repeat="flow",
                 panels=[
                     _table(service.definitions.flows),
+                    *([durations.of_flow(service)] if service.definitions.durations else []),
                     _shares(service),
                     _dropoff(service),
                     _table_by_segment(service.definitions.flows),

@@ -13,7 +13,7 @@ from exporter.metrics.families import (
     SNAPSHOT_TIME,
     Family,
 )
-from grafana.source import variables
+from grafana.source import durations, variables
 from grafana.source.annotations import alerts, milestones
 from grafana.source.chart import Axis, chart
 from grafana.source.dashboard import Dashboard, Section, Service, Uid
@@ -78,6 +78,7 @@ def overview(service: Service) -> Dashboard:
         annotations=[milestones(), alerts()],
         sections=[
             Section(title="Where are people lost?", panels=_funnel(service)),
+            *_how_long(service),
             Section(title="Is sign-in healthy?", panels=_health(service)),
             Section(
                 title="What is firing, and can the numbers be trusted?",
@@ -86,6 +87,12 @@ def overview(service: Service) -> Dashboard:
             Section(title="Since when?", panels=_history(service.thresholds)),
         ],
     )
+
+
+def _how_long(service: Service) -> list[Section]:
+    if not service.definitions.durations:
+        return []
+    return [Section(title="How long does it take?", panels=durations.in_total(service))]
 
 
 def _flow_of_the_dialog(service: Service) -> Flow:

@@ -41,6 +41,7 @@ DAY_WINDOW = 'window="1d"'
 FLOW = "flow=~`${flow:regex}`"
 SEGMENTATION = "segmentation=~`${segmentation:regex}`"
 SEGMENT = "segment=~`${segment:regex}`"
+DURATION = "duration=~`${duration:regex}`"
 KPI_ALERT = 'alertname=~"Kpi.+"'
 FIRING = 'alertstate="firing"'
 
@@ -98,6 +99,7 @@ class Moment:
 
 NOW = Moment(span="65m")
 WEEK_BEFORE = Moment(span="65m", shift=" offset 1w")
+WINDOW_BEFORE = Moment(span="65m", shift=" offset $window")
 END_OF_RANGE = Moment(span="65m", shift=" @ end()")
 DAY_THAT_BEGINS = Moment(span="1h", shift=" offset -86399s")
 """At a UTC midnight: the last hour of the day that begins, so that its KPIs stand at its date."""

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from exporter.domain.definitions import Flow, Rule
 from exporter.domain.outcome import Outcome
-from grafana.source import variables
+from grafana.source import durations, variables
 from grafana.source.annotations import alerts, milestones
 from grafana.source.chart import ALL, chart
 from grafana.source.dashboard import DAYS, Dashboard, Section, Service, Uid
@@ -89,6 +89,7 @@ def segments(service: Service) -> Dashboard:
             *variables.segments(service),
             variables.least(),
             variables.flow(service, flow),
+            *variables.durations(service),
             variables.drawn(),
         ],
         annotations=[milestones(), alerts()],
@@ -98,10 +99,17 @@ def segments(service: Service) -> Dashboard:
                 for rate in rates
             ),
             Section(title="Completed: $flow", panels=_completion(service)),
+            *_how_long(service),
             Section(title="Sizes, and sites signed in", panels=_sizes(service)),
             Section(title="Abandonment of each segment", panels=[_band(_abandonments())]),
         ],
     )
+
+
+def _how_long(service: Service) -> list[Section]:
+    if not service.definitions.durations:
+        return []
+    return [Section(title="How long it takes: $duration", panels=durations.by_segments(service))]
 
 
 # -- The rates, each with its parts --

@@ -20,10 +20,11 @@ def readable(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Titles:
-    """Titles of all flows and segmentations, by name."""
+    """Titles of all flows, segmentations and durations, by name."""
 
     flows: Mapping[str, str]
     segmentations: Mapping[str, str]
+    durations: Mapping[str, str]
 
     @classmethod
     def of(cls, configuration: Configuration) -> Self:
@@ -37,5 +38,9 @@ class Titles:
             segmentations={
                 one.name: titles.segmentations.get(one.name, readable(one.name))
                 for one in definitions.segmentations
+            },
+            durations={
+                one.name: titles.durations.get(one.name, readable(one.name))
+                for one in definitions.durations
             },
         )

@@ -70,6 +70,17 @@ def _flow(service: Service) -> QueryVariable:
     )
 
 
+def durations(service: Service) -> list[Builder[VariableModel]]:
+    """Choose one duration, where there are any."""
+    titles = service.titles.durations
+    return [
+        _titled("duration", "Duration", total("duration_interactions"), titles)
+        .current(VariableOption(text=titles[first.name], value=first.name))
+        .description("How long people take from one event to another.")
+        for first in service.definitions.durations[:1]
+    ]
+
+
 def segmentation(service: Service) -> Builder[VariableModel]:
     """Choose a segmentation."""
     titles = service.titles.segmentations
