@@ -5,6 +5,7 @@ from typing import Final
 
 from fake_server.crowd import Plan
 from fake_server.journeys import Journey
+from fake_server.pace import offsets_ms
 
 _NOISE: Final = (
     "xhr_complete.GET/wsapi/session_context",
@@ -22,7 +23,7 @@ def write(plan: Plan) -> str:
     """The blob as a JSON object, without an id."""
     journey = plan.journey
     members = [
-        journey.extra if journey.stream is None else _stream(journey, plan.chance),
+        journey.extra if journey.stream is None else _stream(plan),
         plan.members[0],
         _TIMESTAMPS[plan.timestamp_as].format(plan.timestamp_ms),
         f'"new_account":{journey.new_account}' if journey.new_account else "",
@@ -39,12 +40,12 @@ def _opened(journey: Journey) -> tuple[str, ...]:
     return tuple(f'["{name}",' for name in journey.stream or ())
 
 
-def _stream(journey: Journey, chance: int) -> str:
-    # For each event twelve bits of chance for its delay, and four for what else is said.
+def _stream(plan: Plan) -> str:
+    # Of sixteen bits for each event twelve are of its time, and four of what else is said.
+    chance = plan.chance
     events = []
-    at_ms = 0
-    for opened in _opened(journey):
-        at_ms += 40 + (chance & 4095)
+    offsets = offsets_ms(plan.journey, chance, plan.slowness)
+    for opened, at_ms in zip(_opened(plan.journey), offsets, strict=True):
         events.append(_ENDINGS[chance >> 12 & 15](opened, at_ms))
         chance >>= 16
     return f'"event_stream":[{",".join(events)}]'

@@ -45,7 +45,7 @@ def write(
     """Write a corpus of what a crowd does in a range, on all processors if it is a long one."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "corpus.json").unlink(missing_ok=True)
-    truth, size, count = Truth(), 0, 0
+    truth, size, count = Truth(durations=False), 0, 0
     cuts = list(_cuts(since, until, timedelta(days=rows_at_once / crowd.per_day)))
     with (
         ExitStack() as started,
@@ -97,7 +97,7 @@ def _written(backend: str, crowd: Crowd, between: tuple[datetime, datetime]) -> 
         offsets.append(size)
         size += len(row) + 1
         rows.append(row)
-    truth = Truth()
+    truth = Truth(durations=False)
     truth.add(plans)
     return _Part(
         rows=b"".join(row + b"," for row in rows),

@@ -15,6 +15,7 @@ from typing import Final
 
 from fake_server.incidents import Incident
 from fake_server.journeys import JOURNEYS, Journey
+from fake_server.pace import HANDHELD_FACTOR, NEW_FACTOR
 from fake_server.traits import (
     APIS,
     BROWSERS,
@@ -61,7 +62,9 @@ class Plan:
     members: tuple[str, ...]
     """The JSON members that show segments and sites; empty ones are left out of the blob."""
     chance: int
-    """512 random bits for what does not count: delays between events, noise."""
+    """512 random bits: when each event happens, and noise."""
+    slowness: float = 1.0
+    """How many times the typical time this kind of user takes."""
     timestamp_as: str = "number"
     """How the blob holds its timestamp: `number`, `string`, or `missing`."""
 
@@ -157,8 +160,18 @@ class Crowd:
             sites=user.sites,
             members=(*user.members, email_type.json),
             chance=chance,
+            slowness=self._slowness(user, journey, incidents),
             timestamp_as=timestamp_as,
         )
+
+    @staticmethod
+    def _slowness(user: "_User", journey: Journey, incidents: tuple[Incident, ...]) -> float:
+        slowness = HANDHELD_FACTOR if user.segments[0] in HANDHELD else 1.0
+        if journey.new_account == "true":
+            slowness *= NEW_FACTOR
+        for incident in incidents:
+            slowness *= incident.slows(user.segments)
+        return slowness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,9 +59,11 @@ KINDS: Final[Mapping[str, Mapping[str, str | None]]] = MappingProxyType(
             "comes back from the reset mail": None,
         },
         "idp_down": dict.fromkeys(_PROVIDED, "does not return from the provider"),
+        "slow": {},
     }
 )
-"""For each kind: the journeys that it touches and what becomes of each; None: it never happens."""
+"""For each kind: the journeys that it touches and what becomes of each; None: it never happens.
+In a ``slow`` one everybody does what they always do, and takes `factor` times as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,8 @@ class Incident:
     """Whether the severity grows from 0 at the start to its full at the end."""
     segmentation: str | None = None
     segment: str | None = None
+    factor: float = 2.0
+    """Of a ``slow`` one: how many times as long everything takes."""
 
     def __post_init__(self) -> None:
         """Refuse what could never happen."""
@@ -88,6 +92,8 @@ class Incident:
             self.segmentation, ()
         ):
             raise ValueError(f"no user is in {self.segmentation}: {self.segment}")
+        if self.factor <= 0:
+            raise ValueError(f"factor is how many times as long it takes, above 0: {self.factor}")
         if self.start >= self.end:
             raise ValueError(f"the incident ends before it starts: {self.start} to {self.end}")
 
@@ -102,15 +108,20 @@ class Incident:
         severity = self.severity
         if self.rising:
             severity *= (moment - self.start) / (self.end - self.start)
-        if draw >= severity:
-            return journey
-        if (
-            self.segmentation is not None
-            and segments[SEGMENTATIONS.index(self.segmentation)] != self.segment
-        ):
+        if draw >= severity or not self._touches(segments):
             return journey
         worse = KINDS[self.kind].get(journey.name, journey.name)
         return None if worse is None else BY_NAME[worse]
+
+    def slows(self, segments: tuple[str, ...]) -> float:
+        """Say how many times as long a user takes."""
+        return self.factor if self.kind == "slow" and self._touches(segments) else 1.0
+
+    def _touches(self, segments: tuple[str, ...]) -> bool:
+        return (
+            self.segmentation is None
+            or segments[SEGMENTATIONS.index(self.segmentation)] == self.segment
+        )
 
 
 def read_incidents(path: Path) -> tuple[Incident, ...]:

@@ -13,7 +13,10 @@ and ``ignored`` those without events; blobs without a timestamp are in ``stored`
     {"attempts": 393, "outcomes": {"bounce": 70, "fail": 61, "assertion": 180, …},
      "bounces_signed_in": 12,
      "flows": {"general_progress": {"0 - Blob sent": 393, …}, "new_user": {…}, …},
-     "sites": {"sum": 861, "histogram": {"0": 80, "1": 141, …}}}
+     "sites": {"sum": 861, "histogram": {"0": 80, "1": 141, …}},
+     "durations": {"sign_in": [812, 2310, …], …}}
+
+A duration's values are milliseconds, ascending; a truth of millions leaves them out.
 """
 
 from collections import Counter
@@ -23,6 +26,7 @@ from typing import Any, Final
 
 from fake_server.crowd import Plan
 from fake_server.journeys import BY_NAME, FLOW_STEPS, OUTCOMES
+from fake_server.pace import DURATIONS, durations_ms
 from fake_server.traits import SEGMENTATIONS
 
 _HOUR_MS: Final = 3_600_000
@@ -32,8 +36,12 @@ _TOTAL: Final = ("Total", "")
 class Truth:
     """Counts by hour and segment of the plans that were added."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, *, durations: bool = True) -> None:
+        """Begin with nothing; without `durations`, their values are not kept."""
+        self.durations: dict[int, dict[tuple[str, str], dict[str, list[int]]]] | None = (
+            {} if durations else None
+        )
+        """Hour since 1970: (segmentation, segment): duration: values."""
         self.hours: dict[int, dict[tuple[str, str], Counter[tuple[str, int]]]] = {}
         """Hour since 1970: (segmentation, segment): (journey, sites): how often."""
         self.stored: Counter[str] = Counter()
@@ -52,8 +60,16 @@ class Truth:
             self.stored["counted"] += 1
             hour = self.hours.setdefault(plan.timestamp_ms // _HOUR_MS, {})
             done = (plan.journey.name, plan.sites)
-            for key in (_TOTAL, *zip(SEGMENTATIONS, plan.segments, strict=True)):
+            keys = (_TOTAL, *zip(SEGMENTATIONS, plan.segments, strict=True))
+            for key in keys:
                 hour.setdefault(key, Counter())[done] += 1
+            if self.durations is not None:
+                took = durations_ms(plan.journey, plan.chance, plan.slowness)
+                of_hour = self.durations.setdefault(plan.timestamp_ms // _HOUR_MS, {})
+                for key in keys:
+                    values = of_hour.setdefault(key, {})
+                    for name, ms in took.items():
+                        values.setdefault(name, []).append(ms)
 
     def merge(self, other: "Truth") -> None:
         """Add what another truth counted."""
@@ -62,6 +78,13 @@ class Truth:
             hour = self.hours.setdefault(number, {})
             for key, done in segments.items():
                 hour.setdefault(key, Counter()).update(done)
+        if self.durations is None or other.durations is None:
+            return
+        for number, of_segments in other.durations.items():
+            into = self.durations.setdefault(number, {})
+            for key, took in of_segments.items():
+                for name, values in took.items():
+                    into.setdefault(key, {}).setdefault(name, []).extend(values)
 
     def days(self) -> dict[str, Any]:
         """The tallies by UTC day, as in the module's description."""
@@ -90,14 +113,26 @@ class Truth:
 
     def _over(self, hours: Iterable[int]) -> dict[str, Any]:
         done: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
+        took: dict[tuple[str, str], dict[str, list[int]]] = {}
         for hour in hours:
             for key, counts in self.hours[hour].items():
                 done.setdefault(key, Counter()).update(counts)
-        tallies: dict[str, Any] = {"Total": _tally(done.get(_TOTAL, Counter()))}
+            for key, values in (self.durations or {}).get(hour, {}).items():
+                for name, ms in values.items():
+                    took.setdefault(key, {}).setdefault(name, []).extend(ms)
+
+        def tally(key: tuple[str, str]) -> dict[str, Any]:
+            found = _tally(done.get(key, Counter()))
+            if self.durations is not None:
+                of_key = took.get(key, {})
+                found["durations"] = {name: sorted(of_key.get(name, ())) for name in DURATIONS}
+            return found
+
+        tallies: dict[str, Any] = {"Total": tally(_TOTAL)}
         for segmentation in SEGMENTATIONS:
             tallies[segmentation] = {
-                segment: _tally(counts)
-                for (name, segment), counts in sorted(done.items())
+                segment: tally((name, segment))
+                for name, segment in sorted(done)
                 if name == segmentation
             }
         return tallies

@@ -3,7 +3,7 @@
 TALLY is that of `fake_server.truth`; nothing of the exporter is used.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import nan
@@ -13,6 +13,7 @@ Tally: TypeAlias = Mapping[str, Any]
 Values: TypeAlias = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 """(family, sorted labels): value."""
 
+ASIDE = ("3 - Error screen",)
 SHOWN, ENGAGED = "1 - Dialog shown", "2 - User engaged"
 OVER_TIME = {
     "new_user_time": "new_user",
@@ -52,6 +53,13 @@ def median(tally: Tally) -> float:
     return (sites[(len(sites) - 1) // 2] + sites[len(sites) // 2]) / 2
 
 
+def quantile(values: Sequence[int], percent: int) -> float:
+    """The value at rank floor(percent / 100 (n - 1)), in seconds."""
+    if not values:
+        return nan
+    return sorted(values)[percent * (len(values) - 1) // 100] / 1000
+
+
 # Reports
 
 _DAILY: Mapping[str, Callable[[Tally], float]] = {
@@ -76,6 +84,8 @@ def report(name: str, days: Mapping[str, Any], segmentation: str | None = None) 
             columns.setdefault(segment, {})[day] = tally
     if name == "new_user":
         return _totals(columns)
+    if name == "durations":
+        return _durations(columns, by_segment=segmentation is not None)
     made = {
         segment: [
             {"category": day, "value": _defined(_DAILY[name](tally))}
@@ -99,6 +109,25 @@ def _over_time(flow: str, days: Mapping[str, Any]) -> dict[str, dict[str, float 
             if any(steps.values()):
                 shares[day] = _defined(share(n, first)) if n or first else 0
     return made
+
+
+def _durations(columns: Mapping[str, Mapping[str, Tally]], *, by_segment: bool) -> Any:
+    made = {
+        segment: {
+            name: {
+                day: {
+                    "interactions": len(tally["durations"][name]),
+                    "median": quantile(tally["durations"][name], 50),
+                    "p90": quantile(tally["durations"][name], 90),
+                }
+                for day, tally in by_day.items()
+                if tally["durations"][name]
+            }
+            for name in next(iter(by_day.values()))["durations"]
+        }
+        for segment, by_day in columns.items()
+    }
+    return {segment: of for segment, of in made.items() if any(of.values()) or not by_segment}
 
 
 def _totals(columns: Mapping[str, Mapping[str, Tally]]) -> dict[str, dict[str, int]]:
@@ -150,6 +179,10 @@ def _families(tally: Tally) -> Iterator[tuple[str, dict[str, str], float]]:
     yield "new_user_success_ratio", {}, share(new_users(tally), newcomers(tally))
     yield "sites_signed_in_mean", {}, share(tally["sites"]["sum"], tally["attempts"])
     yield "sites_signed_in_median", {}, median(tally)
+    for name, ms in tally["durations"].items():
+        yield "duration_interactions", {"duration": name}, len(ms)
+        yield "duration_median_seconds", {"duration": name}, quantile(ms, 50)
+        yield "duration_p90_seconds", {"duration": name}, quantile(ms, 90)
     for flow, reached in tally["flows"].items():
         first, *_, last = reached.values()
         yield "flow_completion_ratio", {"flow": flow}, share(last, first)
@@ -157,7 +190,8 @@ def _families(tally: Tally) -> Iterator[tuple[str, dict[str, str], float]]:
             labels = {"flow": flow, "step": step}
             yield "flow_step_interactions", labels, n
             yield "flow_step_ratio", labels, share(n, first)
-        for (_, before), (step, n) in pairwise(reached.items()):
+        way = [(step, n) for step, n in reached.items() if step not in ASIDE]
+        for (_, before), (step, n) in pairwise(way):
             labels = {"flow": flow, "step": step}
             yield "flow_step_dropoff_ratio", labels, share(before - n, before)
 
@@ -169,6 +203,7 @@ def _empty(like: Tally) -> Tally:
         "bounces_signed_in": 0,
         "flows": {flow: dict.fromkeys(steps, 0) for flow, steps in like["flows"].items()},
         "sites": {"sum": 0, "histogram": {}},
+        "durations": {name: [] for name in like["durations"]},
     }
 
 

@@ -30,6 +30,26 @@ def tally(counts: Mapping[int, int], layout: Layout) -> dict[str, Any]:
             "sum": counts.get(layout.sites, 0),
             "histogram": {str(sites): n for sites, n in histogram.items()},
         },
+        "durations": {
+            name: counts.get(slots.interactions, 0) for name, slots in layout.durations.items()
+        },
+    }
+
+
+def right(days: Mapping[str, Any]) -> dict[str, Any]:
+    """The fake server's days, with how many there are of each duration in place of its values."""
+
+    def counted(tally: Mapping[str, Any]) -> dict[str, Any]:
+        return {**tally, "durations": {name: len(ms) for name, ms in tally["durations"].items()}}
+
+    return {
+        day: {
+            name: counted(of)
+            if name == TOTAL
+            else {segment: counted(tally) for segment, tally in of.items()}
+            for name, of in named.items()
+        }
+        for day, named in days.items()
     }
 
 

@@ -13,7 +13,7 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.ingest.sweeps import Sweeps
 from fake_server import Crowd, FakeKpiggybank, Lateness
 from simulations.late_data.live import Live
-from testing.truth import days
+from testing.truth import days, right
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 LATENESS = Lateness(share=0.6, least=timedelta(hours=1), most=timedelta(days=60))
@@ -59,7 +59,7 @@ def measure(directory: Path, *, rows: int, days_long: int, imports: int, sweeps:
             stored=bank.stored,
             imports=imports,
             fetched=bank.stats["rows"]["/wsapi/interaction_data"],
-            right=days(live.store, evaluator) == bank.truth.days(),
+            right=days(live.store, evaluator) == right(bank.truth.days()),
             missing=live.reconciler.balance().missing,
             seconds=monotonic() - begun,
         )

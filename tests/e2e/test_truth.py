@@ -82,9 +82,22 @@ def test_every_metric_of_every_window_equals_the_truth(served: Served) -> None:
         right |= expected.metrics(window, truth, served.known)
     exposed = {place: value for place, value in found.items() if dict(place[1]).get("window")}
     exposed = {place: value for place, value in exposed.items() if "completeness" not in place[0]}
-    exposed = {place: value for place, value in exposed.items() if "duration" not in place[0]}
     assert exposed.keys() == right.keys()
-    assert exposed == approximately(right)
+    exact = {place: value for place, value in right.items() if not is_quantile(place[0])}
+    assert {place: exposed[place] for place in exact} == approximately(exact)
+    # Quantiles are of buckets that hold 5% to both sides.
+    within = {place: value for place, value in right.items() if is_quantile(place[0])}
+    assert {place: exposed[place] for place in within} == within_5_percent(within)
+    assert within
+
+
+def test_durations_by_day_equal_the_truth(served: Served) -> None:
+    days = served.bank.truth.days()
+
+    for segmentation in (None, *served.known):
+        chosen = {} if segmentation is None else {"segmentation": segmentation}
+        made = served.daemon.data("durations", **chosen)
+        assert made == within_5_percent(expected.report("durations", days, segmentation))
 
 
 def test_all_is_accounted_for_and_nothing_missing(served: Served) -> None:
@@ -98,6 +111,19 @@ def test_all_is_accounted_for_and_nothing_missing(served: Served) -> None:
     assert served.daemon.metric("kpi_store_interactions") == said["counted"]
     missing = served.daemon.metric("kpi_exporter_missing_interactions")
     assert isnan(missing) if served.backend == "memory" else missing == 0
+
+
+def is_quantile(family: str) -> bool:
+    return family.endswith(("_median_seconds", "_p90_seconds"))
+
+
+def within_5_percent(value: Any) -> Any:
+    """Equal but for the half width of a bucket, where a float; numbers of interactions exactly."""
+    if isinstance(value, dict):
+        return {key: within_5_percent(one) for key, one in value.items()}
+    if isinstance(value, float):
+        return pytest.approx(value, rel=0.050001, abs=0.00005, nan_ok=True)
+    return value
 
 
 def approximately(value: Any) -> Any:

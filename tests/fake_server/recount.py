@@ -5,7 +5,7 @@ blobs that it speaks of.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,6 +59,8 @@ def flatten(tally: dict[str, Any]) -> Counter[str]:
     for flow, steps in tally["flows"].items():
         flat.update({f"{flow} {step}": times for step, times in steps.items()})
     flat.update({f"sites {n}": times for n, times in tally["sites"]["histogram"].items()})
+    for name, values in tally["durations"].items():
+        flat.update(f"{name} took {ms}" for ms in values)
     assert tally["sites"]["sum"] == sum(
         int(n) * times for n, times in tally["sites"]["histogram"].items()
     )
@@ -68,6 +70,7 @@ def flatten(tally: dict[str, Any]) -> Counter[str]:
 def _facts(blob: dict[str, Any], events: set[str], flows: dict[str, set[str]]) -> Counter[str]:
     facts = Counter({"attempts": 1, f"sites {_sites(blob)}": 1})
     facts.update(f"{flow} {step}" for flow, steps in flows.items() for step in steps)
+    facts.update(f"{name} took {ms}" for name, ms in _durations(blob["event_stream"], flows))
     signed_in = "assertion_generated" in events
     if "screen.rp_info" in events:
         if not events & _ENGAGED:
@@ -83,6 +86,21 @@ def _facts(blob: dict[str, Any], events: set[str], flows: dict[str, set[str]]) -
             outcome = "assertion"
         facts[f"outcome {outcome}"] = 1
     return +facts
+
+
+def _durations(stream: list[list[Any]], flows: dict[str, set[str]]) -> Iterator[tuple[str, int]]:
+    for name, first, last, belongs in (
+        ("dialog_load", "window.dom_loading", "screen.rp_info", True),
+        ("sign_in", "screen.rp_info", "assertion_generated", True),
+        ("new_user", "screen.set_password", "assertion_generated", flows["new_user"]),
+        ("password_reset", "user.reset_password_staged", "assertion_generated",
+         flows["password_reset"]),
+    ):  # fmt: skip
+        begin = min((event[1] for event in stream if event[0] == first), default=None)
+        if belongs and begin is not None:
+            ends = [event[1] for event in stream if event[0] == last and event[1] >= begin]
+            if ends:
+                yield name, min(ends) - begin
 
 
 def _flows(events: set[str]) -> dict[str, set[str]]:

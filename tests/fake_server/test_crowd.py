@@ -1,15 +1,19 @@
 """Who comes when, and when the news of it arrives."""
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
 from fake_server import Arrivals, Crowd, Incident, Lateness, Plan, Truth
+from fake_server.blob import write
 from fake_server.incidents import KINDS, read_incidents
+from fake_server.pace import durations_ms
 from fake_server.rows import from_plan
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
@@ -130,7 +134,44 @@ def test_an_incident_is_in_the_truth(kind: str, gone: str, grown: str | None) ->
 
 def test_each_kind_of_incident_is_tested() -> None:
     marks = test_an_incident_is_in_the_truth.pytestmark  # type: ignore[attr-defined]
-    assert {case[0] for case in marks[0].args[1]} == KINDS.keys()
+    assert {case[0] for case in marks[0].args[1]} | {"slow"} == KINDS.keys()
+
+
+def test_in_a_slow_time_those_that_it_touches_take_longer_and_do_the_same() -> None:
+    slow = Incident(
+        kind="slow", start=SINCE, end=UNTIL, segmentation="Browser", segment="MSIE", factor=3
+    )
+    quiet = list(Crowd(per_day=1000).plans(SINCE, UNTIL))
+    hit = list(Crowd(per_day=1000, incidents=(slow,)).plans(SINCE, UNTIL))
+
+    assert [plan.journey for plan in hit] == [plan.journey for plan in quiet]
+    for before, after in zip(quiet, hit, strict=True):
+        times = 3 if before.segments[1] == "MSIE" else 1
+        assert after.slowness == before.slowness * times
+
+
+def test_phones_and_newcomers_take_longer() -> None:
+    truth = Truth()
+    truth.add(Crowd(per_day=3000).plans(SINCE, UNTIL))
+    met = truth.window(SINCE, UNTIL)
+
+    def half(of: dict[str, Any], name: str) -> float:
+        return float(median(of["durations"][name]))
+
+    assert half(met["OS"]["Android"], "sign_in") > 1.3 * half(met["OS"]["Windows 7"], "sign_in")
+    assert half(met["Total"], "new_user") > 3 * half(met["Total"], "sign_in")
+
+
+def test_the_same_users_take_the_same_time_in_blob_and_truth() -> None:
+    (plan, *_) = (plan for plan in Crowd().plans(SINCE, UNTIL) if plan.journey.name == "signs up")
+    stream = json.loads(write(plan))["event_stream"]
+    at = {name: offset for name, offset, *_ in reversed(stream)}
+
+    assert durations_ms(plan.journey, plan.chance, plan.slowness) == {
+        "dialog_load": at["screen.rp_info"] - at["window.dom_loading"],
+        "sign_in": at["assertion_generated"] - at["screen.rp_info"],
+        "new_user": at["assertion_generated"] - at["screen.set_password"],
+    }
 
 
 def test_an_incident_leaves_other_times_and_segments_as_they_were() -> None:
