@@ -9,6 +9,7 @@ from pathlib import Path
 
 from exporter.commands import serve
 from exporter.commands.common import CommandError
+from exporter.commands.sign_in import SignInPage
 from exporter.config import load
 from exporter.daemon import serve as daemon
 from exporter.ports import StoreError
@@ -20,13 +21,21 @@ DAYS = 91
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
-add_arguments = serve.add_arguments
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    serve.add_arguments(parser)
+    parser.add_argument(
+        "--collect",
+        action="store_true",
+        help="without a KPIggybank: serve an example sign-in page, and collect what happens on it",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     try:
-        return _run(options)
+        return _run_collecting(options) if options.collect else _run(options)
     except KeyboardInterrupt:
         return 0  # the daemon had not begun; there is nothing that could be kept
 
@@ -56,12 +65,33 @@ def _run(options: argparse.Namespace) -> int:
                 listen=options.listen,
                 web_config=options.web_config,
                 lifecycle=options.lifecycle,
-                on_listening=lambda base: _tell(base, address),
+                on_listening=lambda base, _: _tell(base, address),
             )
         except (StoreError, WebConfigError, ListenError) as error:
             raise CommandError(str(error)) from error
         finally:
             fake.kill()  # it would finish its 91 days first, and has nothing to keep
+
+
+def _run_collecting(options: argparse.Namespace) -> int:
+    page = SignInPage()
+    with tempfile.TemporaryDirectory(prefix="kpi-exporter-demo-") as folder:
+        configuration = load(
+            f"store: {{url: 'sqlite:{Path(folder) / 'kpi.db'}'}}\n"
+            f"collect: {{listen: '127.0.0.1:0', allow_origins: ['{page.origin}']}}\n",
+            {},
+        )
+        try:
+            return daemon.serve(
+                configuration,
+                config_file=None,
+                listen=options.listen,
+                web_config=options.web_config,
+                lifecycle=options.lifecycle,
+                on_listening=lambda base, collector: _show_page(page, base, collector),
+            )
+        except (StoreError, WebConfigError, ListenError) as error:
+            raise CommandError(str(error)) from error
 
 
 def _address(fake: subprocess.Popen[str]) -> str:
@@ -88,5 +118,17 @@ def _tell(base: str, fake: str) -> None:
         f"\n  a report     {base}/data/bounce_rate?segmentation=OS"
         f"\n  the source   {fake}/wsapi/interaction_data (a fake KPIggybank, {DAYS} days)"
         "\n\n  Ctrl-C ends it; nothing is kept.\n",
+        flush=True,
+    )
+
+
+def _show_page(page: SignInPage, base: str, collector: str) -> None:
+    page.start(collector)
+    base = base.removesuffix("/")
+    print(
+        f"\n  sign in      {page.origin}/ (any address and password; then close the tab, or reload)"
+        f"\n  the page     {base}/"
+        f"\n  the metrics  {base}/metrics"
+        "\n\n  What you do is on the page within ten seconds. Ctrl-C ends it; nothing is kept.\n",
         flush=True,
     )

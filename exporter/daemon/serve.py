@@ -37,12 +37,13 @@ def serve(
     listen: str | None,
     web_config: Path | None,
     lifecycle: bool,
-    on_listening: Callable[[str], None] = lambda _: None,
+    on_listening: Callable[[str, str], None] = lambda _, __: None,
     schedule: Schedule | None = None,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT. Raises `StoreError`, `WebConfigError`, `ListenError`.
 
-    `on_listening` is called with the URL once it is listened on. `schedule` replaces the real
+    `on_listening` is called with the URL once it is listened on, and with that to post interactions
+    to, empty if there is none. `schedule` replaces the real
     clock and its schedule.
     """
     log = structlog.get_logger()
@@ -76,7 +77,7 @@ def serve(
         schedule.every(EXPOSE_EVERY, "collected", jobs.expose_collected, first=clock())
     server.start()
     log.info("listening", address=server.address)
-    on_listening(server.url)
+    on_listening(server.url, "" if collecting is None else collecting.url)
     schedule.every(configuration.import_.every, "import", jobs.import_now, first=clock())
     schedule.every(REBUILD_EVERY, "rebuild", jobs.rebuild, first=clock())
     schedule.every(DROP_EVERY, "retention", jobs.drop_old, first=clock())
