@@ -48,9 +48,10 @@ format: setup ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 
 .PHONY: lint
-lint: setup ## Formatting and lint rules
+lint: setup ## Formatting, lint rules, dead code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/vulture
 
 .PHONY: types
 types: setup ## Types, strictly

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from exporter.domain.interaction import Row
@@ -101,8 +101,3 @@ def last_rows(size: int, limit: int) -> list[Row]:
     """Read the newest rows of a corpus."""
     held = json.loads((corpus(size) / "corpus.json").read_text())["rows"]
     return rows_of(size, first=held - limit, limit=limit)
-
-
-def days_before_the_end(days: int) -> datetime:
-    """Return an instant so many days before a corpus ends."""
-    return UNTIL - timedelta(days=days)

@@ -1,13 +1,15 @@
-"""The list of the exporter's packages, from the contract on imports and their docstrings."""
+"""The exporter's packages and modules, drawn from the contract on imports and the code."""
 
 import ast
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "exporter"
-_INDENT = "  "
+_INDENT = "    "
+_WIDTH = 96
 
 
 def packages() -> str:
@@ -36,7 +38,24 @@ def _line(path: Path, width: int) -> str:
     said = ast.get_docstring(ast.parse(source.read_text("utf-8"))) or ""
     first = said.split("\n\n")[0].replace("\n", " ")
     name = f"{path.name}/" if package else path.name
-    return f"{name:{width}}{_begun(first)}".rstrip()
+    line = f"{name:{width}}{_begun(first)}".rstrip()
+    return f"{line}\n{_modules(path)}" if package else line
+
+
+def _modules(package: Path) -> str:
+    """List what a package is made of, its packages first, in lines that fit."""
+    there = sorted(
+        (found for found in package.iterdir() if _is_code(found)),
+        key=lambda found: (not found.is_dir(), found.name),
+    )
+    names = [f"{found.name}/" if found.is_dir() else found.stem for found in there]
+    return textwrap.fill(" ".join(names), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+
+
+def _is_code(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "__init__.py").exists()
+    return path.suffix == ".py" and path.name != "__init__.py"
 
 
 def _begun(text: str) -> str:

@@ -80,7 +80,7 @@ class InteractionFile(RowFile):
 
 
 def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
-    beginning = cast("BufferedReader", file).peek(4)
+    beginning = cast(BufferedReader, file).peek(4)
     if beginning.startswith(_ZSTD):
         return _frames(file)
     if beginning.startswith(_GZIP):

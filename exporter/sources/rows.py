@@ -79,7 +79,7 @@ class Splitter:
         *,
         portion_bytes: int = PORTION_BYTES,
         largest_row_bytes: int = LARGEST_ROW_BYTES,
-        reader: "RowReader | None" = None,
+        reader: RowReader | None = None,
         in_object: bool = False,
     ) -> None:
         """Read rows as KPIggybank serves them, or by `reader`.
