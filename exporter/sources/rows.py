@@ -225,10 +225,18 @@ def read_row(raw: bytes) -> Row:
 
 def _unreadable_row(raw: bytes) -> Row:
     if found := _WRITTEN_LINE.fullmatch(raw):
-        return Row(found[1].decode("utf-8", "replace"), found[2].strip())
+        return Row(_id_of(found[1]), found[2].strip())
     if found := _WRITTEN_ODDITY.search(raw):
         return Row(found[1].decode(), raw)
     return Row(digest(raw), raw)
+
+
+def _id_of(written: bytes) -> str:
+    """Return an id as it is written; two that are no text stay two."""
+    try:
+        return usable_id(written.decode())
+    except UnicodeDecodeError:
+        return digest(written)
 
 
 def _ids(blob: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS, Classifier
 from exporter.domain.interaction import Ignored, Interaction, Reason, Rejected, Row
 from tests.builders import AT, ms, persona
-from tests.domain.reading import NEWEST_MS, blob, interaction, rejected, segments, verdict
+from tests.domain.reading import NEWEST_MS, blob, interaction, reader, rejected, segments, verdict
 
 SHOWN = "screen.rp_info"
 DEEP = b"[" * 10_000 + b"]" * 10_000
@@ -134,12 +134,11 @@ def test_what_is_no_object_is_refused(content: Any) -> None:
         b"<html>",
         b'{"timestamp":NaN,"event_stream":[["a",1]]}',
         b'{"timestamp":-Infinity,"event_stream":[["a",1]]}',
-        b'{"timestamp":1372681800000,"event_stream":[["a",1]],"note":"\\ud800"}',
         b'{"timestamp":1372681800000,"event_stream":[["\xff",1]]}',
         b'{"timestamp":1372681800000,"event_stream":' + DEEP + b"}",
         b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
     ],
-    ids=["nothing", "cut", "html", "nan", "infinity", "surrogate", "no utf-8", "lists", "objects"],
+    ids=["nothing", "cut", "html", "nan", "infinity", "no utf-8", "lists", "objects"],
 )
 def test_what_is_no_json_is_refused(raw: bytes) -> None:
     found = rejected(raw)
@@ -241,3 +240,19 @@ def test_reading_one_row_leaves_no_trace_in_the_next() -> None:
     reader.read(first, NEWEST_MS)
 
     assert reader.read(second, NEWEST_MS) == before
+
+
+@pytest.mark.parametrize("lang", [b'"\\ud800"', b'"\xff"'], ids=["half a character", "no utf-8"])
+@pytest.mark.parametrize("other", [b"", b',"user_agent":3'], ids=["as expected", "another type"])
+def test_a_field_that_is_no_text_counts_as_missing(lang: bytes, other: bytes) -> None:
+    raw = b'{"timestamp":1372681800000,"event_stream":[["a",1]],"lang":' + lang + other + b"}"
+    layout, facts = reader().layout, interaction(raw).facts
+    assert ("Locale", "Other") in [layout.segments[n] for n in facts.segment_indexes]
+
+
+@pytest.mark.parametrize("unused", [b"1e999", b"9" * 5_000, b'"\xff"', b'"\\ud800"'])
+@pytest.mark.parametrize("other", [b"", b',"user_agent":3'], ids=["as expected", "another type"])
+def test_what_nothing_uses_says_nothing(unused: bytes, other: bytes) -> None:
+    interaction(
+        b'{"timestamp":1372681800000,"event_stream":[["a",1]],"unused":' + unused + other + b"}"
+    )

@@ -11,11 +11,13 @@ from operator import or_
 from typing import Any, NamedTuple, TypeAlias
 
 from exporter.domain.classify.decoder import (
+    MAX_DEPTH,
     Decoder,
     Getter,
     Unreadable,
     number,
     shown,
+    too_deep,
     usable_offset,
 )
 from exporter.domain.definitions import (
@@ -164,11 +166,15 @@ class Classifier:
             for flow, segment in reversed(segmentation.in_flow)  # so that the first one stays
         )
 
-    def read(self, row: Row, newest_ms: int) -> Classification:
+    def read(self, row: Row, newest_ms: int, *, stored: bool = False) -> Classification:
         """Return what a row is: an interaction with its facts, ignored, or rejected and why.
 
-        `newest_ms` is the latest timestamp that is believed: one day ahead of the clock.
+        `newest_ms` is the latest timestamp that is believed: one day ahead of the clock. What is
+        `stored` was not too deep once, whatever the rule is now.
         """
+        if not stored and too_deep(row.raw):
+            detail = f"nested more than {MAX_DEPTH} levels deep"
+            return Rejected(row.id, row.raw, Reason.NOT_JSON, detail)
         try:
             return self._read(row, newest_ms)
         except Unreadable as error:

@@ -4,8 +4,9 @@ The fields become a struct type, so that msgspec skips the rest; a blob whose fi
 other types than expected takes a slower way, on which those fields count as missing.
 """
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite, nan
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -17,11 +18,14 @@ from exporter.domain.interaction import Reason
 
 _NUMBER = re.compile(r"\s*[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?\s*")
 _WHOLE = re.compile(r"\s*[+-]?\d{1,30}\s*")
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+MAX_DEPTH = 500  # of nested lists and objects
+_SHALLOW = 50  # deeper than any field that a configuration can name, or an event
+_MOST_DIGITS = 300  # of a whole number; with more it is infinite
 _SHOWN = 60  # characters of a wrong value that a message quotes
 
 Getter: TypeAlias = Callable[[Any], Any]
 _Value: TypeAlias = str | int | float | None
-_NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 class Unreadable(Exception):
@@ -41,7 +45,7 @@ class Event(msgspec.Struct, array_like=True, gc=False):
 
 
 # A number beyond a float's range makes no blob unreadable: it becomes infinite.
-_decode_anything = msgspec.json.Decoder(float_hook=float).decode
+_decode_json = msgspec.json.Decoder(float_hook=float).decode
 
 
 def usable_offset(offset: object) -> float:
@@ -74,15 +78,13 @@ class Decoder:
         """
         try:
             return self._decode(raw)
-        except msgspec.ValidationError:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._decode_tolerantly(raw)
-        except _NOT_JSON as error:
-            raise Unreadable(Reason.NOT_JSON, f"not readable as JSON: {error}") from error
 
     def _decode_tolerantly(self, raw: bytes) -> Any:
         try:
             blob = _decode_anything(raw)
-        except _NOT_JSON as error:
+        except ValueError as error:
             raise Unreadable(Reason.NOT_JSON, f"not readable as JSON: {error}") from error
         if not isinstance(blob, dict):
             raise Unreadable(
@@ -100,6 +102,8 @@ class Decoder:
                     f"event_stream[{n}] should be a list that starts with a string,"
                     f" not {shown(event)}",
                 )
+            if not _is_value(event[0]) and not _is_utf8(raw):
+                raise Unreadable(Reason.NOT_JSON, f"event_stream[{n}] is no UTF-8")
         events = [Event(*event[:2]) for event in stream or ()]
         return self._root.fill(self._type, blob, event_stream=events)
 
@@ -168,8 +172,78 @@ class _Branch:
         return struct(**values)
 
 
+def _decode_anything(raw: bytes) -> Any:
+    """Decode JSON with what msgspec refuses: long numbers, halves of characters, depth.
+
+    Raises `ValueError`.
+    """
+    try:
+        return _decode_json(raw)
+    except RecursionError:
+        return _decode_anything(_shallow(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if too_deep(raw):
+            raw = _shallow(raw)
+        text = raw.decode("utf-8", "surrogateescape")
+        return json.loads(text, parse_int=_whole, parse_constant=_refuse_constant)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _whole(text: str) -> int | float:
+    return int(text) if len(text) <= _MOST_DIGITS else float(text)
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def too_deep(raw: bytes) -> bool:
+    """Return whether JSON is nested deeper than `MAX_DEPTH`: such a row is refused.
+
+    How deep decoders go depends on how deep the caller is; what is stored must be readable by all.
+    """
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:  # as nearly always
+        return False
+    return any(depth > MAX_DEPTH for _, _, depth in _brackets(raw))
+
+
+def _brackets(raw: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield where each bracket begins and ends, and how deep the text is after it."""
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(raw):
+        bracket = found.group()
+        if bracket in b"[{":
+            depth += 1
+        elif bracket in b"]}":
+            depth -= 1
+        else:
+            continue
+        yield found.start(), found.end(), depth
+
+
+def _shallow(raw: bytes) -> bytes:
+    """Leave out what lies deeper than any field that counts; without recursion."""
+    parts, kept, skipping = [], 0, False
+    for start, end, depth in _brackets(raw):
+        if depth > _SHALLOW and not skipping:
+            parts += [raw[kept:start], b"null"]
+            skipping = True
+        elif depth <= _SHALLOW and skipping:
+            kept, skipping = end, False
+    return b"".join([*parts, b"" if skipping else raw[kept:]])
+
+
 def _is_value(value: object) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def number(value: object) -> float | int | None:

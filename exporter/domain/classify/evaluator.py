@@ -35,7 +35,8 @@ class Evaluator:
 
     def reread(self, stored: Iterable[StoredInteraction]) -> list[Interaction]:
         """Read interactions as they lie in a store, whatever they were first read under."""
-        verdicts = self.read((Row(s.id, s.raw) for s in stored), _ANY_TIME_MS)
+        read = self._reader.read
+        verdicts = [read(Row(s.id, s.raw), _ANY_TIME_MS, stored=True) for s in stored]
         return [verdict for verdict in verdicts if isinstance(verdict, Interaction)]
 
     def segment_and_value(

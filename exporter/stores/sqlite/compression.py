@@ -59,6 +59,10 @@ def keep_dictionary(db: sqlite3.Connection, content: bytes) -> None:
     db.execute("insert into dictionaries (content) values (?)", (content,))
 
 
+class DamagedBodyError(Exception):
+    """A body that is held cannot be decompressed."""
+
+
 def train(samples: Sequence[bytes]) -> bytes | None:
     """Train a dictionary; None if the samples are too few or too alike to learn from."""
     if len(samples) < FEWEST_SAMPLES:
@@ -70,7 +74,7 @@ def train(samples: Sequence[bytes]) -> bytes | None:
 
 
 def decompressor(db: sqlite3.Connection) -> Callable[[bytes], bytes]:
-    """Return a function that decompresses, for one thread. It raises `ValueError`."""
+    """Return a function that decompresses, for one thread. It raises `DamagedBodyError`."""
     plain = zstandard.ZstdDecompressor()
     by_id = {}
     for (content,) in db.execute("select content from dictionaries"):
@@ -82,6 +86,6 @@ def decompressor(db: sqlite3.Connection) -> Callable[[bytes], bytes]:
             used = zstandard.get_frame_parameters(body).dict_id
             return by_id.get(used, plain).decompress(body)
         except zstandard.ZstdError as error:
-            raise ValueError(str(error)) from error
+            raise DamagedBodyError(str(error)) from error
 
     return decompress

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import sleep
 
 from exporter.ports import StoreDamagedError, StoreError
+from exporter.stores.sqlite.compression import DamagedBodyError
 
 APPLICATION_ID = 0x4B504945  # "KPIE": what makes a file ours
 MIGRATIONS = ("schema_1.sql",)
@@ -105,7 +106,7 @@ class Database:
             code = getattr(error, "sqlite_errorname", type(error).__name__)
             text = f"{self._path} cannot be {done}: {error} ({code})"
             raise (StoreDamagedError if is_damage(error) else StoreError)(text) from error
-        except ValueError as error:
+        except DamagedBodyError as error:
             raise StoreDamagedError(
                 f"{self._path} cannot be {done}: what it holds is damaged ({error});"
                 " restore it from a backup"
