@@ -67,6 +67,9 @@ def test_without_interactions_a_report_keeps_its_shape(name: str) -> None:
             assert (nothing["Total"][step], set(nothing["Total"].values())) == (0, {0})
         case "new_user_time":
             assert (nothing[step], len(nothing)) == ({}, 4)
+        case "durations":
+            assert set(nothing) == {"Total"}
+            assert set(map(len, nothing["Total"].values())) == {0}
         case _:
             assert nothing == {"Total": []} or set(map(len, nothing.values())) == {0}
 
