@@ -317,3 +317,21 @@ def test_grafana_finds_what_it_is_told_to_show() -> None:
     for file in (CHECKOUT / laid["/etc/grafana/provisioning"] / "dashboards").glob("*.y*ml"):
         for provider in filled_in(file.read_text(), {})["providers"]:
             assert provider["options"]["path"] in laid
+
+
+def test_grafana_asks_nobody_outside() -> None:
+    environment = services(SINGLE)["grafana"]["environment"]
+    for name in (
+        "GF_ANALYTICS_REPORTING_ENABLED",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES",
+        "GF_NEWS_NEWS_FEED_ENABLED",
+        "GF_SNAPSHOTS_EXTERNAL_ENABLED",
+    ):
+        assert environment[name] == "false"
+    for name in (
+        "GF_PLUGINS_PREINSTALL_DISABLED",
+        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED",
+        "GF_SECURITY_DISABLE_GRAVATAR",
+    ):
+        assert environment[name] == "true"

@@ -79,6 +79,15 @@ def test_another_services_definitions_give_its_dashboards(tmp_path: Path) -> Non
     assert segmentation["current"]["value"] == "Device"
 
 
+def test_services_are_told_apart_by_the_labels_that_the_rules_have() -> None:
+    made = dict(generate.dashboards(generate.service(), ("job", "namespace")))
+
+    for uid, text in made.items():
+        assert "by (job, namespace" in text, uid
+        assert "on (job, namespace" in text, uid
+        assert not re.search(r"(by|on) \(job(?!, namespace)", text), uid
+
+
 def test_a_family_or_label_that_is_gone_breaks_the_build() -> None:
     for wrong in (
         lambda: total("no_such_kpi"),
