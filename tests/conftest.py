@@ -106,13 +106,16 @@ def pouchdb_server(
     program: Path = request.getfixturevalue("pouchdb_server_program")
     port = unused_port()
     url = f"http://127.0.0.1:{port}"
+    directory = tmp_path_factory.mktemp("pouchdb")
+    # Its log takes it as long as a good part of its answers.
+    (directory / "config.json").write_text('{"log": {"level": "none"}}')
     with running(
         program,
         "--in-memory",
         f"--port={port}",
-        "--no-color",
+        "--no-stdout-logs",
         ready=lambda: answers(url),
-        directory=tmp_path_factory.mktemp("pouchdb"),
+        directory=directory,
     ):
         yield url
 

@@ -16,7 +16,11 @@ from tests.stores.places import Place, couchdb_place, sqlite_place
 from tests.stores.rows import NOW, batch, blob, hour, some
 
 ROWS = some(120, first="2026-09-20", every_ms=4 * 3_600_000)
-TECHNOLOGIES = [("sqlite", "couchdb"), ("couchdb", "sqlite"), ("couchdb", "couchdb")]
+TECHNOLOGIES = [
+    ("sqlite", "couchdb"),
+    ("couchdb", "sqlite"),
+    pytest.param(("couchdb", "couchdb"), marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(params=TECHNOLOGIES, ids="->".join)

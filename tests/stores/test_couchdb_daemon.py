@@ -52,7 +52,13 @@ def right(truth: Truth) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    "answer", [DROPPED, error(507, "insufficient_storage", "disk full")], ids=["down", "full"]
+    "answer",
+    [
+        pytest.param(DROPPED, id="down"),
+        pytest.param(
+            error(507, "insufficient_storage", "disk full"), id="full", marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_kpis_stay_exposed_while_couchdb_fails(
     proxy: Proxy, config: Path, truth: Truth, answer: Answer | str

@@ -357,19 +357,21 @@ def secure(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*a_certificate("127.0.0.1", issuer=authority).write(tmp_path, "server"))
 
-    class Missing(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = b'{"error": "not_found", "reason": "Database does not exist."}'
-            self.send_response(404)
+    class Refusing(BaseHTTPRequestHandler):
+        def refuse(self) -> None:
+            body = b'{"error": "unauthorized", "reason": "You are not a server admin."}'
+            self.send_response(401)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
+        do_GET = do_PUT = refuse  # noqa: N815 -- their names
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Missing)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # type: ignore[method-assign] # refused on purpose
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -385,7 +387,7 @@ def test_tls_trusts_the_authority_of_the_configuration_alone(secure: tuple[int, 
     trusting = CouchdbStore(f"couchdbs://127.0.0.1:{port}/kpi", ca_file=ca_file)
     other = CouchdbStore(f"couchdbs://127.0.0.1:{port}/kpi")
 
-    with pytest.raises(StoreError, match="404"):
+    with pytest.raises(StoreError, match="You are not a server admin"):
         trusting.active_definitions()
     with pytest.raises(StoreError, match=r"certificate.*store\.ca_file"):
         other.active_definitions()

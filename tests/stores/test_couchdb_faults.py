@@ -67,8 +67,9 @@ def bulk(what: Answer | str) -> Callable[[Request], Answer | str | None]:
     return lambda request: what if request.is_bulk else None
 
 
+@pytest.mark.parametrize("what", [LOST, pytest.param(DROPPED, marks=pytest.mark.slow)])
 def test_any_request_of_an_import_may_fail_or_lose_its_answer(
-    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator, what: str
 ) -> None:
     oracle = Oracle()
 
@@ -97,9 +98,9 @@ def test_any_request_of_an_import_may_fail_or_lose_its_answer(
     requests_of_an_import = len(proxy.seen) - before
     assert requests_of_an_import > 8
 
-    for step in range(2 * requests_of_an_import):
+    for step in range(requests_of_an_import):
         store = opened()
-        proxy.rule = nth(len(proxy.seen) + step // 2, (DROPPED, LOST)[step % 2])
+        proxy.rule = nth(len(proxy.seen) + step, what)
         with pytest.raises(StoreError):
             store.add(rows(step), NOW)
         proxy.behave()

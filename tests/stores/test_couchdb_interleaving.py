@@ -17,6 +17,14 @@ from tests.stores.places import Place, couchdb_place
 from tests.stores.proxy import DROPPED, LOST, Proxy, Request, proxied
 from tests.stores.rows import ENGAGED, NOW, SHOWN, SIGNED_IN, batch, blob, some
 
+each_state_of_a_rebuild = pytest.mark.parametrize(
+    "portions",
+    [
+        pytest.param(0, marks=pytest.mark.slow, id="declared"),
+        pytest.param(1, id="begun"),
+        pytest.param(9, marks=pytest.mark.slow, id="rebuilt"),
+    ],
+)
 HELD = [*some(6), ("october", blob("2026-10-20", SHOWN))]
 
 
@@ -119,8 +127,8 @@ def test_a_process_is_killed_just_after_its_import_was_taken_for_abandoned(
         assert_holds(last, oracle, evaluator)
 
 
-@pytest.mark.parametrize("later", [0, 1])
-@pytest.mark.parametrize("portions", [0, 1, 9], ids=["declared", "begun", "recounted"])
+@pytest.mark.parametrize("later", [0, pytest.param(1, marks=pytest.mark.slow)])
+@each_state_of_a_rebuild
 def test_a_process_is_killed_just_after_definitions_changed(
     proxy: Proxy,
     place: Place,
@@ -221,7 +229,7 @@ def test_both_import_other_contents_of_the_same_rows(
         assert_holds(other, oracle, evaluator)
 
 
-@pytest.mark.parametrize("portions", [0, 1, 9], ids=["declared", "begun", "recounted"])
+@each_state_of_a_rebuild
 def test_definitions_change_during_an_import(
     proxy: Proxy, place: Place, evaluator: Evaluator, other_evaluator: Evaluator, portions: int
 ) -> None:

@@ -55,6 +55,7 @@ def imported(process: subprocess.Popen[str]) -> int:
     return sum(int(line.split()[1]) for line in said.splitlines())
 
 
+@pytest.mark.slow
 def test_a_kill_between_any_two_steps_of_an_import_loses_nothing(
     pouchdb_server: str, couchdb: Place, evaluator: Evaluator, right: Oracle
 ) -> None:
@@ -114,6 +115,7 @@ def test_two_exporters_that_import_the_same_count_it_once(
     assert one_imported + other_imported <= 2 * 20  # what the last run found changed, and back
 
 
+@pytest.mark.slow
 def test_a_kill_of_couchdb_loses_nothing(
     pouchdb_server_program: Path, tmp_path: Path, evaluator: Evaluator, right: Oracle
 ) -> None:

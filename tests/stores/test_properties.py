@@ -126,7 +126,9 @@ class Life(RuleBasedStateMachine):
             self.place.leave()
 
 
-@pytest.mark.parametrize(("technology", "examples"), [("sqlite", 40), ("couchdb", 5)])
+@pytest.mark.parametrize(
+    ("technology", "examples"), [("sqlite", 20), pytest.param("couchdb", 5, marks=pytest.mark.slow)]
+)
 def test_a_store_always_holds_and_counts_what_came(
     request: pytest.FixtureRequest,
     evaluator: Evaluator,
