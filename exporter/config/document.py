@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
 def parse(text: str, errors: ErrorList) -> dict[str, Document] | None:
     """Read a configuration's text; None if it is none, which `errors` then says."""
     try:
-        document = _RuleEvaluation(errors).document((), _compose(text))
+        document = _YamlWalk(errors).document((), _compose(text))
     except _NoDocumentError as error:
         errors.add((), str(error))
         return None
@@ -68,7 +68,7 @@ def _compose(text: str) -> yaml.Node:
     return root
 
 
-class _RuleEvaluation:
+class _YamlWalk:
     """One pass over the nodes of a document."""
 
     def __init__(self, errors: ErrorList) -> None:

@@ -8,12 +8,20 @@ from functools import lru_cache, reduce
 from itertools import chain
 from math import nan
 from operator import or_
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from exporter.domain.classify.compiled import (
+    MAX_CACHED,
+    EventMask,
+    Segments,
+    SiteCounts,
+    first_of,
+    has_truth_values,
+    text_of,
+)
 from exporter.domain.classify.decoder import (
     MAX_DEPTH,
     Decoder,
-    Getter,
     Unreadable,
     number,
     shown,
@@ -21,15 +29,13 @@ from exporter.domain.classify.decoder import (
     usable_offset,
 )
 from exporter.domain.definitions import (
-    OTHER,
     Definitions,
     Events,
     Flow,
     Rule,
     Scalar,
-    Segmentation,
 )
-from exporter.domain.histogram import LONGEST_MS, MOST_SITES, duration_bucket
+from exporter.domain.histogram import LONGEST_MS, duration_bucket
 from exporter.domain.interaction import (
     MS_PER_HOUR,
     Facts,
@@ -43,7 +49,6 @@ from exporter.domain.layout import DurationSlots, Layout
 from exporter.domain.outcome import Outcome, outcome
 
 OLDEST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01
-_REMEMBERED = 10_000  # values from outside that a cache may hold, so that memory is bounded
 
 Classification: TypeAlias = Interaction | Ignored | Rejected
 
@@ -108,7 +113,7 @@ class Classifier:
     def __init__(self, definitions: Definitions) -> None:
         self.definitions = definitions
         self.layout = Layout.of(definitions)
-        self._events = _EventMask()
+        self._events = EventMask()
         ways = definitions.outcomes
         everywhere = chain(
             (ways.signed_in, ways.fallback, ways.idp),
@@ -131,8 +136,8 @@ class Classifier:
         )
         self._timed = reduce(or_, (d.start | d.end for d in self._durations), 0)
         self._flows = {flow.name: flow for flow in definitions.flows}
-        self._spans = lru_cache(_REMEMBERED)(_work_out_spans)
-        self._shape = lru_cache(_REMEMBERED)(self._work_out_shape)
+        self._spans = lru_cache(MAX_CACHED)(_work_out_spans)
+        self._shape = lru_cache(MAX_CACHED)(self._work_out_shape)
         blobs = Decoder(
             values={
                 *definitions.sites_fields,
@@ -141,21 +146,26 @@ class Classifier:
             fields={
                 "timestamp",
                 *(question.field for question in self._asked),
-                *(path for s in definitions.segmentations if _of_truth(s) for path in s.fields),
+                *(
+                    path
+                    for s in definitions.segmentations
+                    if has_truth_values(s)
+                    for path in s.fields
+                ),
             },
         )
         self._decode = blobs.decode
         self._timestamp = blobs.getter("timestamp")
         self._sites = tuple(map(blobs.value_getter, definitions.sites_fields))
-        self._site_counts = _SiteCounts()
+        self._site_counts = SiteCounts()
         self._answers = tuple((blobs.getter(asked.field), asked) for asked in self._asked)
         self._values = {
-            segmentation.name: _first_of([blobs.value_getter(path) for path in segmentation.fields])
+            segmentation.name: first_of([blobs.value_getter(path) for path in segmentation.fields])
             for segmentation in definitions.segmentations
         }
         self._segments = tuple(
             (
-                _Segments(segmentation, self.layout),
+                Segments(segmentation, self.layout),
                 self._values[segmentation.name],
             )
             for segmentation in definitions.segmentations
@@ -186,7 +196,7 @@ class Classifier:
         Raises `Unreadable`.
         """
         value = self._values[segmentation](self._decode(raw))
-        return None if value is None else _text(value)
+        return None if value is None else text_of(value)
 
     def _read(self, row: Row, newest_ms: int) -> Interaction | Ignored:
         blob = self._decode(row.raw)
@@ -370,110 +380,6 @@ def _rules_of(flow: Flow) -> Iterable[Rule]:
     if flow.continuation is not None:
         yield flow.continuation.rule
         yield flow.continuation.when
-
-
-class _EventMask(dict[str, int]):
-    """Event name -> the bits of what the rules ask that this event answers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._named: dict[str, int] = {}
-        self._contained: dict[str, int] = {}
-
-    def _bit(self, table: dict[str, int], text: str) -> int:
-        return table.setdefault(text, 1 << (len(self._named) + len(self._contained)))
-
-    def of(self, names: Iterable[str]) -> int:
-        """Return the bits of these event names."""
-        return sum({self._bit(self._named, name) for name in names})
-
-    def containing(self, text: str) -> int:
-        """Return the bit of events whose name contains the text."""
-        return self._bit(self._contained, text)
-
-    def __missing__(self, name: str) -> int:
-        bits = self._named.get(name, 0)
-        for text, bit in self._contained.items():
-            if text in name:
-                bits |= bit
-        if len(self) < _REMEMBERED:
-            self[name] = bits
-        return bits
-
-
-class _BoundedCache(dict[Any, int]):
-    """A function of a value from outside whose answers are kept, up to a limit."""
-
-    def answer(self, value: Any) -> int:
-        raise NotImplementedError
-
-    def __missing__(self, value: Any) -> int:
-        answer = self.answer(value)
-        if len(self) < _REMEMBERED:
-            self[value] = answer
-        return answer
-
-
-class _Segments(_BoundedCache):
-    """A segmentation: a blob's value -> the row of its segment in the layout."""
-
-    def __init__(self, segmentation: Segmentation, layout: Layout) -> None:
-        super().__init__()
-        self._rows = {
-            name: layout.segments.index((segmentation.name, name))
-            for name in segmentation.all_segments
-        }
-        self._spelling = str.casefold if segmentation.ignore_case else str
-        self._named = {
-            self._spelling(value): segment
-            for value, segment in (
-                *((segment, segment) for segment in segmentation.all_segments),
-                *segmentation.aliases,
-            )
-        }
-        self._ranges = segmentation.ranges
-
-    def answer(self, value: Any) -> int:
-        return self._rows[self.segment(value)]
-
-    def segment(self, value: str | float | None) -> str:
-        """Return the segment of a value; None is a missing one."""
-        if value is None:
-            return OTHER
-        n = number(value) if self._ranges else None
-        if n is not None:
-            value = n
-            for span in self._ranges:
-                if (span.at_least is None or n >= span.at_least) and (
-                    span.at_most is None or n <= span.at_most
-                ):
-                    return span.segment
-        return self._named.get(self._spelling(_text(value)), OTHER)
-
-
-def _text(value: str | float) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _of_truth(segmentation: Segmentation) -> bool:
-    """Return whether truth values have a segment here."""
-    named = (*segmentation.segments, *(value for value, _ in segmentation.aliases))
-    return any(name.casefold() in {"true", "false"} for name in named)
-
-
-def _first_of(getters: Sequence[Getter]) -> Getter:
-    """Return the way to the first field that has a value."""
-    if len(getters) == 1:
-        return getters[0]
-    return lambda blob: next((v for v in (get(blob) for get in getters) if v is not None), None)
-
-
-class _SiteCounts(_BoundedCache):
-    """A number of sites; what is no whole number from 1 to `MOST_SITES` is 0."""
-
-    def answer(self, value: Any) -> int:
-        n = number(value)
-        return int(n) if n is not None and 0 < n <= MOST_SITES and n == int(n) else 0
 
 
 def _timestamp_ms(value: object, newest_ms: int) -> int:
