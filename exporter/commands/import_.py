@@ -139,7 +139,9 @@ def _portions(
     settings = configuration.import_
     importer = Importer(source, store, history=settings.history)
     if options.since or options.until:
-        return importer.run(evaluator, began, since=options.since, until=options.until)
+        return importer.run(
+            evaluator, began, since=options.since, until=options.until, held=source.count()
+        )
     reconciler = Reconciler(
         importer,
         source,

@@ -185,6 +185,7 @@ def _import_settings(section: ImportSection) -> ImportSettings:
                 Tier(every=tier.every, up_to=tier.up_to or timedelta.max)
                 for tier in section.sweep_uncounted
             ),
+            share=section.catch_up_share,
             rows=section.sweep_rows,
         ),
     )

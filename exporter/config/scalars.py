@@ -123,6 +123,13 @@ def _number(value: object) -> float:
     return float(value)
 
 
+def _share(value: object) -> float:
+    share = _number(value)
+    if not 0 < share <= 1:
+        raise _expected("a number above 0 and up to 1", value)
+    return share
+
+
 def _true(value: object) -> bool:
     if not (isinstance(value, Plain) and value == "true"):
         raise _expected("true", value)
@@ -236,6 +243,7 @@ WindowLength: TypeAlias = Annotated[Window, _reader(_window), Form("duration")]
 Date: TypeAlias = Annotated[date, _reader(_date), Form("date")]
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=1), Form("whole number")]
 Number: TypeAlias = Annotated[float, BeforeValidator(_number), Form("number")]
+Share: TypeAlias = Annotated[float, BeforeValidator(_share), Form("number")]
 AlwaysTrue: TypeAlias = Annotated[bool, _reader(_true), Form("`true`")]
 Value: TypeAlias = Annotated[Scalar, _reader(_scalar), Form("text, number or truth value")]
 FieldName: TypeAlias = Annotated[str, _reader(_field), Form("field")]

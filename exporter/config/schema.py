@@ -16,6 +16,7 @@ from exporter.config.scalars import (
     Number,
     Origin,
     SecretText,
+    Share,
     Size,
     StoreUrl,
     Text,
@@ -121,11 +122,16 @@ class ImportSection(Section):
         description="How far back the first import reaches; not above `retention`.",
         examples=["90d"],
     )
+    catch_up_share: Share = Field(
+        default=Sweeps().share,
+        description="While the source holds more than is accounted for, the past is fetched again,"
+        " for this share of the source's time at most.",
+        examples=["0.02"],
+    )
     sweep_after: list[Duration] = Field(
         default=list(Sweeps().after),
-        description="At which ages a past range of time is fetched again, while the source"
-        " holds more than is accounted for. Fewer are gentler to the source, more bring late data"
-        " sooner.",
+        description="At these ages the past is divided for that; each part has its turn in every"
+        " import, the youngest first.",
         examples=["[1d, 30d]"],
     )
     sweep_uncounted: list[TierSection] = Field(

@@ -14,14 +14,13 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeps:
-    """When a past range is fetched again.
+    """When the past is fetched again, and how much of it.
 
-    `after`: at these ages, while the source holds more than is accounted for here.
-    `uncounted`: where the source cannot count: the first tier that a range is young enough
-    for says how often. `everything`: all of the history, at this interval, whatever the counts
-    say: they do not tell of changes, nor what is out of reach. `doubted`: the same, where late
-    rows may hide behind others that the source deleted. `rows`: how many rows a run may fetch
-    for all that.
+    `after`: while the source holds more than is accounted for, the past is fetched again in
+    ranges that end at these ages, and one of all the rest. `uncounted`: where the source
+    cannot count: the first tier that a range is young enough for says how often. `everything`:
+    all of it, at this interval, whatever the counts say, for they do not tell of changes. `share`:
+    of the source's time, at most, for all that; `rows`: of one import, at most.
     """
 
     after: tuple[timedelta, ...] = (
@@ -37,5 +36,5 @@ class Sweeps:
         Tier(every=timedelta(days=7)),
     )
     everything: timedelta = timedelta(days=90)
-    doubted: timedelta = timedelta(days=7)
+    share: float = 0.1
     rows: int = 250_000

@@ -20,9 +20,6 @@ LATENESS = Lateness(share=0.6, least=timedelta(hours=1), most=timedelta(days=60)
 AT_LAST = timedelta(days=66)
 """So long after the last dialog everything has arrived and come of age."""
 
-GENTLE = Sweeps(after=(timedelta(days=64),), everything=timedelta(days=36_500))
-"""Each range is fetched again once, when nothing can come any more."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
@@ -41,7 +38,7 @@ class Figures:
         return self.fetched / self.stored
 
 
-def measure(directory: Path, *, rows: int, days_long: int, imports: int, sweeps: Sweeps) -> Figures:
+def measure(directory: Path, *, rows: int, days_long: int, imports: int) -> Figures:
     """Let users sign in for so many days, and import so many times until all have come in."""
     begun = monotonic()
     length = timedelta(days=days_long)
@@ -51,7 +48,7 @@ def measure(directory: Path, *, rows: int, days_long: int, imports: int, sweeps:
     evaluator = Evaluator(load("data_server: {url: 'http://127.0.0.1/'}", {}).definitions)
     with FakeKpiggybank() as bank:
         live = Live(
-            directory, bank, plans, evaluator=evaluator, history=timedelta(days=30), sweeps=sweeps
+            directory, bank, plans, evaluator=evaluator, history=timedelta(days=30), sweeps=Sweeps()
         )
         for n in range(1, imports + 1):
             live.import_at(SINCE + n * every)

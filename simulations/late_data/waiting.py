@@ -29,7 +29,6 @@ FEW_SEGMENTS = """\
 data_server: {url: 'http://127.0.0.1/'}
 segmentations: {EmailType: {field: email_type, segments: [IdP, Fallback]}}
 """
-LAST_ONLY = Sweeps(after=(timedelta(days=64),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,6 @@ def waiting(
     directory: Path,
     *,
     lateness: Lateness,
-    sweeps: Sweeps = Sweeps(),  # noqa: B008 -- a value
     per_day: float = 300,
     days: int = 200,
     every: timedelta = timedelta(hours=6),
@@ -61,7 +59,7 @@ def waiting(
     imported = [0]
     with FakeKpiggybank() as bank:
         evaluator = Evaluator(load(FEW_SEGMENTS, {}).definitions)
-        live = Live(directory, bank, plans, evaluator=evaluator, history=HISTORY, sweeps=sweeps)
+        live = Live(directory, bank, plans, evaluator=evaluator, history=HISTORY, sweeps=Sweeps())
         for n in range((end - begin) // every):
             now = begin + n * every
             new = live.import_at(now)
@@ -87,12 +85,10 @@ def main() -> None:
     """Measure and print; takes minutes."""
     console = Console(width=160, highlight=False, markup=False)
     for lateness in (SOME_LATE, MOST_LATE):
-        for sweeps in (Sweeps(), LAST_ONLY):
-            with TemporaryDirectory() as directory:
-                found = waiting(Path(directory), lateness=lateness, sweeps=sweeps)
-            ages = ", ".join(f"{age / DAY:g}d" for age in sweeps.after)
-            name = f"{lateness.share:.0%} late by up to {lateness.most.days} days, [{ages}]"
-            console.print(f"{name}: {found}")
+        with TemporaryDirectory() as directory:
+            found = waiting(Path(directory), lateness=lateness)
+        name = f"{lateness.share:.0%} late by up to {lateness.most.days} days"
+        console.print(f"{name}: {found}")
 
 
 if __name__ == "__main__":

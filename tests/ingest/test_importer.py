@@ -1,6 +1,7 @@
 """One import: windows, positions, and every row accounted for."""
 
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from exporter.ingest.importer import AHEAD, LONGEST, OVERLAP, SHORTEST, Progress
+from exporter.ingest.importer import AHEAD, OVERLAP, Progress
+from exporter.ingest.ranges import SHORTEST
 from exporter.ports import AddResult, SourceError, SourceTooSlowError
 from tests.ingest.world import DAY, HOUR, MINUTE, NEW_YEAR, World
+
+MANY = 200_000
+"""So many more rows make a source one that is not asked for all of them at once."""
 
 
 @pytest.fixture
@@ -88,23 +93,64 @@ def test_windows_lie_side_by_side_and_never_end_before_they_begin(world: World) 
     assert all(end == start for (_, end), (start, _) in pairwise(asked))
 
 
-def test_windows_grow_while_little_comes_back(world: World) -> None:
+def test_windows_begin_short_and_grow_fast_where_nothing_is(world: World) -> None:
     world.run()
     lengths = [end - start for start, end in windows(world)]
 
-    assert lengths[0] < 2 * HOUR
-    assert max(lengths) > 4 * DAY
-    assert max(lengths) <= LONGEST + 15 * MINUTE
+    assert lengths[0] < 20 * MINUTE
+    assert len(lengths) < 10
+    assert max(lengths) > 7 * DAY
+
+
+def test_of_a_source_that_holds_much_no_window_is_longer_than_a_week(world: World) -> None:
+    world.shelf.miscount = MANY
+    world.run()
+
+    assert max(end - start for start, end in windows(world)) <= 7 * DAY + 15 * MINUTE
 
 
 def test_windows_shrink_after_one_that_brought_much(world: World) -> None:
-    fill(world, 39_000, over=13 * DAY)
+    world.shelf.miscount = MANY
+    fill(world, 42_000, over=13 * DAY)
     world.run()
     lengths = [end - start for start, end in windows(world)]
 
     assert max(lengths) > 6 * DAY
     assert lengths[-2] < 4 * DAY  # the last one ends where the range does
-    assert world.store.stats().interactions == 39_000
+    assert world.store.stats().interactions == 42_000
+
+
+def test_nothing_is_asked_for_from_before_2000_nor_beyond_a_day_ahead(world: World) -> None:
+    list(
+        world.importer.run(
+            world.evaluator,
+            world.now,
+            since=datetime(1, 1, 1, tzinfo=UTC),
+            until=datetime(9000, 1, 1, tzinfo=UTC),
+        )
+    )
+
+    starts, ends = zip(*world.shelf.ranges, strict=True)
+    assert min(starts) == datetime(2000, 1, 1, tzinfo=UTC)
+    assert max(ends) == world.now + AHEAD
+    assert len(starts) < 2_000
+
+
+def test_after_a_window_of_which_nothing_came_in_time_the_next_import_asks_for_a_shorter_one(
+    world: World,
+) -> None:
+    fill(world, 600, over=2 * DAY)
+    world.shelf.too_slow_above = 60
+    failures = 0
+    while failures < 100:
+        with suppress(SourceTooSlowError):
+            world.run()
+            break
+        failures += 1
+
+    assert 0 < failures < 100
+    assert len(world.names()) == 600
+    assert world.counts() == world.right_counts()
 
 
 def test_a_window_that_is_too_slow_is_cut_until_it_comes(world: World) -> None:
@@ -135,10 +181,11 @@ def test_a_source_that_answers_nothing_is_asked_no_more(world: World) -> None:
     with pytest.raises(SourceTooSlowError):
         world.run()
 
-    assert len(world.shelf.ranges) == 1
+    assert world.shelf.ranges == []
 
 
 def test_what_was_stored_before_a_failure_stays_and_the_next_import_goes_on(world: World) -> None:
+    world.shelf.miscount = MANY
     fill(world, 500)
     world.shelf.fails_after = 12
     with pytest.raises(SourceError):
@@ -172,6 +219,7 @@ def test_an_import_killed_after_any_portion_is_taken_up_again(
 
 
 def test_an_import_that_is_told_to_stop_ends_after_its_portion(world: World) -> None:
+    world.shelf.miscount = MANY
     fill(world, 500)
     portions: list[Progress] = []
     portions.extend(

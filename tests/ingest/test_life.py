@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import TypeAlias
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.ports import SourceError
+from exporter.ports import SourceError, SourceNotReadyError
 from tests.builders import ANY_TIME_MS, ms
 from tests.ingest.world import DAY, HOUR, NEW_YEAR, World, looking_at
 
-SWEEPS = looking_at(6 * HOUR, DAY, 8 * DAY, everything=20 * DAY, doubted=3 * DAY, rows=100)
+SWEEPS = looking_at(6 * HOUR, DAY, 8 * DAY, everything=20 * DAY, rows=100)
 OLDEST_LOOKED_AT = NEW_YEAR - 25 * DAY
 
 
@@ -110,14 +111,14 @@ def count(able: int) -> Step:
 def run(life: Life) -> None:
     life.now += HOUR
     life.set_clock()
-    life.world.run()
+    life.world.run_if_ready()
 
 
 def fail(portions: int) -> Step:
     def step(life: Life) -> None:
         life.world.shelf.fails_after = portions
         try:
-            life.world.run()
+            life.world.run_if_ready()
         except SourceError:
             pass
         finally:
@@ -128,7 +129,8 @@ def fail(portions: int) -> Step:
 
 def kill(portions: int) -> Step:
     def step(life: Life) -> None:
-        life.world.run(portions=portions + 1)
+        with suppress(SourceNotReadyError):
+            life.world.run(portions=portions + 1)
         life.world.restart()
 
     return step
