@@ -24,6 +24,8 @@ shuffled               rows in any order
 shrinking      3       every third row (by its content) has vanished, from the count as well
 malformed      50      after every fiftieth row (by its content) one that cannot be used
 poison         50      after every fiftieth row one that is dangerous to parse
+indexing       60      its view is being built: after so many seconds a count is answered with
+                       status 500, and a range ends the server's process
 wrong-count    1000    the count is too high by this, and every other time too low
 =============  ======  =======================================================================
 
@@ -61,6 +63,7 @@ AMOUNTS: Final[Mapping[str, float]] = MappingProxyType(
         "shrinking": 3,
         "malformed": 50,
         "poison": 50,
+        "indexing": 60,
         "wrong-count": 1000,
     }
 )

@@ -80,11 +80,24 @@ class Server:
         if "restarting" in met and met["restarting"].met % 3 == 0:
             self.blink(met["restarting"].amount)
             raise HangUp
+        if "indexing" in met and wsapi.needs_view(request):
+            return self._indexing(request, met["indexing"].amount)
         try:
             answer = wsapi.answer(request, self._holdings, met, before)
         except BackendDied as death:
-            self.died.set()
-            self.die()
+            self._end_process()
             raise HangUp from death
         self.traffic.answer(request.path, rows=answer.rows, size=len(answer.body))
         return replace(answer, faults=met)
+
+    def _indexing(self, request: Request, seconds: float) -> Answer:
+        """Answer as while the view is being built, whether anybody still waits or not."""
+        self.stopping.wait(seconds)
+        if request.path.endswith("/count"):
+            return Answer(status=500)
+        self._end_process()
+        raise HangUp
+
+    def _end_process(self) -> None:
+        self.died.set()
+        self.die()

@@ -38,6 +38,12 @@ def answer(request: Request, holdings: Holdings, met: Mapping[str, Fault], befor
     return said
 
 
+def needs_view(request: Request) -> bool:
+    """Whether it is a range or a count, which come from a view that may have to be built."""
+    paths = (DATA, f"{DATA}/count")
+    return request.method == "GET" and request.path in paths and "id" not in request.parameters
+
+
 def _replaced(met: Mapping[str, Fault], before: int) -> Answer | None:
     for fault in met.values():
         if fault.status is not None:

@@ -18,7 +18,7 @@ from exporter.ports import Source, SourceError, SourceNotReadyError, SourceTooSl
 from exporter.sources.rows import BrokenBody, Splitter, beginning
 
 READY_SECONDS = 60.0  # so long after a count ranges may be asked for
-BUSY_SECONDS = 60.0  # after a time-out: its CouchDB gives a query up after so long
+BUSY_TIMES = 2  # the timeout: with 30 s, 90 s in all, and its CouchDB gives a query up after 60
 SLOW_SECONDS = 10.0  # a count that fails at once cannot count; one that fails later is not ready
 COUNT_ATTEMPTS = 3
 PAUSE_SECONDS = 0.3
@@ -178,10 +178,11 @@ class Kpiggybank(Source):
 
     def _let_finish(self, what: str) -> SourceNotReadyError:
         """Ask for nothing for a while; return the error that says so."""
-        self._busy_until = self._monotonic() + BUSY_SECONDS
+        seconds = BUSY_TIMES * self._timeout_seconds
+        self._busy_until = self._monotonic() + seconds
         self._busy = SourceNotReadyError(
             f"{what}; it may be building its view, or be at work on that request still:"
-            f" nothing is asked for {BUSY_SECONDS:g} s, then for its count before any range"
+            f" nothing is asked for {seconds:g} s, then for its count before any range"
         )
         return self._busy
 

@@ -269,6 +269,17 @@ def test_restarting_refuses_for_a_while_and_lets_two_of_three_requests_pass(
     assert not bank.died.is_set()
 
 
+def test_while_the_view_is_built_a_count_fails_and_a_range_kills(bank: FakeKpiggybank) -> None:
+    bank.set_faults("indexing=0.1")
+    status, body = get(bank, "/count")
+    assert (status, body) == (500, b"")
+    assert bank.alive
+
+    with pytest.raises((http.client.HTTPException, OSError)):
+        get(bank)
+    assert bank.died.wait(WAIT_SECONDS)
+
+
 def test_faults_go_together() -> None:
     with FakeKpiggybank(faults=["duplicates", "shuffled", "slow=1000000", "truncated"]) as bank:
         bank.add([{"timestamp": 1 + n} for n in range(10)])

@@ -547,15 +547,31 @@ def test_after_a_time_out_nothing_is_asked_while_the_server_may_be_at_work() -> 
         one = timed(wire.url, clock, seconds=0.3)
         with pytest.raises(SourceNotReadyError) as first:
             one.count()
-        clock.pass_by(30)
+        clock.pass_by(0.5)
         with pytest.raises(SourceNotReadyError) as again:
             fetched(one)
         assert str(first.value) == str(again.value)  # and so it is logged once
         assert (len(wire.counts), len(wire.requests)) == (1, 0)
 
-        clock.pass_by(31)
+        clock.pass_by(0.2)
         fetched(one)
         assert (len(wire.counts), len(wire.requests)) == (2, 1)
+
+
+def test_a_bank_that_builds_its_view_is_not_killed_and_is_read_when_it_is_done() -> None:
+    clock = Clock()
+    with FakeKpiggybank(faults=["indexing=2"]) as bank:
+        bank.add([{"timestamp": ms(NOON - HOUR), "event_stream": [["screen.rp_info", 0]]}])
+        one = timed(bank.url, clock, seconds=0.3)
+        for _ in range(3):
+            with pytest.raises(SourceNotReadyError, match="building its view"):
+                fetched(one)
+            clock.pass_by(1)
+        assert bank.alive
+        bank.set_faults()
+
+        assert numbers(fetched(timed(bank.url, clock))) == [0]
+        assert bank.alive
 
 
 def test_a_connection_that_was_idle_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
