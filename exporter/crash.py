@@ -3,12 +3,15 @@
 import os
 import sys
 import threading
+from _thread import start_new_thread
 from contextlib import suppress
 from typing import NoReturn
 
 import structlog
 
 EXIT_CODE = 1
+BORN_SECONDS = 20.0  # in which a thread runs, however busy the machine is
+PROBED_BYTES = 8 << 20  # less than an import takes
 _WITHOUT_LOG = b"kpi-exporter: out of memory\n"
 
 
@@ -26,17 +29,28 @@ def end_out_of_memory() -> NoReturn:
 
 
 def end_where_memory_is_out() -> None:
-    """End the process when any thread dies of a lack of memory, begun or not."""
-    report_thread, report_unraisable = threading.excepthook, sys.unraisablehook
+    """End the process when any thread dies of a lack of memory."""
+    report = threading.excepthook
 
-    def thread(arguments: threading.ExceptHookArgs) -> None:
+    def end_or_report(arguments: threading.ExceptHookArgs) -> None:
         if issubclass(arguments.exc_type, MemoryError):
             end_out_of_memory()
-        report_thread(arguments)
+        report(arguments)
 
-    def unraisable(arguments: "sys.UnraisableHookArgs") -> None:
-        if issubclass(arguments.exc_type, MemoryError):
-            end_out_of_memory()
-        report_unraisable(arguments)
+    threading.excepthook = end_or_report
 
-    threading.excepthook, sys.unraisablehook = thread, unraisable
+
+def probe_memory() -> None:
+    """End the process where there is no memory, or none for another thread.
+
+    A thread that dies before it runs tells nobody, and `threading.Thread.start` waits for it for
+    ever: whichever library started it, this finds it out.
+    """
+    born = threading.Event()
+    try:
+        bytearray(PROBED_BYTES)
+        start_new_thread(born.set, ())
+    except (MemoryError, RuntimeError):
+        end_out_of_memory()
+    if not born.wait(BORN_SECONDS):
+        end_out_of_memory()

@@ -13,6 +13,7 @@ import structlog
 
 from exporter.clock import now
 from exporter.config import Configuration
+from exporter.crash import probe_memory
 from exporter.daemon.collecting import Collecting
 from exporter.daemon.jobs import Jobs
 from exporter.daemon.schedule import Schedule
@@ -28,6 +29,7 @@ STOP_SECONDS = 5.0  # and after that a running import
 EXPOSE_EVERY = timedelta(seconds=5)  # how soon what was collected is on /metrics
 REBUILD_EVERY = timedelta(seconds=10)  # how soon changed definitions are noticed
 DROP_EVERY = timedelta(days=1)
+PROBE_SECONDS = 5.0  # how often it is seen whether there is memory
 
 
 def serve(
@@ -84,7 +86,8 @@ def serve(
     schedule.hourly("snapshot", jobs.take_snapshot)
     gc.freeze()  # what stays for good is not looked through again: 33 ms, in which nothing answers
     schedule.start()
-    stopping.wait()
+    while not stopping.wait(PROBE_SECONDS):
+        probe_memory()
     log.info("stopping")
     stored = collecting is None or collecting.stop(STOP_COLLECTING)
     jobs.stop()

@@ -360,7 +360,8 @@ FAULTS: Final = (
         group="process",
         name="out of memory",
         spell=_no_memory,
-        says="memory|SHMMAP",
+        says="[Mm]emory|SHMMAP|thread started by",  # the last two are Python's and SQLite's own
+        at_times=True,
         away=True,
         up="",
     ),

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 PROCESS = """
-import sys, threading
+import resource, sys, threading
 from datetime import UTC, datetime
 from pathlib import Path
 from exporter import logs
 from exporter.config import load
-from exporter.crash import end_where_memory_is_out
+from exporter.crash import end_where_memory_is_out, probe_memory
 from exporter.daemon.jobs import Jobs
 from exporter.ingest.prefetch import prefetch
 from exporter.stores.sqlite import SqliteStore
@@ -30,6 +30,11 @@ def refuse_in_a_thread():
     thread.start()
     thread.join()
 
+def probe_without_memory():
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    probe_memory()
+
 def refuse_in_a_job():
     at = datetime(2013, 7, 1, tzinfo=UTC)
     configuration = load("data_server: {url: 'http://127.0.0.1:9'}", {})
@@ -37,12 +42,12 @@ def refuse_in_a_job():
 
 logs.set_up("info", "logfmt")
 end_where_memory_is_out()
-{"job": refuse_in_a_job, "thread": refuse_in_a_thread}[sys.argv[1]]()
+{"job": refuse_in_a_job, "thread": refuse_in_a_thread, "probe": probe_without_memory}[sys.argv[1]]()
 print("survived")
 """
 
 
-@pytest.mark.parametrize("where", ["job", "thread"])
+@pytest.mark.parametrize("where", ["job", "thread", "probe"])
 def test_it_ends_with_one_line_wherever_memory_is_out(where: str, tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", PROCESS, where],
