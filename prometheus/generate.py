@@ -7,7 +7,8 @@ What identifies a service stands here and nowhere else: `job`, and what you add.
 of a target (instance, pod, container, ...) comes and goes with its process, so the rules aggregate
 it away. In a source file `@service` stands for those labels, `@target` for those that tell one
 process from another. A rule that names `@{week}` is written once for each of the past four weeks,
-one that names `@{lookback}` once for each length in `LOOKBACKS`.
+one that names `@{lookback}` once for each length in `LOOKBACKS`, one that names `@{ratio}` once for
+each of `RATIOS`.
 """
 
 import re
@@ -25,6 +26,13 @@ TARGET_LABELS = ("instance", "pod")
 _WEEKS = ("1", "2", "3", "4")
 LOOKBACKS = {"20m": 1_200, "2h": 7_200, "6h": 21_600, "1d": 86_400, "3d": 259_200}
 """Seconds by name."""
+RATIOS = {
+    "bounce": ("bounce", ".+"),
+    "abandonment": ("bounce", ".+"),
+    "sign_in_failure": ("fail", ".+"),
+    "new_user_failure": ("bounce|fail", "bounce|fail|idp|fallback"),
+}
+"""Outcomes that are failures, and those that are trials, where days are measured by them."""
 
 _HERE = Path(__file__).parent
 _MANIFEST = _HERE.parent / "deploy/kubernetes/base/prometheusrule.yaml"
@@ -52,8 +60,17 @@ def rules(source: str, service_labels: Sequence[str] = SERVICE_LABELS) -> str:
 def _repetitions(block: str) -> Iterator[dict[str, str]]:
     weeks = _WEEKS if "@{week}" in block else ("",)
     lookbacks = LOOKBACKS if "@{lookback}" in block else {"": 0}
-    for week, (lookback, seconds) in product(weeks, lookbacks.items()):
-        yield {"week": week, "lookback": lookback, "seconds": str(seconds)}
+    ratios = RATIOS if "@{ratio}" in block else {"": ("", "")}
+    for week, lookback, ratio in product(weeks, lookbacks, ratios):
+        failures, trials = ratios[ratio]
+        yield {
+            "week": week,
+            "lookback": lookback,
+            "seconds": str(lookbacks[lookback]),
+            "ratio": ratio,
+            "failures": failures,
+            "trials": trials,
+        }
 
 
 def manifest(files: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)?\{([^{}]*)\}")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^()]*)\)")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_RANGE = re.compile(r"\[[^\]]*\]")
 _NAME = re.compile(r"[a-zA-Z_:][\w:]*")
 
 
@@ -42,7 +43,7 @@ class Rule:
 
     def names(self) -> set[str]:
         """Every metric that the expression names, other rules' among them."""
-        bare = _STRING.sub('""', self.expr)
+        bare = _RANGE.sub("", _STRING.sub('""', self.expr))
         return {name for name in _NAME.findall(bare) if ":" in name or _is_metric(name)}
 
     def selectors(self) -> Iterator[Selector]:

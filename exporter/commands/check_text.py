@@ -1,5 +1,6 @@
 """A configuration in words: what `kpi-exporter check` prints."""
 
+import re
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
@@ -16,9 +17,14 @@ from exporter.domain.definitions import (
     Rule,
     Segmentation,
 )
+from exporter.domain.windows import Window
 
 _WIDTH = 100
 _COLUMN = 14  # where the values begin
+
+# The windows that prometheus/rules watch, and those that are what a segment is normally like.
+_WATCHED = re.compile("1d|[0-9]+h")
+_MONTH = re.compile("(2[1-9]|[3-9][0-9]|[1-9][0-9][0-9]+)d")
 
 
 def describe(configuration: Configuration) -> str:
@@ -30,7 +36,7 @@ def describe(configuration: Configuration) -> str:
         *_import(configuration),
         *_collect(configuration.collect),
         *_entry("retention", in_words(configuration.retention)),
-        *_entry("windows", ", ".join(window.name for window in configuration.windows)),
+        *_entry("windows", ", ".join(_window(window) for window in configuration.windows)),
         *_entry("web", configuration.listen),
         *_entry(
             "series",
@@ -43,11 +49,40 @@ def describe(configuration: Configuration) -> str:
             [
                 line
                 for milestone in sorted(configuration.milestones, key=lambda one: one.date)
-                for line in _entry(milestone.date.isoformat(), milestone.name, indent=2)
+                for line in _entry(
+                    milestone.date.isoformat(),
+                    f"{milestone.name} (quiet)" if milestone.quiet else milestone.name,
+                    indent=2,
+                )
             ],
         ),
+        *_headed("warnings", [line for text in _blind(configuration) for line in _item(text)]),
     ]
     return "\n".join(lines)
+
+
+def _window(window: Window) -> str:
+    return window.name if window.by_segment else f"{window.name} (in total only)"
+
+
+def _blind(configuration: Configuration) -> Iterator[str]:
+    """Say which alerts of the project have nothing to compare."""
+    names = {window.name for window in configuration.windows}
+    by_segment = {window.name for window in configuration.windows if window.by_segment}
+    if "1h" not in names:
+        yield "without the window 1h the alert KpiSignInsFailing is silent"
+    if not any(_WATCHED.fullmatch(name) for name in names - {"1h"}):
+        yield (
+            "without a window of hours or 1d the alerts that compare with past weeks are silent;"
+            " 6h and 1d are what they are made for"
+        )
+    if not any(_WATCHED.fullmatch(name) for name in by_segment):
+        yield "no window of hours, nor 1d, is among segment_windows: alerts on segments are silent"
+    elif not any(_MONTH.fullmatch(name) for name in by_segment):
+        yield (
+            "without 30d among segment_windows the alerts KpiSegmentBounceRateHigh and"
+            " KpiSegmentAbandonmentHigh compare with the past weeks only"
+        )
 
 
 def _source(server: DataServer | None) -> str:
@@ -189,6 +224,12 @@ def _entry(name: str, text: str, *, indent: int = 0, column: int = _COLUMN) -> I
     yield f"{' ' * indent}{name}".ljust(column) + first
     for line in rest:
         yield " " * column + line
+
+
+def _item(text: str) -> Iterator[str]:
+    first, *rest = wrap(text, _WIDTH - 4, break_on_hyphens=False, break_long_words=False)
+    yield f"  - {first}"
+    yield from (f"    {line}" for line in rest)
 
 
 def _wrapped(text: str, *, indent: int) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """YAML -> `Configuration`, or every error at once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
@@ -33,6 +34,7 @@ from exporter.config.values import (
     Titles,
 )
 from exporter.domain.reports import Milestone
+from exporter.domain.windows import Window
 from exporter.ingest.sweeps import Sweeps, Tier
 
 _MOST_BYTES = 1_000_000
@@ -105,8 +107,8 @@ def _configuration(
     _check_lengths(file, errors)
     _check_milestones(file, errors)
     defined = definitions(file, PackageSection.model_validate(persona), errors)
-    milestones = tuple(Milestone(name=m.name, date=m.date) for m in file.milestones)
-    windows = tuple(file.windows)
+    milestones = tuple(Milestone(name=m.name, date=m.date, quiet=m.quiet) for m in file.milestones)
+    windows = _windows(file, errors)
     if errors:
         return None
     configuration = Configuration(
@@ -134,6 +136,23 @@ def _titles(
     sections: Mapping[str, FlowSection | SegmentationSection | DurationSection] | None,
 ) -> Mapping[str, str]:
     return {name: one.title for name, one in (sections or {}).items() if one.title is not None}
+
+
+def _windows(file: File, errors: ErrorList) -> tuple[Window, ...]:
+    """Return the windows, each with whether segments have it."""
+    chosen = file.segment_windows
+    if chosen is None or errors.touch("windows") or errors.touch("segment_windows"):
+        return tuple(file.windows)
+    known = {window.name for window in file.windows}
+    for n, window in enumerate(chosen):
+        if window.name not in known:
+            errors.add(
+                ("segment_windows", n),
+                f"expected one of windows ({', '.join(one.name for one in file.windows)}),"
+                f" found {window.name}",
+            )
+    names = {window.name for window in chosen}
+    return tuple(replace(window, by_segment=window.name in names) for window in file.windows)
 
 
 def _source(file: File, directory: Path, errors: ErrorList) -> DataServer | None:

@@ -130,6 +130,12 @@ def _share(value: object) -> float:
     return share
 
 
+def _truth(value: object) -> bool:
+    if not (isinstance(value, Plain) and value in {"true", "false"}):
+        raise _expected("true or false", value)
+    return value == "true"
+
+
 def _true(value: object) -> bool:
     if not (isinstance(value, Plain) and value == "true"):
         raise _expected("true", value)
@@ -245,6 +251,7 @@ Whole: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=1), Form("wh
 Number: TypeAlias = Annotated[float, BeforeValidator(_number), Form("number")]
 Share: TypeAlias = Annotated[float, BeforeValidator(_share), Form("number")]
 AlwaysTrue: TypeAlias = Annotated[bool, _reader(_true), Form("`true`")]
+TruthValue: TypeAlias = Annotated[bool, _reader(_truth), Form("`true` or `false`")]
 Value: TypeAlias = Annotated[Scalar, _reader(_scalar), Form("text, number or truth value")]
 FieldName: TypeAlias = Annotated[str, _reader(_field), Form("field")]
 FilePath: TypeAlias = Annotated[Path, _reader(_path), Form("file")]

@@ -20,6 +20,7 @@ from exporter.config.scalars import (
     Size,
     StoreUrl,
     Text,
+    TruthValue,
     UrlPath,
     Value,
     Whole,
@@ -156,6 +157,12 @@ class MilestoneSection(Section):
 
     name: Text = Field(description="What happened.", examples=["Gmail Bridge Live"])
     date: Date = Field(description="The day, in UTC.", examples=["2013-07-23"])
+    quiet: TruthValue = Field(
+        default=False,
+        description="Whether other people come on this day than on its weekday, as on a holiday:"
+        " alerts do not compare it with others.",
+        examples=["true"],
+    )
 
 
 class WebSection(Section):
@@ -498,13 +505,21 @@ class File(Section):
     )
     windows: Annotated[list[WindowLength], Field(min_length=1)] = Field(
         default=[
+            Window(name="1h", hours=1, by_segment=False),
+            Window(name="6h", hours=6),
             Window(name="1d", hours=24),
             Window(name="7d", hours=7 * 24),
             Window(name="30d", hours=30 * 24),
         ],
         description="Trailing windows of the KPIs: whole hours, none longer than `retention`. The"
         " text is the metrics' label.",
-        examples=["[6h, 1d, 28d]"],
+        examples=["[1h, 6h, 1d, 28d]"],
+    )
+    segment_windows: list[WindowLength] | None = Field(
+        default=None,
+        description="Those of `windows` that segments have, too; each costs some 2,000 series. Left"
+        " out, all that are configured, and of the default ones all but `1h`.",
+        examples=["[1d, 30d]"],
     )
     series_limit: Whole = Field(
         default=10_000,

@@ -82,6 +82,7 @@ class Jobs:
             return
         self._source = open_source(self.configuration.data_server)
         settings = self.configuration.import_
+        self._recorder.import_interval_changed(settings.every)
         self._importer = Importer(self._source, self._store, history=settings.history)
         self._reconciler = Reconciler(
             self._importer,

@@ -30,10 +30,14 @@ class InvalidSegmentation(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestone:
-    """Something that happened on a day, to be marked in charts."""
+    """Something that happened on a day, to be marked in charts.
+
+    A quiet day has other visitors than its weekday has, a holiday for instance.
+    """
 
     name: str
     date: date
+    quiet: bool = False
 
 
 def _attempts(layout: Layout, counts: Counts) -> bool:

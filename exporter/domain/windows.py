@@ -12,10 +12,14 @@ _MS = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A trailing window: `name` as configured (`1d`), its length in whole hours."""
+    """A trailing window: `name` as configured (`1d`), its length in whole hours.
+
+    `by_segment` is whether its KPIs are exposed by segment, too.
+    """
 
     name: str
     hours: int
+    by_segment: bool = True
 
 
 def ms_of(when: datetime) -> int:

@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from functools import lru_cache
 from math import nan
 
@@ -50,20 +50,23 @@ def kpi_metrics(snapshot: Snapshot) -> Iterator[Metric]:
     for family in families.SEGMENTS:
         metric = _gauge(family)
         compute = KPIS[family.kpi].compute
-        for window, rows in snapshot.windows.items():
-            for row in layout.segments[1:]:
-                for labels, number in compute(layout, rows[row]):
-                    metric.add_metric((window, *row, *labels), number.value)
+        for span in snapshot.spans:
+            for row in layout.segments[1:] if span.by_segment else ():
+                for labels, number in compute(layout, snapshot.windows[span.name][row]):
+                    metric.add_metric((span.name, *row, *labels), number.value)
         yield metric
 
 
 def milestone_metrics(milestones: Sequence[Milestone]) -> Iterator[Metric]:
-    """Render the milestones."""
-    metric = _gauge(families.MILESTONE)
+    """Render the milestones, and which of them are quiet days."""
+    metric, quiet = _gauge(families.MILESTONE), _gauge(families.QUIET_DAY)
     for mark, label in zip(milestones, milestone_labels(milestones), strict=True):
-        at = datetime.fromisoformat(f"{mark.date.isoformat()}T00:00:00+00:00")
-        metric.add_metric((label,), at.timestamp())
+        at = datetime.combine(mark.date, time(), UTC).timestamp()
+        metric.add_metric((label,), at)
+        if mark.quiet:
+            quiet.add_metric((label,), at)
     yield metric
+    yield quiet
 
 
 def operation_metrics(
@@ -87,10 +90,10 @@ def operation_metrics(
     completeness = _gauge(families.COMPLETENESS)
     if snapshot is not None:
         into_hour = snapshot.taken - start_of(hour_of(snapshot.taken))
-        for window in snapshot.spans:
+        for span in snapshot.spans:
             completeness.add_metric(
-                (window.name,),
-                lateness.expected_completeness(window.hours, into_hour.total_seconds()),
+                (span.name,),
+                lateness.expected_completeness(span.hours, into_hour.total_seconds()),
             )
     yield completeness
     rejected = _gauge(families.REJECTED)
@@ -113,6 +116,7 @@ def _source_metrics(state: Status) -> Iterator[Metric]:
     yield _counter(families.IMPORT_INTERACTIONS, state.interactions.items())
     yield _counter(families.IMPORT_LATE, [((), state.late)])
     yield _histogram(families.IMPORT_DURATION, state.durations)
+    yield _single(families.IMPORT_INTERVAL, state.import_interval_seconds)
     yield _single(families.IMPORT_LAST_SUCCESS, _seconds(state.last_success))
     yield _single(families.IMPORT_LAST_ATTEMPT, _seconds(state.last_attempt))
     yield _single(families.MISSING, state.missing)

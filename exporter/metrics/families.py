@@ -75,6 +75,12 @@ MILESTONE = Family(
     labels=("milestone",),
     help="When the milestone happened, as configured.",
 )
+QUIET_DAY = Family(
+    name="kpi_quiet_day_timestamp_seconds",
+    kind=Kind.GAUGE,
+    labels=("milestone",),
+    help="When the quiet day begins, as configured; it lasts 24 hours.",
+)
 
 
 def _gauge(name: str, text: str, *labels: str) -> Family:
@@ -110,6 +116,9 @@ IMPORT_DURATION = Family(
     kind=Kind.HISTOGRAM,
     labels=(),
     help="How long imports took.",
+)
+IMPORT_INTERVAL = _gauge(
+    "kpi_exporter_import_interval_seconds", "Time from one import to the next, as configured."
 )
 IMPORT_LAST_SUCCESS = _gauge(
     "kpi_exporter_import_last_success_timestamp_seconds", "When an import last succeeded."
@@ -184,6 +193,7 @@ SOURCE: tuple[Family, ...] = (
     IMPORT_INTERACTIONS,
     IMPORT_LATE,
     IMPORT_DURATION,
+    IMPORT_INTERVAL,
     IMPORT_LAST_SUCCESS,
     IMPORT_LAST_ATTEMPT,
     MISSING,
@@ -209,4 +219,4 @@ OPERATIONS: tuple[Family, ...] = (
     RELOAD_TIME,
     BUILD_INFO,
 )
-FAMILIES: tuple[Family, ...] = (*TOTALS, *SEGMENTS, MILESTONE, *OPERATIONS)
+FAMILIES: tuple[Family, ...] = (*TOTALS, *SEGMENTS, MILESTONE, QUIET_DAY, *OPERATIONS)

@@ -19,6 +19,7 @@ from exporter.metrics.families import (
     LATENESS,
     MILESTONE,
     OPERATIONS,
+    QUIET_DAY,
     REJECTED,
     SEGMENTS,
     SOURCE,
@@ -47,6 +48,7 @@ def series_by_family(
         **_kpis(definitions, windows),
         **_status(windows),
         MILESTONE.name: len(milestones),
+        QUIET_DAY.name: sum(milestone.quiet for milestone in milestones),
         "process_* and python_*": _PROCESS,
     }
     for family in absent:
@@ -60,8 +62,12 @@ def _kpis(definitions: Definitions, windows: Sequence[Window]) -> dict[str, int]
     found = {}
     for family in (*TOTALS, *SEGMENTS):
         combinations = len(KPIS[family.kpi].formulas(layout))
-        rows = segments if family.segmented else 1
-        found[family.name] = len(windows) * rows * combinations
+        rows = (
+            segments * sum(window.by_segment for window in windows)
+            if family.segmented
+            else len(windows)
+        )
+        found[family.name] = rows * combinations
     return found
 
 

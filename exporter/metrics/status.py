@@ -55,6 +55,7 @@ class Status:
     interactions: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
     late: int = 0
     durations: Histogram = field(default_factory=lambda: empty_histogram(DURATION_BUCKETS_SECONDS))
+    import_interval_seconds: float = nan
     last_attempt: datetime | None = None
     last_success: datetime | None = None
     last_error: str = ""
@@ -98,6 +99,10 @@ class StatusRecorder:
     def importing(self, *, from_source: bool) -> None:
         """There is a source to import from, or there is none."""
         self._change(importing=from_source)
+
+    def import_interval_changed(self, interval: timedelta) -> None:
+        """Imports follow one another at this interval from now on."""
+        self._change(import_interval_seconds=interval.total_seconds())
 
     def import_started(self, at: datetime) -> None:
         """An import started."""

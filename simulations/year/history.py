@@ -14,7 +14,7 @@ from testing.rulebook import rules_of
 
 HOUR = timedelta(hours=1)
 LABELS = b'{job="kpi-exporter",instance="exporter:3434"}'
-WATCHED = (b'window="6h"', b'window="1d"')
+WATCHED = (b'window="1h"', b'window="6h"', b'window="1d"')
 MONTH = b'window="30d"'
 
 
@@ -35,7 +35,8 @@ def backfilled(directory: Path, *, per_day: int, seed: int) -> Iterator[bytes]:
     config = write_config(
         directory / "config.yml",
         f"http://127.0.0.1:{(port := unused_port())}/wsapi/interaction_data",
-        windows=["6h", "1d", "30d"],
+        windows=["1h", "6h", "1d", "30d"],
+        segment_windows=["6h", "1d", "30d"],
         retention="20000d",
     )
     with running(

@@ -11,32 +11,43 @@ from simulations.year.inlining import Inliner
 from simulations.year.server import HOUR_SECONDS, Server, server
 from testing.rulebook import recorded
 
-# There is one exporter, which is never behind another.
-NEVER = frozenset({"job_instance:kpi_snapshot_timestamp_seconds:stale"})
+# There is one exporter, never behind another; no day is quiet and nothing is late. Of arrivals
+# a backfill knows nothing.
+NEVER = frozenset(
+    {
+        "job_instance:kpi_snapshot_timestamp_seconds:stale",
+        "job_window:kpi_quiet_day_age_seconds:max",
+        "job_window:kpi_expected_completeness_ratio:max",
+        "job_lookback:kpi_exporter_import_interactions:increase",
+    }
+)
 # Chosen from by label, or read by very many: too much for one expression, so stored first.
 LAYERS = (
     (
         "job_window_segment_outcome:kpi_dialogs:sum",
         "job_window_segment:kpi_bounces_signed_in:sum",
         "job_window_flow_step:kpi_flow_step_interactions:sum",
+        "job_window_flow_step:kpi_flow_step_dropoff_ratio:max",
         "job_window_flow_step:kpi_flow_step_ratio:now",
-    ),
-    (
-        "job_window_ratio:kpi_trials:sum",
-        "job_window_ratio:kpi_failures:sum",
+        "job_window:kpi_sign_in_attempts:sum",
+        "job_ratio:kpi_failure_ratio:daily_stddev",
         "job_ratio:kpi_failure_ratio:month",
     ),
+    ("job_window_ratio:kpi_trials:sum", "job_window_ratio:kpi_failures:sum"),
     (
         "job_window_ratio:kpi_trials:now",
-        "job_window_ratio:kpi_trials:past",
         "job_window_ratio:kpi_failures:now",
-        "job_window_ratio:kpi_failures:past",
+        "job_window_ratio:kpi_failure_ratio:now",
+        "job_window_ratio:kpi_failure_ratio:week",
+        "global:kpi_false_alarm:probability",
         "global:kpi_false_alarm:zscore",
     ),
-    (
-        "job_window_ratio:kpi_failure_ratio:high",
-        "job_window_ratio:kpi_failure_ratio:rising",
-    ),
+    ("job_window_ratio:kpi_failure_ratio:lowest_week",),
+    ("job_window_ratio:kpi_failure_ratio:highest_week",),
+    ("job_window_ratio:kpi_failure_ratio:odd_week",),
+    ("job_window_ratio:kpi_trials:past", "job_window_ratio:kpi_failures:past"),
+    ("job_window_ratio:kpi_failure_ratio:past", "job_window_ratio:kpi_failure_ratio:rise"),
+    ("job_window_ratio:kpi_failure_ratio:high", "job_window_ratio:kpi_failure_ratio:rising"),
 )
 _BLOCK = "13122h"  # one for the whole year, because promtool reads all samples for each
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\""})

@@ -24,6 +24,7 @@ from simulations.year.incidents import BEGIN, END, FIRST, TROUBLES, Trouble
 from simulations.year.pages import Firing, false_pages, finding
 
 Hourly = NDArray[np.float64]
+When = NDArray[np.bool_]
 
 BUDGET, LOOKS_A_DAY = 1, 6
 MARGIN, DAILY_STDDEV, FEWER = 0.05, 0.01, 0.5
@@ -104,18 +105,31 @@ def trailing(counts: Hourly, hours: int) -> Hourly:
     return found
 
 
-def past(counts: Hourly) -> Hourly:
-    """The same hour of the four weeks before, added up."""
-    added = np.zeros_like(counts)
+def weeks(counts: Hourly) -> Hourly:
+    """The same hour of each of the four weeks before, NaN before there was one."""
+    found = np.full((4, len(counts)), np.nan)
     for week in (1, 2, 3, 4):
-        added[week * WEEK :] += counts[: -week * WEEK]
-    return added
+        found[week - 1, week * WEEK :] = counts[: -week * WEEK]
+    return found
 
 
-def rising(failures: Hourly, trials: Hourly, hours: int, z: float) -> NDArray[np.bool_]:
+def past(failures: Hourly, trials: Hourly) -> tuple[Hourly, Hourly]:
+    """Failures and trials of the weeks that are not odd, added up, as the rules of that name."""
+    k, n = weeks(failures), weeks(trials)
+    ratios = np.where(n > 0, k / n, np.nan)
+    known = ~np.isnan(ratios)
+    lowest = known & (np.argmin(np.where(known, ratios, np.inf), axis=0) == np.arange(4)[:, None])
+    kept = known & ~(lowest & (known.sum(axis=0) > 1))
+    order = np.sort(np.where(kept, ratios, -np.inf), axis=0)
+    highest = kept & (np.argmax(np.where(kept, ratios, -np.inf), axis=0) == np.arange(4)[:, None])
+    kept &= ~(highest & (order[-1] - order[-2] > MARGIN) & (kept.sum(axis=0) > 1))
+    return np.where(kept, k, 0).sum(axis=0), np.where(kept, n, 0).sum(axis=0)
+
+
+def rising(failures: Hourly, trials: Hourly, hours: int, z: float, stddev: float) -> When:
     """As the rule of that name."""
     k1, n1 = trailing(failures, hours), trailing(trials, hours)
-    k0, n0 = past(k1), past(n1)
+    k0, n0 = past(k1, n1)
 
     def x_log_x(x: Hourly) -> Hourly:
         found: Hourly = x * np.log(x)
@@ -126,16 +140,25 @@ def rising(failures: Hourly, trials: Hourly, hours: int, z: float) -> NDArray[np
     deviance = 2 * (sum(map(x_log_x, cells)) - sum(map(x_log_x, margins)))
     mean = (k1 + k0) / (n1 + n0)
     chance = mean * (1 - mean) * (1 / n1 + 1 / n0)
-    score = np.sqrt(deviance / (1 + 1.25 * DAILY_STDDEV**2 / chance))
-    found: NDArray[np.bool_] = (score > z) & (k1 / n1 - k0 / n0 > MARGIN)
+    score = np.sqrt(deviance / (1 + 4 / 3 * stddev**2 / chance))
+    found: When = (score > z) & (k1 / n1 - k0 / n0 > MARGIN)
     return found
 
 
-def fewer(attempts: Hourly, hours: int, z: float) -> NDArray[np.bool_]:
+def measured_stddev(failures: Hourly, trials: Hourly) -> float:
+    """Return how much days differ, as the rules measure it, at least `DAILY_STDDEV`."""
+    k, n = (trailing(each, 24)[23::24] for each in (failures, trials))
+    ratio = k / n
+    weekly = np.quantile(np.abs(ratio[7:] - ratio[:-7]), 0.8) / 1.28
+    variance = weekly**2 / 2 - np.mean(ratio * (1 - ratio) / n)
+    return float(max(DAILY_STDDEV, np.sqrt(max(variance, 0.0))))
+
+
+def fewer(attempts: Hourly, hours: int, z: float) -> When:
     """As `KpiSignInsFewer`."""
     now = trailing(attempts, hours)
-    usual = past(now) / 4
-    found: NDArray[np.bool_] = (now < FEWER * usual) & ((usual - now) / np.sqrt(2 * usual) > z)
+    usual = np.sort(weeks(now), axis=0)[1]
+    found: When = (now < FEWER * usual) & ((usual - now) / np.sqrt(2 * usual) > z)
     return found
 
 
@@ -146,12 +169,18 @@ def firings(
     ratios, attempts = counted(per_day, seed, troubles)
     p = BUDGET / (365 * LOOKS_A_DAY * len(ratios) * len(windows))
     z = NormalDist().inv_cdf(1 - p)
-    lit: list[tuple[str, int, NDArray[np.bool_]]] = []
+    lit: list[tuple[str, int, When]] = []
     with np.errstate(all="ignore"):
+        days = {
+            name.partition(" (")[0]: measured_stddev(failures, trials)
+            for name, (failures, trials) in ratios.items()
+            if name.endswith("('Total', '')")
+        }
         for hours in windows:
             lit.append(("fewer", hours, fewer(attempts, hours, z)))
             for name, (failures, trials) in ratios.items():
-                lit.append((name, hours, rising(failures, trials, hours, z)))
+                stddev = days.get(name.partition(" (")[0], DAILY_STDDEV)
+                lit.append((name, hours, rising(failures, trials, hours, z, stddev)))
     first, year = (int(moment.timestamp()) // 3600 for moment in (FIRST, BEGIN))
     return [
         Firing(alert=name, window=f"{hours}h", hours=frozenset(seen))

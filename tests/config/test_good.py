@@ -53,6 +53,8 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert minimal.import_ == ImportSettings(every=timedelta(minutes=5), history=timedelta(days=30))
     assert minimal.retention == timedelta(days=400)
     assert minimal.windows == (
+        Window(name="1h", hours=1, by_segment=False),
+        Window(name="6h", hours=6),
         Window(name="1d", hours=24),
         Window(name="7d", hours=168),
         Window(name="30d", hours=720),
@@ -123,6 +125,38 @@ def test_collecting_needs_no_source() -> None:
 
 def test_nothing_is_collected_unless_asked_for() -> None:
     assert load(SOURCE, {}).collect is None
+
+
+def test_windows_that_are_given_are_those_of_segments_unless_those_are_given_too() -> None:
+    both = load(SOURCE + "windows: [1h, 1d]", {})
+    one = load(SOURCE + "windows: [1h, 1d]\nsegment_windows: [1d]", {})
+
+    assert [window.by_segment for window in both.windows] == [True, True]
+    assert [window.by_segment for window in one.windows] == [False, True]
+
+
+def test_a_milestone_is_quiet_where_it_says_so() -> None:
+    marked = "milestones: [{name: a, date: 2013-07-23, quiet: true}, {name: b, date: 2013-07-23}]"
+
+    assert [each.quiet for each in load(SOURCE + marked, {}).milestones] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("windows", "warned"),
+    [
+        ("", ""),
+        ("windows: [6h, 1d, 30d]", "without the window 1h the alert KpiSignInsFailing is silent"),
+        ("windows: [1h, 7d, 30d]", "without a window of hours or 1d the alerts that compare"),
+        ("segment_windows: [7d]", "no window of hours, nor 1d, is among segment_windows"),
+        ("segment_windows: [1d, 7d]", "without 30d among segment_windows the alerts KpiSegment"),
+        ("windows: [1h, 6h, 1d, 28d]", ""),
+    ],
+)
+def test_check_warns_of_alerts_that_the_windows_leave_blind(windows: str, warned: str) -> None:
+    said = describe(load(SOURCE + windows, {}))
+
+    assert ("warnings" in said) == bool(warned)
+    assert warned in said
 
 
 def test_persona_written_out_is_the_default() -> None:

@@ -49,7 +49,9 @@ def exposed(configuration: Configuration, store: SqliteStore) -> dict[str, int]:
         SOURCE,
         SOURCE + "segmentations: {}",
         SOURCE + "windows: [1h]",
-        SOURCE + "milestones: [{name: a, date: 2013-07-23}, {name: b, date: 2013-07-23}]",
+        SOURCE + "windows: [1h, 1d]\nsegment_windows: [1d]",
+        SOURCE
+        + "milestones: [{name: a, date: 2013-07-23}, {name: b, date: 2013-07-23, quiet: true}]",
         SOURCE + "collect: {}",
         "collect: {}",
     ],
@@ -71,7 +73,8 @@ def test_the_process_has_as_many_series_as_the_client_library_finds() -> None:
 
 
 def test_persona_has_as_many_series_as_the_arithmetic_says() -> None:
-    windows, segments, outcomes, flows, steps = 3, 45, 5, 4, 5 + 4 + 3 + 2
+    windows, by_segment, segments = 5, 4, 45
+    outcomes, flows, steps = 5, 4, 5 + 4 + 3 + 2
     aside = 1
     single = 9  # KPIs without a label of their own
     durations, of_each = 4, 3
@@ -79,7 +82,7 @@ def test_persona_has_as_many_series_as_the_arithmetic_says() -> None:
     assert sum(found[family.name] for family in TOTALS) == windows * (
         single + outcomes + 2 * steps + (steps - flows - aside) + flows + durations * of_each
     )
-    assert sum(found[family.name] for family in SEGMENTS) == windows * segments * (
+    assert sum(found[family.name] for family in SEGMENTS) == by_segment * segments * (
         single + outcomes + steps + flows + durations * of_each
     )
 

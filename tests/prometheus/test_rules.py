@@ -31,7 +31,7 @@ LABELS = {family.name: frozenset(family.labels) for family in FAMILIES}
 LABELS["up"] = frozenset()
 TARGET_LABELS = frozenset({"job", "instance", "pod"})
 OPERATOR_LABELS = TARGET_LABELS | {"namespace", "container"}
-OWN_LABELS = frozenset({"period", "ratio", "week"}) | TARGET_LABELS
+OWN_LABELS = frozenset({"period", "ratio", "week", "lookback", "lacks"}) | TARGET_LABELS
 BOARDS = [
     json.loads(path.read_text(encoding="utf-8"))
     for path in (CHECKOUT / "grafana/dashboards").glob("*.json")
@@ -70,7 +70,7 @@ def test_every_series_in_an_expression_is_exposed_or_recorded(rule: Rule) -> Non
 
 
 def test_a_recording_rule_stands_below_those_that_it_reads() -> None:
-    in_order = [rule for path in ("thresholds", "kpis") for rule in rules_of(path)]
+    in_order = [rule for path in ("thresholds", "days", "kpis") for rule in rules_of(path)]
     seen: set[str] = set()
     for rule in in_order:
         seen.add(rule.name)

@@ -77,7 +77,7 @@ class History:
         self._families = {family: [] for family in (*TOTALS, *SEGMENTS, MILESTONE)}
         column = 0
         for window in self._windows:
-            for row in layout.segments:
+            for row in _rows(layout, window):
                 for family in _families_of(layout, row):
                     of_row = row if family.segmented else ()
                     for formula in KPIS[family.kpi].formulas(layout):
@@ -112,7 +112,8 @@ class History:
     def _values(self, windows: Mapping[str, Rows]) -> Iterator[float]:
         layout = self._evaluator.layout
         for window in self._windows:
-            for row, counts in zip(layout.segments, windows[window.name], strict=True):
+            shown = _rows(layout, window)
+            for row, counts in zip(shown, windows[window.name], strict=False):
                 yield from self._values_of(_families_of(layout, row), counts)
         yield from self._marks
 
@@ -138,6 +139,10 @@ class History:
                 done += 1
                 yield done
         out.write(EOF)
+
+
+def _rows(layout: Layout, window: Window) -> Sequence[tuple[str, str]]:
+    return layout.segments if window.by_segment else layout.segments[:1]
 
 
 def _families_of(layout: Layout, row: tuple[str, str]) -> Sequence[Family]:
