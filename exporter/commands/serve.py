@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from typing_extensions import override
+
 from exporter.commands.common import CommandError, load_configuration
 from exporter.daemon.serve import serve
 from exporter.ports import StoreError
@@ -12,11 +14,28 @@ from exporter.web.web_config import WebConfigError
 TEXT = "import on a schedule, compute and expose, until told to stop"
 
 
+class _Once(argparse.Action):
+    """A flag that may be given once: of two addresses one would be listened on, unnoticed."""
+
+    @override
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string}: expected once, as one address is listened on")
+        setattr(namespace, self.dest, values)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument(
         "--web.listen-address",
         dest="listen",
+        action=_Once,
         metavar="ADDRESS",
         help="host:port to listen on (default: web.listen of the configuration)",
     )

@@ -52,6 +52,7 @@ class Tls:
     client_ca_file: Path | None
     client_auth: ClientAuth
     min_version: Version
+    max_version: Version | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -60,7 +61,7 @@ class Tls:
 
     def context(self, errors: list[str]) -> ssl.SSLContext | None:
         """Read the files; None if they are invalid, which `errors` then says by key."""
-        found = [*self._client_auth_errors(), *self._file_errors()]
+        found = [*self._client_auth_errors(), *self._version_errors(), *self._file_errors()]
         errors.extend(found)
         if found:
             return None
@@ -68,6 +69,8 @@ class Tls:
         context.set_alpn_protocols(["http/1.1"])
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             context.minimum_version = _VERSIONS[self.min_version]  # an old one is a wish
+            if self.max_version is not None:
+                context.maximum_version = _VERSIONS[self.max_version]
         try:
             # With a password given, an encrypted key is an error, not a question on a terminal.
             context.load_cert_chain(self.cert_file, self.key_file, password="")
@@ -92,6 +95,13 @@ class Tls:
                 yield "client_auth_type: expected with client_ca_file, found no such key"
         elif self.client_ca_file is None:
             yield f"client_ca_file: expected with {self.client_auth}, found no such key"
+
+    def _version_errors(self) -> Iterator[str]:
+        if self.max_version is not None and self.max_version < self.min_version:
+            yield (
+                f"max_version: expected at least min_version ({self.min_version}),"
+                f" found {self.max_version}"
+            )
 
     def _file_errors(self) -> Iterator[str]:
         for key, file in (

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 
 import bcrypt
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.web.tls import ClientAuth, Tls, Version
@@ -124,6 +124,7 @@ class _TlsSection(_Section):
     client_ca_file: _Text = ""
     client_auth_type: ClientAuth = ClientAuth.NONE
     min_version: Version = "TLS12"
+    max_version: Version | None = None
 
     def beside(self, file: Path) -> Tls:
         """Take relative paths from where the file stands."""
@@ -133,10 +134,18 @@ class _TlsSection(_Section):
             client_ca_file=file.parent / self.client_ca_file if self.client_ca_file else None,
             client_auth=self.client_auth_type,
             min_version=self.min_version,
+            max_version=self.max_version,
         )
 
 
+def _no_http2(value: object) -> bool:
+    if value != "false":
+        raise ValueError("expected false, as HTTP/1.1 is what is spoken here")
+    return False
+
+
 class _HttpSection(_Section):
+    http2: Annotated[bool, BeforeValidator(_no_http2)] = False
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = {}
 
 

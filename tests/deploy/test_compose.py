@@ -237,8 +237,17 @@ def test_the_second_exporter_is_like_the_first_but_for_its_node_and_port() -> No
         "environment",
         "ports",
         "depends_on",
+        "build",
     }
     assert set(second["environment"]) - set(first["environment"]) == {"KPI_COUCHDB_HOST=couchdb_2"}
+
+
+@pytest.mark.parametrize("files", [SINGLE, CLUSTER], ids=["single", "cluster"])
+def test_each_tag_is_built_once(files: tuple[str, ...]) -> None:
+    stack = services(files)
+    built = [service["image"] for service in stack.values() if "build" in service]
+
+    assert built == ["kpi-exporter:local"]
 
 
 def test_the_nodes_of_the_cluster_are_those_that_look_for_each_other() -> None:

@@ -42,6 +42,15 @@ def test_a_database_of_another_program(tmp_path: Path) -> None:
     assert "kpi.db is a database of another program; give store.url another file" in line
 
 
+def test_two_addresses_to_listen_on(tmp_path: Path) -> None:
+    flags = ("--web.listen-address=127.0.0.1:0", "--web.listen-address=127.0.0.1:1")
+
+    done = exporter("serve", *flags, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "--web.listen-address: expected once" in done.stderr
+
+
 def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yml", NOBODY)
     failure(tmp_path, "import", f"--config.file={config}")  # makes the store before it asks

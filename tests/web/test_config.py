@@ -36,6 +36,8 @@ ACCEPTED = {
     "TLS 1.1": TLS + "  min_version: TLS11\n",
     "TLS 1.2": TLS + "  min_version: TLS12\n",
     "TLS 1.3": TLS + "  min_version: TLS13\n",
+    "TLS 1.2 at most": TLS + "  max_version: TLS12\n",
+    "HTTP/1.1": TLS + "http_server_config: {http2: false}\n",
     "users": f"basic_auth_users:\n  prometheus: {HASH}\n  yes: {HASH}\n  123: {HASH}\n",
     "headers": "http_server_config:\n  headers:\n"
     "    Strict-Transport-Security: max-age=31536000\n"
@@ -88,6 +90,12 @@ REFUSED = {
         "tls_server_config.key_file: expected a value, found no such key"
     ),
     TLS + "  cipher_suites: []": "tls_server_config.cipher_suites: unknown key",
+    TLS + "  min_version: TLS13\n  max_version: TLS12": (
+        "tls_server_config.max_version: expected at least min_version (TLS13), found TLS12"
+    ),
+    "http_server_config: {http2: true}": (
+        "http_server_config.http2: expected false, as HTTP/1.1 is what is spoken here"
+    ),
     TLS + "  min_version: TLS14": (
         "tls_server_config.min_version: expected 'TLS10', 'TLS11', 'TLS12' or 'TLS13'"
     ),
@@ -139,7 +147,6 @@ REFUSED = {
     f"basic_auth_users: {{'a:b': {HASH}}}": (
         "basic_auth_users.a:b: expected a name without a colon, which would end it when sent"
     ),
-    "http_server_config: {http2: true}": "http_server_config.http2: unknown key",
     "http_server_config: {headers: {X-Mine: a}}": (
         "http_server_config.headers: X-Mine: expected one of Content-Security-Policy,"
         " Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection"

@@ -137,6 +137,13 @@ def test_older_versions_than_wished_are_refused(site: Site) -> None:
     assert site.get(server).ok
 
 
+def test_newer_versions_than_wished_are_refused(site: Site) -> None:
+    server = site.start("  max_version: TLS12")
+    with pytest.raises(ssl.SSLError):
+        site.connection(server, minimum_version=ssl.TLSVersion.TLSv1_3).connect()
+    assert site.get(server).ok
+
+
 def test_headers_are_added_to_every_answer(site: Site) -> None:
     server = site.start(
         "http_server_config:",
