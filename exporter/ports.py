@@ -199,6 +199,12 @@ class RowStore(Protocol):
         it replaces what was stored, and its counts.
         """
 
+    def settle(self) -> None:
+        """Keep and count one of what several exporters stored of the same row at once.
+
+        Called after an import. Work does not grow with the history.
+        """
+
     def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
         """Return what is stored with start_ms <= timestamp < end_ms, by timestamp; streamed."""
 

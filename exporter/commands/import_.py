@@ -86,6 +86,7 @@ def run(options: argparse.Namespace) -> None:
                 for result in RESULTS:
                     counts[result] += getattr(portion.added, result)
                 show.portion(portion)
+            store.settle()
     except (SourceError, StoreError) as error:
         raise CommandError(str(error)) from error
     seconds = round((now() - began).total_seconds(), 3)

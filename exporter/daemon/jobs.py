@@ -229,6 +229,7 @@ class Jobs:
     def _count_store(self) -> None:
         """Do what an import does beside importing, where there is no source."""
         self._watch_lateness(self.configuration.import_.every)
+        self._store.settle()
         self._recorder.store_counted(self._store.stats())
         self._recorder.store_used(_WRITING, worked=True)
         self._filled = True
@@ -242,6 +243,7 @@ class Jobs:
             self._fetch(reconciler, started)
             before = self._recorder.status.last_success
             self._watch_lateness(timedelta() if before is None else started - before)
+            self._store.settle()
             self._recorder.both_counted(reconciler.balance(), self._store.stats())
         except MemoryError:
             raise

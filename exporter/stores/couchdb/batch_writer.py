@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
+from itertools import accumulate
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Interaction, Reason, Rejected
@@ -14,8 +15,10 @@ from exporter.stores.couchdb.documents import (
     Change,
     Document,
     Entry,
+    Version,
     changes,
     encoded,
+    encoded_with_revision,
     same_content,
     version,
 )
@@ -26,6 +29,7 @@ from exporter.stores.couchdb.server import Database, Found
 from exporter.stores.couchdb.transport import NotFound
 
 TRIES = 10
+REMEMBERED, REMEMBERED_BYTES = 8, 256 * 1024  # versions of a row that its document keeps
 MOST_ROWS = 10_000  # so that a batch's document stays under the 8 MB that CouchDB takes
 
 
@@ -66,6 +70,7 @@ class BatchWriter:
         writers: Executor,
         evaluator: Evaluator,
         seen: DedupCache,
+        waited_ms: int = 0,
     ) -> None:
         self._batches = batches
         self._months = months
@@ -73,6 +78,7 @@ class BatchWriter:
         self._writers = writers
         self._evaluator = evaluator
         self._seen = seen
+        self._waited_ms = waited_ms
         self.opened: list[Batch] = []
         self._contribution = Contribution()
         self._interactions: Mapping[str, Interaction] = {}
@@ -123,7 +129,9 @@ class BatchWriter:
         self._months.use(entries.keys())
         ids = {month: [e.document_id for e in of] for month, of in entries.items()}
         self._now_ms = now_ms
-        self.opened.append(self._batches.open(ids, now_ms, collected=self._collected))
+        self.opened.append(
+            self._batches.open(ids, now_ms, collected=self._collected, waited_ms=self._waited_ms)
+        )
         sent = [
             (month, self._writers.submit(self._send, month, chunk))
             for month, of_month in entries.items()
@@ -142,13 +150,27 @@ class BatchWriter:
 
     def _send(self, month: Month, entries: Sequence[Entry]) -> Answers:
         """Write rows as new ones."""
-        bodies = [encoded(entry, self._id) for entry in entries]
         try:
-            return post(self._months.database(month), entries, bodies)
+            return self._send_to(self._months.database(month), entries)
         except NotFound:  # the month was dropped a moment ago
             self._months.forget(month)
             self._months.use([month])
-            return post(self._months.database(month), entries, bodies)
+            return self._send_to(self._months.database(month), entries)
+
+    def _send_to(self, database: Database, entries: Sequence[Entry]) -> Answers:
+        if not database.is_replicated:
+            return post(database, entries, [encoded(entry, self._id) for entry in entries])
+        # Of a write that some copies refuse nobody could say whether another took it. So what is
+        # there is asked first, and what is written is written for certain.
+        held = database.held([entry.document_id for entry in entries])
+        fresh = [entry for entry in entries if entry.document_id not in held]
+        answers = self._force(database, fresh)
+        answers.in_conflict.extend(entry for entry in entries if entry.document_id in held)
+        return answers
+
+    def _force(self, database: Database, entries: Sequence[Entry]) -> Answers:
+        bodies = [encoded_with_revision(entry, self._id) for entry in entries]
+        return post(database, entries, bodies, with_revisions=True)
 
     # Rows whose id is held already
 
@@ -169,7 +191,11 @@ class BatchWriter:
                     changed.append((entry, held))
             waiting = self._replace(month, database, changed)
             if gone:
-                answer = self._send(month, gone)
+                answer = (
+                    self._force(database, gone)
+                    if database.is_replicated
+                    else self._send(month, gone)
+                )
                 self._take(month, answer)
                 waiting += answer.in_conflict
             if not waiting:
@@ -187,16 +213,14 @@ class BatchWriter:
         if not changed:
             return []
         revisions = {held.id: held.rev for _, held in changed}
-        batch = self._batches.open({month: list(revisions)}, self._now_ms, {month: revisions})
+        batch = self._batches.open(
+            {month: list(revisions)},
+            self._now_ms,
+            {month: revisions},
+            waited_ms=self._waited_ms,
+        )
         self.opened.append(batch)
-        uncertain = self._batches.uncertain(held.document.batch for _, held in changed)
-        bodies = []
-        for entry, held in changed:
-            history = held.document.versions()
-            if held.document.batch not in uncertain:
-                history = history[-1:]
-            bodies.append(encoded(entry, batch.id, rev=held.rev, before=history))
-        answer = post(database, [entry for entry, _ in changed], bodies)
+        answer = self._post_changed(database, batch, changed)
         self._refuse(answer.refused)
         contribution = Contribution()
         replaced = {entry.id: held.document for entry, held in changed}
@@ -213,6 +237,35 @@ class BatchWriter:
                 again.append(entry)
         self._batches.close(batch, contribution)
         return again
+
+    def _post_changed(
+        self, database: Database, batch: Batch, changed: Sequence[tuple[Entry, Found[Document]]]
+    ) -> Answers:
+        uncertain = self._batches.uncertain(held.document.batch for _, held in changed)
+        entries = [entry for entry, _ in changed]
+        before = []
+        for _, held in changed:
+            history = held.document.versions()
+            if held.document.batch not in uncertain:
+                history = _remembered(history) if database.is_replicated else history[-1:]
+            before.append(history)
+        if not database.is_replicated:
+            bodies = [
+                encoded(entry, batch.id, rev=held.rev, before=history)
+                for (entry, held), history in zip(changed, before, strict=True)
+            ]
+            return post(database, entries, bodies)
+        leaves = database.leaves([(held.id, held.rev) for _, held in changed], Document)
+        paths = {leaf.id: leaf.path for leaf in leaves}
+        known = [(e, h, b) for (e, h), b in zip(changed, before, strict=True) if h.id in paths]
+        bodies = [
+            encoded_with_revision(entry, batch.id, path=paths[held.id], before=history)
+            for entry, held, history in known
+        ]
+        answers = post(database, [entry for entry, _, _ in known], bodies, with_revisions=True)
+        # A node may not know yet what another has just been asked for.
+        answers.in_conflict.extend(entry for entry, held in changed if held.id not in paths)
+        return answers
 
     # What became of the rows
 
@@ -250,6 +303,13 @@ class BatchWriter:
     @property
     def _id(self) -> str:
         return self.opened[0].id
+
+
+def _remembered(history: Sequence[Version]) -> Sequence[Version]:
+    """Return the newest versions, so many that another leaf can be told from this one's past."""
+    sizes = accumulate(len(version.raw) for version in reversed(history))
+    n = sum(size <= REMEMBERED_BYTES for size in sizes)
+    return history[-max(1, min(n, REMEMBERED)) :]
 
 
 def _let_end(sent: Sequence[Future[Answers]]) -> None:

@@ -7,10 +7,15 @@ open batch that its writer left reads the rows by their ids: those that carry th
 belong to it. As long as one of the ids is missing, or has the revision that was to be replaced, a
 write may still be under way (its writer was killed, the server goes on), and the batch is counted
 as far as it is there, but stays open.
+
+Where a database has copies on several nodes, a write that comes late is stored whatever is there
+already. So a batch is closed by another than its writer only when it is old, and then names those
+of its rows that it did not find, `uncounted`: if one appears after all, it is counted by itself
+(see `conflicts`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from secrets import token_hex
 
 import msgspec
@@ -31,11 +36,13 @@ from exporter.stores.couchdb.documents import (
 from exporter.stores.couchdb.generations import DefinitionsDocument, Generations
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month
+from exporter.stores.couchdb.revisions import RowLeaf, by_id, edges_of
 from exporter.stores.couchdb.server import NEVER, Database, Found
 from exporter.stores.couchdb.tiles import TileRow, encoded, slot_tiles
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
 DAY_MS = 86_400_000
+ABANDONED_MS = 600_000  # a batch open for longer has no writer any more
 PAGE = 1000  # documents read at a time
 TRIES = 10
 PREFIX = "batch:"
@@ -44,7 +51,8 @@ PREFIX = "batch:"
 class BatchDocument(msgspec.Struct, omit_defaults=True):
     """A batch as CouchDB holds it.
 
-    `open`: document ids by month, until it is certain that all are counted; `replaces`:
+    `open`: document ids by month, until it is certain that all are counted; `uncounted`:
+    those that it was closed without; `replaces`:
     revisions, by month and document id, that it is about to replace; `also`: generations
     that it has to be counted under beside those in its id; `held`: how many
     interactions and ignored rows each month has more by it; `newest`: the newest timestamp;
@@ -59,6 +67,11 @@ class BatchDocument(msgspec.Struct, omit_defaults=True):
     held: dict[Month, list[int]] = {}
     newest: int | None = None
     tallies: dict[str, list[TileRow]] = {}
+    uncounted: dict[Month, list[str]] = {}
+
+    def leaves_out(self, month: Month, id_: str) -> bool:
+        """Whether it was closed without a document of this id."""
+        return id_ in self.uncounted.get(month, ())
 
 
 @dataclass(slots=True)
@@ -147,6 +160,16 @@ class Contribution:
         return encoded(total, evaluator.layout)
 
 
+@dataclass(slots=True)
+class _Written:
+    """What was found of a batch: `is_settled` if every row is there, be it another batch's."""
+
+    contribution: Contribution = field(default_factory=Contribution)
+    is_settled: bool = True
+    is_replicated: bool = False
+    uncounted: dict[Month, list[str]] = field(default_factory=dict)
+
+
 class Expected:
     """The tally of interactions that a counting read, worked out while they are written."""
 
@@ -183,10 +206,12 @@ class Batches:
         replaces: Mapping[Month, Mapping[str, str]] | None = None,
         *,
         collected: bool = False,
+        waited_ms: int = 0,
     ) -> Batch:
         """Open a batch, before the rows of these document ids are written.
 
-        `replaces`: the revisions of those that are there and are to be replaced.
+        `replaces`: the revisions of those that are there and are to be replaced; `waited_ms`:
+        how long ago the import began, whose time `now_ms` is.
 
         The generations are read again once it is open: an exporter that added one meanwhile either
         finds the batch among the open ones, or is found here.
@@ -196,7 +221,10 @@ class Batches:
             numbers = "".join(f".{number}" for number in state.counted)
             batch = f"{now_ms:0{STAMP_DIGITS}x}{token_hex(5)}{numbers}"
             document = BatchDocument(
-                opened=now_ms, open=ids, replaces=replaces or {}, collected=collected
+                opened=now_ms + waited_ms,
+                open=ids,
+                replaces=replaces or {},
+                collected=collected,
             )
             rev = self._tallies.put(PREFIX + batch, document)
             after = self._register.read()
@@ -220,6 +248,8 @@ class Batches:
                 self._write(batch.id, batch.rev, batch.document, contribution)
             except Conflict:
                 found = self._tallies.get(PREFIX + batch.id, BatchDocument)
+                if found and found.document.open is None:  # what it left out is counted by itself
+                    return
                 batch.rev = found.rev if found else NEVER
                 batch.document.also = found.document.also if found else []
                 self._register.read()  # it knows what `also` means
@@ -228,14 +258,20 @@ class Batches:
         raise StoreError(f"{self._tallies.url}: a batch is changed by too many at once")
 
     def _write(
-        self, batch: str, rev: str, document: BatchDocument, contribution: Contribution
+        self,
+        batch: str,
+        rev: str,
+        document: BatchDocument,
+        contribution: Contribution,
+        uncounted: dict[Month, list[str]] | None = None,
     ) -> None:
-        if contribution.empty:
+        if contribution.empty and not uncounted:
             if rev != NEVER:
                 self._tallies.delete(PREFIX + batch, rev)
             return
         evaluators = self._register.evaluators(sorted({*generations_of(batch), *document.also}))
         closed = contribution.document(document, evaluators)
+        closed.also, closed.uncounted = document.also, uncounted or {}
         make_room(self._register, closed.tallies)
         self._tallies.put(PREFIX + batch, closed, rev)
 
@@ -252,11 +288,17 @@ class Batches:
             return
         held = found.document
         self._register.read()
-        contribution, settled = self._written(batch, held)
-        aged = now_ms is not None and now_ms - held.opened > DAY_MS
+        written = self._written(batch, held)
+        age_ms = None if now_ms is None else now_ms - held.opened
+        if written.is_replicated:
+            certain = written.is_settled and age_ms is not None and age_ms > ABANDONED_MS
+        else:
+            certain = written.is_settled
+        contribution = written.contribution
         try:
-            if settled or aged:
-                self._write(batch, found.rev, held, contribution)
+            if certain or (age_ms is not None and age_ms > DAY_MS):
+                uncounted = written.uncounted if written.is_replicated else {}
+                self._write(batch, found.rev, held, contribution, uncounted)
                 return
             evaluators = self._register.evaluators({*generations_of(batch), *held.also})
             partly = contribution.document(held, evaluators)
@@ -267,29 +309,46 @@ class Batches:
         except Conflict:  # its writer lives, or another exporter recovers it
             return
 
-    def _written(self, batch: str, held: BatchDocument) -> tuple[Contribution, bool]:
-        """Find what a batch wrote; say whether it cannot become more."""
-        contribution = Contribution()
-        settled = True
+    def _written(self, batch: str, held: BatchDocument) -> "_Written":
+        """Find what a batch wrote."""
+        written = _Written()
         for month, ids in (held.open or {}).items():
             to_replace = held.replaces.get(month, {})
-            for found in self._read(month, ids):
-                if found is None or to_replace.get(found.id) == found.rev:
-                    settled = False
-                if found is not None:
-                    row = row_id(found.id, found.document)
-                    for change in changes(row, found.document, batch):
-                        contribution.take(month, change)
-        return contribution, settled
-
-    def _read(self, month: Month, ids: Sequence[str]) -> Iterator[Found[Document] | None]:
-        database = self._months.database(month)
-        for start in range(0, len(ids), PAGE):
-            portion = ids[start : start + PAGE]
+            database = self._months.database(month)
             try:
-                yield from database.fetch(portion, Document)
+                written.is_replicated |= database.is_replicated
+                for start in range(0, len(ids), PAGE):
+                    portion = ids[start : start + PAGE]
+                    self._find(written, batch, month, portion, to_replace)
             except NotFound:  # the month was not created yet, or was dropped
-                yield from [None] * len(portion)
+                written.is_settled = False
+        return written
+
+    def _find(
+        self,
+        written: "_Written",
+        batch: str,
+        month: Month,
+        ids: Sequence[str],
+        to_replace: Mapping[str, str],
+    ) -> None:
+        database = self._months.database(month)
+        found = database.fetch(ids, Document, conflicts=True)
+        rows = leaves_in_conflict(database, [each for each in found if each is not None])
+        for id_, each in zip(ids, found, strict=True):
+            if each is None:
+                own: list[Change] = []
+            elif id_ in rows:
+                every = edges_of(rows[id_]).values()
+                own = [edge.change for edge in every if edge.batch == batch]
+            else:
+                own = [*changes(row_id(id_, each.document), each.document, batch)]
+            for change in own:
+                written.contribution.take(month, change)
+            if each is None or to_replace.get(id_) == each.rev:
+                written.is_settled = False
+            if not own:
+                written.uncounted.setdefault(month, []).append(id_)
 
     def uncertain(self, batches: Iterable[str]) -> set[str]:
         """Return which of these batches may not be counted under all generations."""
@@ -323,6 +382,19 @@ class Batches:
                 marked.append(batch)
                 break
         return marked
+
+
+def leaves_in_conflict(
+    database: Database, found: Iterable[Found[Document]]
+) -> Mapping[str, list[RowLeaf]]:
+    """Read all leaves of those documents that have several."""
+    wanted = [
+        (each.id, rev)
+        for each in found
+        if each.document.conflicts
+        for rev in (each.rev, *each.document.conflicts)
+    ]
+    return by_id(database.leaves(wanted, Document))
 
 
 def make_room(register: DefinitionsDocument, tallies: Mapping[str, Sequence[TileRow]]) -> None:

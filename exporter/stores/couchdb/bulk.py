@@ -30,18 +30,34 @@ class Answers(NamedTuple):
         )
 
 
-def post(database: Database, entries: Sequence[Entry], bodies: Sequence[bytes]) -> Answers:
-    """Write the documents of entries; a request that CouchDB refuses whole is cut in halves."""
+def post(
+    database: Database,
+    entries: Sequence[Entry],
+    bodies: Sequence[bytes],
+    *,
+    with_revisions: bool = False,
+) -> Answers:
+    """Write the documents of entries; a request that CouchDB refuses whole is cut in halves.
+
+    `with_revisions`: they name their own, and are stored beside whatever is there.
+    """
+    if not entries:
+        return Answers([], [], [])
+    write = database.write_revisions if with_revisions else database.write
     try:
-        written = database.write([entry.document_id for entry in entries], bodies)
+        written = write([entry.document_id for entry in entries], bodies)
     except Refused as error:
         if error.status not in _SPOILT:
             raise
         if len(entries) == 1:
             return Answers([], [], [(entries[0], error.reason or error.error)])
         half = len(entries) // 2
-        first = post(database, entries[:half], bodies[:half])
-        return first.plus(post(database, entries[half:], bodies[half:]))
+        halves = [slice(None, half), slice(half, None)]
+        first, second = (
+            post(database, entries[part], bodies[part], with_revisions=with_revisions)
+            for part in halves
+        )
+        return first.plus(second)
     answers = Answers([], [], [])
     for entry, result in zip(entries, written, strict=True):
         if result.refused is not None:

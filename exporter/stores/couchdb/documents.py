@@ -5,6 +5,7 @@ content keeps what it replaced in `before`, oldest first, as long as a batch may
 be counted by it: what belongs to a batch is decided by the documents alone.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ class Document(Version, omit_defaults=True):
 
     row: str | None = None
     before: list[Version] = []
+    conflicts: list[str] = msgspec.field(name="_conflicts", default=[])
 
     def versions(self) -> Sequence[Version]:
         """All contents that are known of, the oldest first, the present one last."""
@@ -69,10 +71,32 @@ class Change(NamedTuple):
 
 def encoded(entry: Entry, batch: str, *, rev: str = "", before: Sequence[Version] = ()) -> bytes:
     """Write an entry's document, the blob as it came; `rev` is the revision it replaces."""
-    id_ = entry.document_id
-    parts = [b'{"_id":', _encode(id_)]
+    head = b'{"_id":' + _encode(entry.document_id)
     if rev:
-        parts += (b',"_rev":', _encode(rev))
+        head += b',"_rev":' + _encode(rev)
+    return head + _tail(entry, batch, before)
+
+
+def encoded_with_revision(
+    entry: Entry, batch: str, *, path: Sequence[str] = (), before: Sequence[Version] = ()
+) -> bytes:
+    """Write a document as `encoded` does, for `Database.write_revisions`.
+
+    The same content has the same revision. `path`: all revisions before it, from the first: a
+    node that has not heard of some would else take it for another branch.
+    """
+    head = b'{"_id":' + _encode(entry.document_id)
+    tail = _tail(entry, batch, before)
+    own = hashlib.md5(head + tail, usedforsecurity=False).hexdigest()
+    ids = [own, *(rev.partition("-")[2] for rev in reversed(path))]
+    generation = int(path[-1].partition("-")[0]) if path else 0
+    revisions = {"start": generation + 1, "ids": ids}
+    return head + b',"_revisions":' + _encode(revisions) + tail
+
+
+def _tail(entry: Entry, batch: str, before: Sequence[Version]) -> bytes:
+    id_ = entry.document_id
+    parts: list[bytes] = []
     if id_ != entry.id:
         parts += (b',"row":', _encode(spelt(entry.id)))
     if entry.timestamp_ms is not None:

@@ -1,6 +1,6 @@
 """Generations: which definitions tallies were counted under, and which are active."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -153,6 +153,17 @@ def switched(state: Generations, number: int) -> Generations:
         return state
     return msgspec.structs.replace(
         state, active=number, pending=None, generations={str(number): state.of(number)}
+    )
+
+
+def merged_generations(documents: Sequence[Generations]) -> Generations:
+    """Return the state that has come furthest; its slot tiles are those that any knows of."""
+    furthest = max(documents, key=lambda state: (state.active, state.pending or 0))
+    used = {tile for state in documents for tile in state.used_slot_tiles}
+    return msgspec.structs.replace(
+        furthest,
+        slot_tiles=max(state.slot_tiles for state in documents),
+        used_slot_tiles=tuple(sorted(used)),
     )
 
 

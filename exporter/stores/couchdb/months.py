@@ -4,7 +4,7 @@ The list is a document because CouchDB lets only administrators ask which databa
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -32,7 +32,9 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     remains: bool = False
 
 
-class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
+class MonthsDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The list, and how many interactions were dropped where the content was copied from."""
+
     months: Mapping[Month, Record] = {}
     dropped_elsewhere: int = 0
     collected_elsewhere: int = 0
@@ -46,6 +48,24 @@ class Absent(NamedTuple):
     collected_elsewhere: int
 
 
+def merged_months(documents: Sequence[MonthsDocument]) -> MonthsDocument:
+    """Return what all of these lists know. A month that one dropped is dropped."""
+    months: dict[Month, Record] = {}
+    for document in documents:
+        for month, record in document.months.items():
+            other = months.get(month, record)
+            months[month] = Record(
+                dropped=max(record.dropped, other.dropped),
+                gone=record.gone or other.gone,
+                remains=record.remains or other.remains,
+            )
+    return MonthsDocument(
+        months=dict(sorted(months.items())),
+        dropped_elsewhere=max(document.dropped_elsewhere for document in documents),
+        collected_elsewhere=max(document.collected_elsewhere for document in documents),
+    )
+
+
 class Months:
     """The months that hold rows."""
 
@@ -55,10 +75,13 @@ class Months:
         self._tallies = tallies
         self._lock = threading.Lock()
         self._usable: set[Month] = set()
+        self._databases: dict[Month, Database] = {}
 
     def database(self, month: Month) -> Database:
         """Return a month's database, whether it is there or not."""
-        return self._server.database(f"{self._prefix}-{month}")
+        if month not in self._databases:
+            self._databases[month] = self._server.database(f"{self._prefix}-{month}")
+        return self._databases[month]
 
     def records(self) -> Mapping[Month, Record]:
         """Read which months there are, ascending; the undated rows come last."""
@@ -76,9 +99,9 @@ class Months:
             collected_elsewhere=document.collected_elsewhere,
         )
 
-    def _document(self) -> _Document:
-        found = self._tallies.get(DOCUMENT, _Document)
-        return found.document if found else _Document()
+    def _document(self) -> MonthsDocument:
+        found = self._tallies.get(DOCUMENT, MonthsDocument)
+        return found.document if found else MonthsDocument()
 
     def held(self) -> list[Month]:
         """Read which months have a database."""
@@ -91,7 +114,7 @@ class Months:
             if not new:
                 return
 
-            def listed(document: _Document) -> _Document:
+            def listed(document: MonthsDocument) -> MonthsDocument:
                 months = dict(document.months)
                 for month in new:
                     months[month] = Record(dropped=months.get(month, Record()).dropped)
@@ -106,6 +129,7 @@ class Months:
         """Look at a month anew before it is used again: its database was found missing."""
         with self._lock:
             self._usable.discard(month)
+            self._databases.pop(month, None)
 
     def past(self, cutoff: Hour) -> list[Month]:
         """List the held months that end before the hour."""
@@ -157,10 +181,10 @@ class Months:
             lambda it: replace(it, dropped_elsewhere=dropped, collected_elsewhere=collected)
         )
 
-    def _change(self, change: Callable[[_Document], _Document]) -> None:
+    def _change(self, change: Callable[[MonthsDocument], MonthsDocument]) -> None:
         for _ in range(TRIES):
-            found = self._tallies.get(DOCUMENT, _Document)
-            before = found.document if found else _Document()
+            found = self._tallies.get(DOCUMENT, MonthsDocument)
+            before = found.document if found else MonthsDocument()
             after = change(before)
             if after == before:
                 return

@@ -12,11 +12,18 @@ import msgspec
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.tally import Tally, merge
 from exporter.ports import RebuildProgress
-from exporter.stores.couchdb.batches import Batches, generations_of, make_room, tally_of
+from exporter.stores.couchdb.batches import (
+    Batches,
+    generations_of,
+    leaves_in_conflict,
+    make_room,
+    tally_of,
+)
 from exporter.stores.couchdb.documents import Change, Document, row_id
 from exporter.stores.couchdb.generations import DefinitionsDocument
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month
+from exporter.stores.couchdb.revisions import to_stay
 from exporter.stores.couchdb.server import Database
 from exporter.stores.couchdb.tiles import TileRow, encoded
 from exporter.stores.couchdb.transport import Conflict, NotFound
@@ -144,12 +151,14 @@ class Rebuild:
     def _read(self, place: Place) -> "_Portion":
         database = self._months.database(place.month)
         try:
-            page = database.page(place.after, PORTION, Document)
+            page = database.page(place.after, PORTION, Document, conflicts=True)
+            several = leaves_in_conflict(database, page)
         except NotFound:  # dropped meanwhile
             return _Portion()
         portion = _Portion(read=len(page), last=page[-1].id if page else "")
         for found in page:
-            document = found.document
+            leaves = several.get(found.id)
+            document = (to_stay(leaves).document if leaves else None) or found.document
             if document.raw:
                 portion.interactions += 1
             portion.changes += self._due(row_id(found.id, document), document, place.own)

@@ -34,6 +34,29 @@ class Found(NamedTuple, Generic[T]):
     document: T
 
 
+class Leaf(NamedTuple, Generic[T]):
+    """A revision of a document that no other follows; `path` are the revisions from the first.
+
+    `document` is None if the revision deletes the document.
+    """
+
+    id: str
+    path: tuple[str, ...]
+    document: T | None
+
+    @property
+    def rev(self) -> str:
+        """The revision."""
+        return self.path[-1]
+
+
+class Touched(NamedTuple):
+    """A document that was written, and the revisions of all its leaves."""
+
+    id: str
+    revs: Sequence[str]
+
+
 class ViewRow(msgspec.Struct):
     """A row of a view."""
 
@@ -42,8 +65,13 @@ class ViewRow(msgspec.Struct):
     id: str | None = None
 
 
+class _Copies(msgspec.Struct, frozen=True):
+    n: int = 1
+
+
 class _Info(msgspec.Struct):
     db_name: str
+    cluster: _Copies = _Copies()
 
 
 class _Result(msgspec.Struct):
@@ -69,6 +97,48 @@ class _Rows(msgspec.Struct):
     rows: list[_Row]
 
 
+class _Missing(msgspec.Struct):
+    possible_ancestors: list[str] = []
+
+
+class _Revisions(msgspec.Struct):
+    start: int
+    ids: list[str]
+
+
+class _Leaf(msgspec.Struct):
+    id: str = msgspec.field(name="_id")
+    revisions: _Revisions = msgspec.field(name="_revisions")
+    deleted: bool = msgspec.field(name="_deleted", default=False)
+
+
+class _Got(msgspec.Struct):
+    ok: msgspec.Raw = msgspec.Raw()
+
+
+class _GotDocument(msgspec.Struct):
+    docs: list[_Got]
+
+
+class _GotDocuments(msgspec.Struct):
+    results: list[_GotDocument]
+
+
+class _ChangedRevision(msgspec.Struct):
+    rev: str
+
+
+class _Change(msgspec.Struct):
+    id: str
+    changes: list[_ChangedRevision]
+
+
+class _Changes(msgspec.Struct):
+    results: list[_Change]
+    last_seq: msgspec.Raw
+    pending: int = 0
+
+
 class _ViewRows(msgspec.Struct):
     rows: list[ViewRow]
 
@@ -83,6 +153,8 @@ class _Revised(msgspec.Struct):
 
 # For a document that was never stored.
 NEVER = ""
+# Which no document has, and which would come behind any: CouchDB names what it could follow.
+_NO_REVISION = "999999999-0"
 
 
 class Server:
@@ -119,6 +191,7 @@ class Database:
         self._server = server
         self.name = name
         self.url = f"{server.url}/{name}"
+        self._copies: int | None = None
 
     @property
     def _resource(self) -> Any:
@@ -148,10 +221,22 @@ class Database:
     def exists(self) -> bool:
         """Return whether the database is there."""
         try:
-            _decoded(_body(self._resource.get()), _Info)
+            info: _Info = _decoded(_body(self._resource.get()), _Info)
         except NotFound:
             return False
+        self._copies = info.cluster.n
         return True
+
+    @property
+    def is_replicated(self) -> bool:
+        """Whether several nodes hold copies, each of which may accept its own revision.
+
+        With one copy a write that CouchDB refuses as a conflict is stored nowhere. With several,
+        one of them may have stored it all the same.
+        """
+        if self._copies is None:
+            self.exists()
+        return (self._copies or 1) > 1
 
     def drop(self) -> bool:
         """Delete the database if it is there; return whether it is gone.
@@ -247,10 +332,60 @@ class Database:
             f"CouchDB at {self.url} could not write a document ({result.error}: {result.reason})"
         )
 
-    def fetch(self, ids: Sequence[str], kind: type[T]) -> list[Found[T] | None]:
-        """Read documents by their ids, in this order; None where there is none."""
+    def write_revisions(self, ids: Sequence[str], documents: Iterable[bytes]) -> list[Written]:
+        """Write documents with the revisions that they name; say what became of each.
+
+        Each is stored, beside any other revision of its document: there is no conflict to be
+        told of, and writing the same again changes nothing.
+        """
+        body = b'{"new_edits":false,"docs":[' + b",".join(documents) + b"]}"
+        refused = _decoded(_body(self._resource.post("_bulk_docs", body=body)), list[_Result])
+        by_id = {result.id: self._written(result) for result in refused}
+        return [by_id.get(id_, Written(conflict=False, refused=None)) for id_ in ids]
+
+    def held(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these ids have a revision on any node that answers, deleted or not."""
+        body = msgspec.json.encode({id_: [_NO_REVISION] for id_ in ids})
+        content = _body(self._resource.post("_revs_diff", body=body))
+        missing: dict[str, _Missing] = _decoded(content, dict[str, _Missing])
+        return {id_ for id_, row in missing.items() if row.possible_ancestors}
+
+    def leaves(self, revisions: Iterable[tuple[str, str]], kind: type[T]) -> list[Leaf[T]]:
+        """Read revisions of documents (id, revision), as far as they are there."""
+        wanted = [{"id": id_, "rev": rev} for id_, rev in revisions]
+        if not wanted:
+            return []
+        body = msgspec.json.encode({"docs": wanted})
+        content = _body(self._resource.post("_bulk_get", body=body, revs=True))
+        got: _GotDocuments = _decoded(content, _GotDocuments)
+        raw = [bytes(one.ok) for result in got.results for one in result.docs]
+        return [_leaf(each, kind) for each in raw if each]
+
+    def changes(self, since: str, limit: int) -> tuple[list[Touched], str, int]:
+        """Read what was written since a place; with the next place and how many rows follow."""
+        content = _body(
+            self._resource.get(
+                "_changes",
+                style="all_docs",
+                limit=limit,
+                seq_interval=limit,
+                since=since,
+            )
+        )
+        read: _Changes = _decoded(content, _Changes)
+        touched = [Touched(row.id, [each.rev for each in row.changes]) for row in read.results]
+        return touched, str(_decoded(bytes(read.last_seq), Any)), read.pending
+
+    def fetch(
+        self, ids: Sequence[str], kind: type[T], *, conflicts: bool = False
+    ) -> list[Found[T] | None]:
+        """Read documents by their ids, in this order; None where there is none.
+
+        With `conflicts` a document that has some names them (`_conflicts`).
+        """
         body = msgspec.json.encode({"keys": ids})
-        content = _body(self._resource.post("_all_docs", body=body, include_docs=True))
+        also = {"conflicts": True} if conflicts else {}
+        content = _body(self._resource.post("_all_docs", body=body, include_docs=True, **also))
         rows = _decoded(content, _Rows).rows
         if len(rows) != len(ids):
             raise StoreError(f"CouchDB at {self.url} answered for {len(rows)} of {len(ids)} ids")
@@ -274,7 +409,9 @@ class Database:
         )
         return [row.id for row in _decoded(content, _Rows).rows if row.id is not None]
 
-    def page(self, after: str, limit: int, kind: type[T]) -> list[Found[T]]:
+    def page(
+        self, after: str, limit: int, kind: type[T], *, conflicts: bool = False
+    ) -> list[Found[T]]:
         """Read the documents after an id, in the order of their ids; at most so many."""
         content = _body(
             self._resource.get(
@@ -282,6 +419,7 @@ class Database:
                 include_docs=True,
                 limit=limit + 1,
                 **({"startkey": msgspec.json.encode(after).decode()} if after else {}),
+                **({"conflicts": True} if conflicts else {}),
             )
         )
         rows = [row for row in _decoded(content, _Rows).rows if row.id != after]
@@ -345,6 +483,14 @@ def _decoded(content: bytes, kind: Any) -> Any:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"CouchDB gave an answer that cannot be read: {error}") from error
+
+
+def _leaf(content: bytes, kind: type[T]) -> Leaf[T]:
+    """Read a revision; its document's kind may leave everything out."""
+    said: _Leaf = _decoded(content, _Leaf)
+    revisions = said.revisions
+    path = tuple(f"{revisions.start - n}-{hash_}" for n, hash_ in enumerate(revisions.ids))
+    return Leaf(said.id, path[::-1], None if said.deleted else _decoded(content, kind))
 
 
 def _found(row: _Row, kind: type[T]) -> Found[T] | None:

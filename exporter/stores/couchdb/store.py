@@ -28,8 +28,9 @@ from exporter.ports import (
     StoreStats,
 )
 from exporter.stores.couchdb.batch_writer import BatchWriter, parts_of, sum_of
-from exporter.stores.couchdb.batches import Batches
+from exporter.stores.couchdb.batches import ABANDONED_MS, Batches
 from exporter.stores.couchdb.cleanup import Cleanup
+from exporter.stores.couchdb.conflicts import Conflicts
 from exporter.stores.couchdb.dedup_cache import DedupCache
 from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.documents import Document, row_id, stored
@@ -39,6 +40,7 @@ from exporter.stores.couchdb.generations import (
     switched,
     with_pending,
 )
+from exporter.stores.couchdb.look import Look
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_prefix, end_of, start_of
 from exporter.stores.couchdb.rebuild import Rebuild
@@ -51,7 +53,6 @@ from exporter.stores.couchdb.transport import TIMEOUT_SECONDS, Conflict, NotFoun
 
 WRITERS = 2  # bulk writes under way at once; CouchDB gets no faster with more
 SCANNED = 2_000  # documents read at a time when a month is gone through
-RECOVER_AFTER_MS = 600_000  # a batch open for longer is taken for abandoned
 TRIES = 10
 _NOTES = "note:"
 
@@ -85,6 +86,7 @@ class _Parts:
     batches: Batches
     rejections: Rejections
     upkeep: Cleanup
+    look: Look
 
 
 class CouchdbStore(Store):
@@ -103,11 +105,14 @@ class CouchdbStore(Store):
         ca_file: Path | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        transport: Transport | None = None,
     ) -> None:
+        """Make it; `transport` takes requests elsewhere than to the network."""
         parts = urlsplit(url)
         self._server = Server(
             url,
-            Transport(timeout_seconds=timeout_seconds, ca_file=ca_file, monotonic=monotonic),
+            transport
+            or Transport(timeout_seconds=timeout_seconds, ca_file=ca_file, monotonic=monotonic),
             username=username or unquote(parts.username or ""),
             password=password if password is not None else unquote(parts.password or ""),
         )
@@ -123,6 +128,8 @@ class CouchdbStore(Store):
         self._note_revs: dict[str, str] = {}
         self._unfinished: list[str] = []
         self._recovered_ms: int | None = None
+        self._monotonic = monotonic
+        self._import_began: tuple[int, float] | None = None
 
     @property
     def _parts(self) -> _Parts:
@@ -144,6 +151,9 @@ class CouchdbStore(Store):
                     batches=Batches(self._tallies, months, register, views),
                     rejections=Rejections(self._tallies, months, views),
                     upkeep=Cleanup(self._tallies, register, views),
+                    look=Look(
+                        self._tallies, months, Conflicts(self._tallies, months, register), register
+                    ),
                 )
             return self._made
 
@@ -179,6 +189,7 @@ class CouchdbStore(Store):
             self._in_force, self._pending = active, pending
             self._rebuild = None
             parts.batches.recover(None)
+            parts.look.run()
 
     @override
     def rebuild(self) -> RebuildProgress:
@@ -235,7 +246,16 @@ class CouchdbStore(Store):
             self._recover(parts, now_ms)
             return sum_of([self._add(parts, part, now_ms) for part in parts_of(batch)])
 
+    @override
+    def settle(self) -> None:
+        parts = self._parts
+        with self._writing:
+            parts.look.run()
+
     def _add(self, parts: _Parts, batch: Batch, now_ms: int) -> AddResult:
+        if self._import_began is None or self._import_began[0] != now_ms:
+            self._import_began = now_ms, self._monotonic()
+        waited_seconds = self._monotonic() - self._import_began[1]
         addition = BatchWriter(
             batches=parts.batches,
             months=parts.months,
@@ -243,6 +263,7 @@ class CouchdbStore(Store):
             writers=self._writers,
             evaluator=self._evaluator,
             seen=self._seen,
+            waited_ms=int(waited_seconds * 1000),
         )
         try:
             return addition.run(batch, now_ms)
@@ -255,8 +276,8 @@ class CouchdbStore(Store):
         while self._unfinished:
             parts.batches.recover_one(self._unfinished[0], now_ms)
             del self._unfinished[0]
-        if self._recovered_ms is None or now_ms - self._recovered_ms > RECOVER_AFTER_MS:
-            parts.batches.recover(now_ms, opened_before_ms=now_ms - RECOVER_AFTER_MS)
+        if self._recovered_ms is None or now_ms - self._recovered_ms > ABANDONED_MS:
+            parts.batches.recover(now_ms, opened_before_ms=now_ms - ABANDONED_MS)
             self._recovered_ms = now_ms
 
     @override

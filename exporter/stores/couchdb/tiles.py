@@ -60,6 +60,17 @@ def _written(numbers: dict[int, int]) -> Numbers:
     return array
 
 
+def negated(rows: Iterable[TileRow]) -> list[TileRow]:
+    """Return the rows that take back what these add."""
+    return [(hour, row, slot, _negated(numbers)) for hour, row, slot, numbers in rows]
+
+
+def _negated(numbers: Numbers) -> Numbers:
+    if isinstance(numbers, list):
+        return [-n for n in numbers]
+    return {position: -n for position, n in numbers.items()}
+
+
 def slot_tiles(rows: Iterable[TileRow]) -> set[int]:
     """Return which slot tiles these rows use."""
     return {slot for _, _, slot, _ in rows}

@@ -131,6 +131,10 @@ class SqliteStore(Store):
                 now_ms=int(now.timestamp() * 1000),
             ).add(batch)
 
+    @override
+    def settle(self) -> None:
+        """Do nothing: of several that write to a file, each finds what the others did."""
+
     def _train(self, batch: Batch) -> None:
         """Keep a dictionary before anything is compressed with it."""
         dictionary = train([row.raw for row in batch.interactions])

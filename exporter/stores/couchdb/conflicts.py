@@ -1,0 +1,211 @@
+"""Rows of which a cluster accepted several revisions: one stays, and one is counted.
+
+Every revision of a row is counted by the batch that it names. Here what has to go is taken back:
+for each revision that is not on the way to the leaf that stays (`revisions.to_stay`) there is one
+document `lost:…` with its counts, negated. For each that its batch left out (`uncounted`) there is
+one `late:…` with its counts. Both have ids made of the row and the revision, and contents that
+follow from the revision alone, so that all who write them write the same revision of the same
+document: in a torn cluster, too, it is there once. Only then are the losing leaves deleted. Whoever
+is killed in between leaves the conflict, and the next look does the same again.
+
+The argument is in docs/explanation/counted-once.md.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from exporter.stores.couchdb.batches import PREFIX as BATCH
+from exporter.stores.couchdb.batches import (
+    BatchDocument,
+    Contribution,
+    generations_of,
+    make_room,
+)
+from exporter.stores.couchdb.documents import Document
+from exporter.stores.couchdb.generations import DefinitionsDocument
+from exporter.stores.couchdb.months import Months
+from exporter.stores.couchdb.names import Month
+from exporter.stores.couchdb.revisions import Edge, RowLeaf, by_id, edges_of, lost
+from exporter.stores.couchdb.server import Database
+from exporter.stores.couchdb.tiles import TileRow, negated
+
+T = TypeVar("T")
+ROWS_AT_ONCE = 200  # of which all leaves are read
+LOST, LATE = "lost:", "late:"
+
+
+class Correction(msgspec.Struct, omit_defaults=True):
+    """Counts of one revision of a row, added or taken back."""
+
+    batch: str
+    collected: bool = False
+    held: dict[Month, list[int]] = {}
+    tallies: dict[str, list[TileRow]] = {}
+
+    def negated(self) -> "Correction":
+        """Return the opposite."""
+        return Correction(
+            batch=self.batch,
+            collected=self.collected,
+            held={month: [-n for n in kinds] for month, kinds in self.held.items()},
+            tallies={number: negated(rows) for number, rows in self.tallies.items()},
+        )
+
+
+class Conflicts:
+    """Finds rows with several leaves among what was written, and settles them."""
+
+    def __init__(self, tallies: Database, months: Months, register: DefinitionsDocument) -> None:
+        self._tallies = tallies
+        self._months = months
+        self._register = register
+
+    def settle(self, month: Month, revisions: Mapping[str, Sequence[str]]) -> bool:
+        """Settle rows of which these revisions are leaves; return whether all could be.
+
+        Those of a batch that is still open are left for a later look.
+        """
+        settled = True
+        database = self._months.database(month)
+        for portion in _portions(revisions, ROWS_AT_ONCE):
+            pairs = [(id_, rev) for id_ in portion for rev in revisions[id_]]
+            settled &= self._settle(month, database, by_id(database.leaves(pairs, Document)))
+        return settled
+
+    def settle_ids(self, month: Month, ids: Collection[str]) -> bool:
+        """Settle rows whatever their leaves are."""
+        settled = True
+        database = self._months.database(month)
+        for portion in _portions(ids, ROWS_AT_ONCE):
+            found = [
+                each
+                for each in database.fetch(portion, Document, conflicts=True)
+                if each is not None
+            ]
+            revisions = {each.id: (each.rev, *each.document.conflicts) for each in found}
+            settled &= self.settle(month, revisions)
+        return settled
+
+    def _settle(self, month: Month, database: Database, rows: Mapping[str, list[RowLeaf]]) -> bool:
+        known = {id_: edges_of(leaves) for id_, leaves in rows.items()}
+        batches = self._batches(edge.batch for edges in known.values() for edge in edges.values())
+        corrections: dict[str, Correction] = {}
+        going: list[tuple[str, str]] = []
+        settled = True
+        for id_, leaves in rows.items():
+            edges = known[id_]
+            involved = [batches.get(edge.batch) for edge in edges.values()]
+            if any(batch is None or batch.open is not None for batch in involved):
+                settled = False
+                continue
+            corrections |= self._late(month, id_, edges, batches)
+            losers, revisions = lost(leaves)
+            for rev in revisions:
+                if rev in edges:
+                    id_of_correction = f"{LOST}{month}:{id_}:{rev}"
+                    counted = self._counted(month, edges[rev], batches)
+                    corrections[id_of_correction] = counted.negated()
+                else:
+                    structlog.get_logger().warning(
+                        "counts of a lost revision are unknown; run `kpi-exporter verify --repair`",
+                        document=f"{database.url}/{id_}",
+                    )
+            going += [(id_, leaf.rev) for leaf in losers]
+        self._write(corrections)
+        _delete(database, going)
+        return settled
+
+    def _late(
+        self,
+        month: Month,
+        id_: str,
+        edges: Mapping[str, Edge],
+        batches: Mapping[str, BatchDocument],
+    ) -> dict[str, Correction]:
+        return {
+            f"{LATE}{month}:{id_}:{rev}": self._counted(month, edge, batches)
+            for rev, edge in edges.items()
+            if batches[edge.batch].leaves_out(month, id_)
+        }
+
+    def _counted(
+        self, month: Month, edge: Edge, batches: Mapping[str, BatchDocument]
+    ) -> Correction:
+        """Return what the batch of a revision counts for it, or would have."""
+        contribution = Contribution()
+        contribution.take(month, edge.change)
+        batch = batches[edge.batch]
+        numbers = sorted({*generations_of(edge.batch), *batch.also})
+        counts = contribution.document(batch, self._register.evaluators(numbers))
+        return Correction(
+            batch=edge.batch,
+            collected=batch.collected,
+            held=counts.held,
+            tallies=counts.tallies,
+        )
+
+    def _batches(self, wanted: Iterable[str]) -> dict[str, BatchDocument]:
+        """Read batches, open and closed ones; which is not there has not come here yet."""
+        names = sorted(set(wanted))
+        ids = [BATCH + name for name in names]
+        found = self._tallies.fetch(ids, BatchDocument) if ids else []
+        return {
+            name: each.document for name, each in zip(names, found, strict=True) if each is not None
+        }
+
+    def count_what_was_left_out(self, batch: str, document: BatchDocument) -> bool:
+        """Count by itself whatever there is of rows that a batch was closed without.
+
+        Called when another closing of the batch, by which they counted, was given up.
+        """
+        settled = True
+        for month, ids in document.uncounted.items():
+            settled &= self.settle_ids(month, ids)
+            late = {}
+            for id_ in ids:
+                for each in self._tallies.identifiers(f"{LOST}{month}:{id_}:"):
+                    found = self._tallies.get(each, Correction)
+                    if found is not None and found.document.batch == batch:
+                        late[LATE + each.removeprefix(LOST)] = found.document.negated()
+            self._write(late)
+        return settled
+
+    def _write(self, corrections: Mapping[str, Correction]) -> None:
+        for portion in _portions(corrections, ROWS_AT_ONCE):
+            for id_ in portion:
+                make_room(self._register, corrections[id_].tallies)
+            bodies = [
+                b'{"_id":%b,%b' % (msgspec.json.encode(id_), _members(corrections[id_]))
+                for id_ in portion
+            ]
+            self._tallies.write(portion, bodies)  # one that is there already is the same
+
+
+def _members(correction: Correction) -> bytes:
+    return msgspec.json.encode(correction, order="sorted")[1:]
+
+
+def _delete(database: Database, leaves: Sequence[tuple[str, str]]) -> None:
+    for portion in _portions(leaves, ROWS_AT_ONCE):
+        rounds: dict[str, list[str]] = {}
+        for id_, rev in portion:
+            rounds.setdefault(id_, []).append(rev)
+        while rounds:  # one request has each id once
+            bodies = {id_: tombstone(id_, revs.pop()) for id_, revs in rounds.items()}
+            database.write([*bodies], bodies.values())
+            rounds = {id_: revs for id_, revs in rounds.items() if revs}
+
+
+def tombstone(id_: str, rev: str) -> bytes:
+    """Write what deletes a leaf; whoever writes it writes the same revision."""
+    return msgspec.json.encode({"_id": id_, "_rev": rev, "_deleted": True})
+
+
+def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while portion := list(islice(rest, size)):
+        yield portion
