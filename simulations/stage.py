@@ -283,6 +283,9 @@ def _valve_to(address: str) -> Valve:
     return Valve(target.hostname or "", target.port or 80)
 
 
+_OWN = ("kpi_source_", "kpi_store_", "kpi_snapshot_", "kpi_exporter_")  # how their names begin
+
+
 def _own(text: str) -> str:
     """Leave out the KPIs, which are most of the text and not looked at here."""
-    return text[text.index("# HELP kpi_source_up") :]
+    return text[min(text.index(f"# HELP {name}") for name in _OWN) :]

@@ -15,7 +15,7 @@ from exporter.ports import StoreError
 from exporter.stores.sqlite import SqliteStore
 from fake_server import Crowd, FakeKpiggybank
 from testing.waiting import eventually
-from tests.builders import AT
+from tests.builders import AT, ms
 
 
 class Disk(SqliteStore):
@@ -98,6 +98,8 @@ def test_the_same_error_is_logged_again_once_it_was_over(work: Jobs, disk: Disk)
 
 def test_a_reload_closes_the_source_that_it_replaces(tmp_path: Path) -> None:
     with FakeKpiggybank() as before, FakeKpiggybank() as after:
+        for bank in (before, after):  # an empty one cannot count: the connection ends with that
+            bank.add([{"timestamp": ms(AT), "event_stream": [["screen.rp_info", 1]]}])
         disk = Disk(tmp_path / "kpi.db")
         jobs = Jobs(load(f"data_server: {{url: '{before.url}'}}", {}), disk, now=lambda: AT)
         jobs.import_now()
