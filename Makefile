@@ -2,11 +2,11 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-# Files of tests side by side: most of their time they wait for a program that they started. In their
-# own order: xdist would have those of few tests last, and these are the longest.
-PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+# Files of tests side by side, two for each processor, for they often wait for a program that they
+# started. In their own order: xdist would have those of few tests last, and these are the longest.
+PARALLEL := --numprocesses=$(shell expr 2 \* $$(nproc)) --dist=loadfile --no-loadscope-reorder
 # What needs no other program, and little but the processor.
-PURE := tests/config tests/domain tests/ingest tests/metrics/test_exposition.py
+PURE := tests/config tests/domain tests/ingest tests/metrics/test_exposition.py --ignore=tests/config/test_docs.py
 
 .PHONY: help
 help: ## This list
@@ -28,6 +28,10 @@ demo: setup ## The exporter against a fake KPIggybank; prints the addresses to o
 
 .PHONY: test
 test: setup system lint types imports ## All checks, and all tests but the slow ones
+	@$(BIN)/pytest -m "not slow" $(PARALLEL)
+
+.PHONY: coverage
+coverage: setup ## Which lines and branches the tests of `make test` miss, daemons included
 	@$(BIN)/pytest -m "not slow" --cov $(PARALLEL)
 
 .PHONY: test-slow

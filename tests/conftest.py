@@ -22,7 +22,9 @@ from testing.waiting import TEST_SECONDS
 CHECKOUT = Path(__file__).parent.parent
 
 # How long an example takes says something of the machine, and of what else it does.
-settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any")
 
 

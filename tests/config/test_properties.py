@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.commands.check_text import describe
@@ -34,7 +34,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=12,
 )
-quick = settings(max_examples=100)
 
 
 def loaded(text: str) -> Configuration | tuple[str, ...]:
@@ -47,7 +46,6 @@ def loaded(text: str) -> Configuration | tuple[str, ...]:
     return configuration
 
 
-@quick
 @given(st.text())
 @example("data_server: &a {<<: *a}")
 @example("? ")
@@ -58,7 +56,6 @@ def test_any_text_is_a_configuration_or_refused(text: str) -> None:
     assert loaded(SOURCE + text)
 
 
-@quick
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6))
 def test_any_mapping_is_a_configuration_or_refused(mapping: dict[str, Any]) -> None:
     assert loaded(json.dumps(mapping))
@@ -85,7 +82,6 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
-@quick
 @given(st.sampled_from(places(WHOLE)), VALUES)
 def test_a_good_configuration_with_one_wrong_value_is_good_or_refused(
     place: tuple[Any, ...], value: Any
@@ -93,14 +89,12 @@ def test_a_good_configuration_with_one_wrong_value_is_good_or_refused(
     assert loaded(json.dumps(changed(WHOLE, place, value), default=str))
 
 
-@quick
 @given(st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(days=36_500)))
 def test_durations_read_back_as_written(length: timedelta) -> None:
     whole = timedelta(milliseconds=length // timedelta(milliseconds=1))
     assert duration(in_words(whole)) == whole
 
 
-@quick
 @given(*2 * [st.text(st.characters(codec="utf-8", exclude_characters="$"), max_size=20)])
 def test_the_password_of_an_address_is_in_no_message(before: str, after: str) -> None:
     url = f"couchdb://kpi:{before}{SECRET}{after}@couchdb:5984/kpi"
