@@ -1,4 +1,4 @@
-"""The end of the process where memory is out: a restart heals that, and nothing stored is lost."""
+"""The end of the process where a restart heals what is wrong; nothing stored is lost."""
 
 import os
 import sys
@@ -25,6 +25,13 @@ def end_out_of_memory() -> NoReturn:
     except BaseException:  # noqa: BLE001 -- there is no memory for the log, either
         with suppress(OSError):
             os.write(2, _WITHOUT_LOG)
+    os._exit(EXIT_CODE)
+
+
+def end_without_schedule() -> NoReturn:
+    """End the process, which has nothing left that starts its work, for a restart."""
+    structlog.get_logger().error("the schedule has stopped, the process ends")
+    sys.stderr.flush()
     os._exit(EXIT_CODE)
 
 

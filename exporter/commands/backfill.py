@@ -25,6 +25,7 @@ from exporter.commands.progress import track
 from exporter.config import Configuration
 from exporter.config.scalars import duration
 from exporter.domain.windows import hour_of, start_of
+from exporter.ingest.importer import OLDEST
 from exporter.metrics.backfill import Grid, History
 from exporter.metrics.families import MILESTONE, SEGMENTS, TOTALS
 from exporter.ports import Store, StoreError
@@ -147,7 +148,8 @@ def _disordered(start: datetime, end: datetime) -> str:
 
 def _exposed_since(store: Store) -> datetime | None:
     note = store.note(notes.EXPOSED_SINCE)
-    return None if note is None else datetime.fromisoformat(note)
+    since = None if note is None else datetime.fromisoformat(note)
+    return None if since is None or since < OLDEST else since  # before, by a wrong clock
 
 
 def _labels(options: argparse.Namespace, configuration: Configuration) -> dict[str, str]:

@@ -15,8 +15,9 @@ from exporter.daemon.definitions import ActiveDefinitions
 from exporter.daemon.errors import ErrorLog, message_of
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.lateness import Lateness, late_seconds
-from exporter.domain.windows import hour_of, ms_of
-from exporter.ingest.importer import Importer
+from exporter.domain.retention import cutoff
+from exporter.domain.windows import EPOCH, hour_of, ms_of
+from exporter.ingest.importer import OLDEST, Importer
 from exporter.ingest.reconciler import Reconciler
 from exporter.metrics.collecting import CollectRecorder, CollectStatus
 from exporter.metrics.exposition import Exposition
@@ -206,10 +207,32 @@ class Jobs:
         """Drop what is past the retention."""
         with self._guarded(_WRITING):
             with self._working:
-                cutoff = hour_of(self._now() - self.configuration.retention)
-                dropped = self._store.drop_before(cutoff)
+                dropped = self._drop_old(self._now())
             if dropped:
                 self._log.info("old interactions dropped", interactions=dropped)
+
+    def _drop_old(self, now: datetime) -> int:
+        newest_ms = self._store.stats().newest_ms
+        newest = None if newest_ms is None else EPOCH + timedelta(milliseconds=newest_ms)
+        trusted = self._store.note(notes.CLOCK)
+        before = cutoff(
+            now,
+            retention=self.configuration.retention,
+            newest=newest,
+            last_trusted=None if trusted is None else datetime.fromisoformat(trusted),
+        )
+        if before is None:
+            if newest is not None:
+                self._log.warning(
+                    "nothing is dropped: the clock is far ahead of the data, and waits for imports"
+                    " to confirm it",
+                    clock=now.isoformat(timespec="seconds"),
+                    newest=newest.isoformat(timespec="seconds"),
+                    trusted=trusted,
+                )
+            return 0
+        self._store.remember(notes.CLOCK, now.isoformat())
+        return self._store.drop_before(hour_of(before))
 
     def stop(self) -> None:
         """Start nothing new; what runs ends at its next safe point."""
@@ -327,7 +350,8 @@ class Jobs:
             windows = self.configuration.windows
             snapshot = take_snapshot(self._store, self._definitions.active, windows, self._now())
             self._exposition.publish(snapshot, self.configuration.milestones)
-            if self._store.note(notes.EXPOSED_SINCE) is None:
+            since = self._store.note(notes.EXPOSED_SINCE)
+            if since is None or datetime.fromisoformat(since) < OLDEST:  # by a wrong clock
                 self._store.remember(notes.EXPOSED_SINCE, snapshot.taken.isoformat())
         self._recorder.store_used(_READING, worked=True)
         self._errors.recovered(_READING)

@@ -28,7 +28,7 @@ STOP_WEB = timedelta(seconds=2)  # and then other answers under way
 STOP_SECONDS = 5.0  # and after that a running import
 EXPOSE_EVERY = timedelta(seconds=5)  # how soon what was collected is on /metrics
 REBUILD_EVERY = timedelta(seconds=10)  # how soon changed definitions are noticed
-DROP_EVERY = timedelta(days=1)
+DROP_EVERY = timedelta(hours=6)  # often enough for the clock to be watched
 PROBE_SECONDS = 5.0  # how often it is seen whether there is memory
 
 

@@ -18,7 +18,7 @@ from exporter.ingest.prefetch import prefetch
 from exporter.stores.sqlite import SqliteStore
 
 class Full(SqliteStore):
-    def drop_before(self, cutoff):
+    def note(self, name):
         raise MemoryError
 
 def refuse():
@@ -38,7 +38,10 @@ def probe_without_memory():
 def refuse_in_a_job():
     at = datetime(2013, 7, 1, tzinfo=UTC)
     configuration = load("data_server: {url: 'http://127.0.0.1:9'}", {})
-    Jobs(configuration, Full(Path("kpi.db")), now=lambda: at).drop_old()
+    store = SqliteStore(Path("kpi.db"))
+    jobs = Jobs(configuration, store, now=lambda: at)
+    store.__class__ = Full
+    jobs.drop_old()
 
 logs.set_up("info", "logfmt")
 end_where_memory_is_out()

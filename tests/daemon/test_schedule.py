@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from exporter.clock import now
-from exporter.daemon.schedule import Schedule
+from exporter.daemon.schedule import Schedule, _Next, _next_hour
 from testing.waiting import eventually
 
 HOUR = timedelta(hours=1)
@@ -99,3 +99,33 @@ def test_a_clock_that_is_set_right_by_seconds_hurries_nothing(
 
 def clock_steps(clock: Clock) -> None:
     clock.off -= timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=365), timedelta(days=56 * 365)])
+def test_a_clock_that_leaps_ahead_misses_one_run(ahead: timedelta) -> None:
+    trigger = _Next(lambda now: now + HOUR / 60)
+    due = now() + ahead
+    assert trigger.get_next_fire_time(now(), due) == due + HOUR / 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "least", "most"), [(0.5, 3, 1_000), (1.5, 1, 3)], ids=["half", "one and a half"]
+)
+def test_intervals_are_not_rounded_to_seconds(
+    schedule: Schedule, seconds: float, least: int, most: int
+) -> None:
+    runs: list[str] = []
+    began = now()
+    schedule.every(timedelta(seconds=seconds), "work", lambda: runs.append("work"), first=began)
+    schedule.every(HOUR, "other", lambda: None, first=began)
+    schedule.start()
+
+    eventually(lambda: len(runs) >= least)
+    took = (now() - began) / timedelta(seconds=1)
+    assert len(runs) <= min(most, took / seconds + 1)
+
+
+def test_the_next_full_hour_follows_any_time() -> None:
+    at = datetime(2026, 7, 1, 23, 0, 0, tzinfo=UTC)
+    assert _next_hour(at) == at + HOUR
+    assert _next_hour(at - timedelta(microseconds=1)) == at
