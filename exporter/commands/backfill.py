@@ -27,6 +27,7 @@ from exporter.config.scalars import duration
 from exporter.domain.windows import hour_of, start_of
 from exporter.ingest.importer import OLDEST
 from exporter.metrics.backfill import Grid, History
+from exporter.metrics.backfill.spool import SpoolError
 from exporter.metrics.families import MILESTONE, SEGMENTS, TOTALS
 from exporter.ports import Store, StoreError
 
@@ -169,6 +170,10 @@ def _files(output: Path | None) -> Iterator[tuple[BinaryIO, BinaryIO]]:
                     yield out, spool
     except BrokenPipeError:
         raise
+    except SpoolError as error:
+        where = f"the temporary file in {folder or tempfile.gettempdir()}"
+        hint = "" if folder else "; TMPDIR names another directory"
+        raise CommandError(f"{where} cannot be written: {error}{hint}") from error
     except OSError as error:
         where = "standard output" if output is None else str(output)
         raise CommandError(f"{where} cannot be written: {error.strerror or error}") from error

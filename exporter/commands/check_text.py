@@ -220,9 +220,14 @@ def _headed(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _entry(name: str, text: str, *, indent: int = 0, column: int = _COLUMN) -> Iterator[str]:
-    first, *rest = wrap(text, _WIDTH - column, break_on_hyphens=False, break_long_words=False)
-    yield f"{' ' * indent}{name}".ljust(column) + first
-    for line in rest:
+    column = min(column, _WIDTH // 2)
+    lines = wrap(text, _WIDTH - column, break_on_hyphens=False, break_long_words=False)
+    head = f"{' ' * indent}{name}"
+    if len(head) < column:
+        yield head.ljust(column) + lines.pop(0)
+    else:
+        yield head
+    for line in lines:
         yield " " * column + line
 
 

@@ -13,7 +13,7 @@ from exporter.commands.sign_in import SignInPage
 from exporter.config import load
 from exporter.daemon import serve as daemon
 from exporter.ports import StoreError
-from exporter.web.server import ListenError
+from exporter.web.server import ListenError, bind
 from exporter.web.web_config import WebConfigError
 
 TEXT = "serve against a fake KPIggybank that is started along with it, on a temporary store"
@@ -40,7 +40,16 @@ def run(options: argparse.Namespace) -> int:
         return 0  # the daemon had not begun; there is nothing that could be kept
 
 
+def _check_listening(address: str) -> None:
+    """Raise `CommandError` for an address that is taken, before the data are generated."""
+    try:
+        bind(address).close()
+    except ListenError as error:
+        raise CommandError(str(error)) from error
+
+
 def _run(options: argparse.Namespace) -> int:
+    _check_listening(options.listen or load(_configuration("http://127.0.0.1", Path()), {}).listen)
     asked: list[int] = []
     for number in _ENDING:  # a process that is half started could not be ended
         signal.signal(number, lambda number, _: asked.append(number))

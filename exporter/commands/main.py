@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,7 @@ COMMANDS: Mapping[str, ModuleType] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code."""
+    _escape_what_cannot_be_shown()
     options = command_line().parse_args(arguments)
     logs.set_up(options.log_level, options.log_format)
     end_where_memory_is_out()
@@ -73,6 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         return code
     return FAILED
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """Let a terminal that lacks a character show its number, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave_output() -> None:

@@ -145,7 +145,7 @@ def _without_credentials(url: str) -> tuple[str, str | None, str | None]:
 
 def _from_file(file: FilePath, place: Place, errors: ErrorList) -> Secret | None:
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:  # some editors begin with a mark
             text = lines.read(_LONGEST).removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text"

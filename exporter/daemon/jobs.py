@@ -388,4 +388,8 @@ class Jobs:
 
 def _remembered_lateness(store: StateStore) -> Lateness:
     text = store.note(notes.LATENESS)
-    return Lateness() if text is None else msgspec.json.decode(text, type=Lateness)
+    try:
+        return Lateness() if text is None else msgspec.json.decode(text, type=Lateness)
+    except msgspec.DecodeError as error:
+        structlog.get_logger().warning("lateness is learned anew: its note is damaged", error=error)
+        return Lateness()

@@ -65,6 +65,7 @@ def serve(
     signal.signal(
         signal.SIGHUP, lambda *_: threading.Thread(target=service.reload, daemon=True).start()
     )
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked since the start
     server = WebServer(
         service,
         listen=listen or configuration.listen,

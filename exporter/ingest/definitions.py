@@ -1,8 +1,10 @@
 """Which definitions a store's tallies have: the active ones, and pending ones to be rebuilt."""
 
+import msgspec
+
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
-from exporter.ports import DefinitionStore
+from exporter.ports import DefinitionStore, StoreError
 
 
 def use_definitions(
@@ -18,6 +20,16 @@ def use_definitions(
     if stored is None or stored == configured.to_json():
         active, pending = wanted, None
     else:
-        active, pending = Evaluator(Definitions.from_json(stored)), wanted
+        active, pending = Evaluator(_read(stored)), wanted
     store.use_definitions(active, pending)
     return active, pending
+
+
+def _read(stored: bytes) -> Definitions:
+    try:
+        return Definitions.from_json(stored)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"the store's definitions are damaged ({error}); restore a backup, or take a new store"
+            " and bring back what is in this one with `kpi-exporter copy --damaged`"
+        ) from error

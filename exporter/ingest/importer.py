@@ -54,7 +54,10 @@ class Importer:
     def position(self) -> datetime | None:
         """Return up to when everything was fetched once; None before the first import ended."""
         text = self._store.note(notes.POSITION)
-        return None if text is None else datetime.fromisoformat(text)
+        try:
+            return None if text is None else datetime.fromisoformat(text)
+        except ValueError:  # damaged: what is there comes as a duplicate
+            return None
 
     def run(
         self,

@@ -1,6 +1,7 @@
 """The listening side: sockets, limits, and a thread with an event loop of its own."""
 
 import asyncio
+import errno
 import os
 import socket
 import threading
@@ -205,7 +206,8 @@ def bind(listen: str) -> socket.socket:
         raise ListenError(f"cannot listen on {listen}: {error.strerror}") from error
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
-        raise ListenError(f"cannot listen on {listen}: {reason}") from error
+        hint = "; --web.listen-address names another" if error.errno == errno.EADDRINUSE else ""
+        raise ListenError(f"cannot listen on {listen}: {reason}{hint}") from error
     listening.settimeout(0)
     return listening
 

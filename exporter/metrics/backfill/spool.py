@@ -8,6 +8,10 @@ BLOCK_BYTES = 8 * 1024 * 1024
 _NUMBER_BYTES = 8
 
 
+class SpoolError(Exception):
+    """The spool's file cannot be written: its disk is full, say."""
+
+
 class Spool:
     """Keeps a block of rows in memory, and the blocks before it in the file, each turned round.
 
@@ -23,19 +27,23 @@ class Spool:
         self._blocks: list[int] = []  # rows in each
 
     def append(self, row: Iterable[float]) -> None:
-        """Add a row of as many numbers as there are columns. Raises `OSError`."""
+        """Add a row of as many numbers as there are columns. Raises `SpoolError`."""
         self._block.extend(row)
         if len(self._block) == self._rows_per_block * self._columns:
             self._turn()
 
     def _turn(self) -> None:
-        for column in range(self._columns):
-            self._file.write(self._block[column :: self._columns])
+        try:
+            for column in range(self._columns):
+                self._file.write(self._block[column :: self._columns])
+            self._file.flush()
+        except OSError as error:
+            raise SpoolError(error.strerror or str(error)) from error
         self._blocks.append(len(self._block) // self._columns)
         self._block = array("d")
 
     def column(self, place: int) -> Iterator[float]:
-        """Return the numbers of a column, once every row is there. Raises `OSError`."""
+        """Return the numbers of a column, once all rows are there. Raises `SpoolError`."""
         if self._block:
             self._turn()
         start = 0
