@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from exporter.config import load
 from exporter.domain.kpis import KPIS
 from exporter.domain.reports import KPI_OF_REPORT
-from exporter.metrics.families import MILESTONE, OPERATIONS, SEGMENTS, TOTALS, Family
+from exporter.metrics.families import MILESTONE, OPERATIONS, QUIET_DAY, SEGMENTS, TOTALS, Family
 
 _SEGMENTED = {family.kpi for family in SEGMENTS}
 _SMALLEST = "data_server: {url: 'http://127.0.0.1:3435/wsapi/interaction_data'}\ncollect: {}"
@@ -52,7 +52,7 @@ def full() -> str:
         [
             *_table("### KPIs", TOTALS, series),
             *_table("### KPIs by segment", SEGMENTS, series),
-            *_table("### Milestones", (MILESTONE,), series),
+            *_table("### Milestones", (MILESTONE, QUIET_DAY), series),
             *_table("### The exporter and its data", OPERATIONS, series),
             (
                 f"All together, with {series['process_* and python_*']} on the process:"
