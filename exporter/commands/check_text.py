@@ -66,7 +66,7 @@ def _window(window: Window) -> str:
 
 
 def _blind(configuration: Configuration) -> Iterator[str]:
-    """Say which alerts of the project have nothing to compare."""
+    """Return which alerts of the project have nothing to compare."""
     names = {window.name for window in configuration.windows}
     by_segment = {window.name for window in configuration.windows if window.by_segment}
     if "1h" not in names:

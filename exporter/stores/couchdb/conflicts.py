@@ -5,8 +5,8 @@ for each revision that is not on the way to the leaf that stays (`revisions.to_s
 document `lost:…` with its counts, negated. For each that its batch left out (`uncounted`) there is
 one `late:…` with its counts. Both have ids made of the row and the revision, and contents that
 follow from the revision alone, so that all who write them write the same revision of the same
-document: in a torn cluster, too, it is there once. Only then are the losing leaves deleted. Whoever
-is killed in between leaves the conflict, and the next look does the same again.
+document: in a torn cluster, too, it is there once. Then the losing leaves are deleted. A
+process that is killed in between leaves the conflict, and the next look does the same again.
 
 The argument is in docs/explanation/counted-once.md.
 """
@@ -201,7 +201,7 @@ def _delete(database: Database, leaves: Sequence[tuple[str, str]]) -> None:
 
 
 def tombstone(id_: str, rev: str) -> bytes:
-    """Write what deletes a leaf; whoever writes it writes the same revision."""
+    """Write what deletes a leaf; each exporter writes the same revision."""
     return msgspec.json.encode({"_id": id_, "_rev": rev, "_deleted": True})
 
 

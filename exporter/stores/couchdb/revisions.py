@@ -51,8 +51,9 @@ def to_stay(leaves: Sequence[RowLeaf]) -> RowLeaf:
     """Return the leaf of a row that is to stay; the first of all if none is.
 
     Where the ways to two leaves part, the greater revision decides, and nothing that comes
-    later changes that: a revision that is to go once is to go for good, whoever knows whatever
-    other leaves. CouchDB's own choice would not do, since a leaf becomes the winner when it grows.
+    later changes that: a revision that is to go once is to go for good, whatever other
+    leaves an exporter knows. CouchDB's own choice would not do, since a leaf becomes the winner
+    when it grows.
     """
     return max(leaves, key=_order)
 
