@@ -1,5 +1,6 @@
 """Links lead somewhere: to a file that is there, and to a heading that it has."""
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -7,6 +8,10 @@ import pytest
 
 from docs.pages import CHECKOUT, anchors, links, pages
 
+FOLDERS = (
+    "benchmarks|deploy|exporter|fake_server|grafana|prometheus|scripts|simulations|testing|tests"
+)
+NAMED = re.compile(rf"`((?:{FOLDERS})/[\w/.-]+)`")
 NAMES = [str(page.relative_to(CHECKOUT)) for page in pages()]
 
 
@@ -27,6 +32,13 @@ def errors(page: Path) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_links_of_a_page_lead_somewhere(name: str) -> None:
     assert errors(CHECKOUT / name) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_of_the_checkout_that_a_page_names_are_there(name: str) -> None:
+    named = set(NAMED.findall((CHECKOUT / name).read_text("utf-8")))
+
+    assert [path for path in sorted(named) if not (CHECKOUT / path).exists()] == []
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

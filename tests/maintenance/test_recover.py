@@ -97,7 +97,7 @@ def test_the_command_brings_back_what_lies_before_the_damage_and_after_it(tmp_pa
     sqlite_store(path, rows, fewer_segments()).close()
     sqlite_store(tmp_path / "kpi.db", [], fewer_segments()).close()
     config = write_config(tmp_path / "kpi-exporter.yml", "http://127.0.0.1:1/")
-    damage(path, first=0.5, share=0.0)
+    damage(path, first=0.3, share=0.0)  # where interactions are
     addresses = (f"--from=sqlite:{path}", f"--to=sqlite:{tmp_path / 'kpi.db'}")
 
     refused = exporter("copy", f"--config.file={config}", *addresses, cwd=tmp_path)
