@@ -63,7 +63,11 @@ def _simulate(directory: Path, per_day: int, seed: int) -> None:
     replay.add(what_rules_read(backfilled(directory, per_day=per_day, seed=seed)))
     replay.record()
     with replay.asking() as asking:
-        series = asking.value('count(job_window_ratio:kpi_trials:sum{period="now"})', BEGIN)
+        series = asking.value(
+            'count(job_window_ratio:kpi_trials:sum{period="now"} or'
+            ' job_window_duration:kpi_duration_interactions:max{period="now"})',
+            BEGIN,
+        )
         score = asking.value("global:kpi_false_alarm:zscore", BEGIN)
         _say(f"{per_day} a day, seed {seed}: {series:.0f} series, z {score:.2f}")
         firings = [each for rule in rules_of("alerts-sign-in") for each in _firings(asking, rule)]

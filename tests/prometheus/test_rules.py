@@ -148,7 +148,7 @@ def test_every_label_value_in_an_expression_can_occur(rule: Rule) -> None:
 
 def test_recording_rules_are_named_level_metric_operations() -> None:
     for rule in recorded():
-        assert re.fullmatch(r"[a-z]+(_[a-z]+)*:kpi_[a-z_]+:[a-z0-9_]+", rule.name), rule.name
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*:kpi_[a-z0-9_]+:[a-z0-9_]+", rule.name), rule.name
 
 
 def test_thresholds_stand_in_one_file_and_are_all_used() -> None:
