@@ -31,9 +31,9 @@ from exporter.config.values import (
     DataServer,
     ImportSettings,
     StoreSettings,
-    Titles,
 )
 from exporter.domain.reports import Milestone
+from exporter.domain.titles import Titles
 from exporter.domain.windows import Window
 from exporter.ingest.sweeps import Sweeps, Tier
 
@@ -106,7 +106,8 @@ def _configuration(
     store = credentials.store(file.store, directory, errors)
     _check_lengths(file, errors)
     _check_milestones(file, errors)
-    defined = definitions(file, PackageSection.model_validate(persona), errors)
+    package = PackageSection.model_validate(persona)
+    defined = definitions(file, package, errors)
     milestones = tuple(Milestone(name=m.name, date=m.date, quiet=m.quiet) for m in file.milestones)
     windows = _windows(file, errors)
     if errors:
@@ -122,6 +123,12 @@ def _configuration(
         definitions=defined,
         titles=Titles(
             flows=_titles(file.flows),
+            steps={
+                (flow, step.name): step.title
+                for flow, section in (file.flows or package.flows).items()
+                for step in section.steps
+                if step.title is not None
+            },
             segmentations=_titles(file.segmentations),
             durations=_titles(file.durations),
         ),

@@ -281,6 +281,11 @@ class StepSection(RuleSection):
     name: Text = Field(
         description="The step's name, once in its flow.", examples=["1 - Enter email"]
     )
+    title: Text | None = Field(
+        default=None,
+        description="What the page calls it; left out, its name without the number before it.",
+        examples=["E-mail entered"],
+    )
     aside: AlwaysTrue | None = Field(
         default=None,
         description="The step is not on the way (an error screen, say): it is counted, but no step"

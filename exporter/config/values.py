@@ -7,6 +7,7 @@ from pathlib import Path
 
 from exporter.domain.definitions import Definitions
 from exporter.domain.reports import Milestone
+from exporter.domain.titles import Titles
 from exporter.domain.windows import Window
 from exporter.ingest.sweeps import Sweeps
 from exporter.metrics.series import series_by_family
@@ -99,18 +100,6 @@ class CollectSettings:
     max_body: int
     max_rate: int
     web_config_file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Titles:
-    """What people call flows, segmentations and durations, by name, where that is configured.
-
-    Apart from the definitions: another title changes no count.
-    """
-
-    flows: Mapping[str, str]
-    segmentations: Mapping[str, str]
-    durations: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,12 @@ from typing_extensions import override
 from exporter.config import Configuration, ConfigurationError, load
 from exporter.daemon.jobs import Jobs
 from exporter.domain.reports import milestones, segmentations
+from exporter.maintenance.periods import read_period
 from exporter.maintenance.reports import FIRST_DAY, LAST_DAY, read_report
 from exporter.metrics.exposition import Response
 from exporter.web.application import Application
-from exporter.web.page.model import Page, build_page
+from exporter.web.page.build import State, build_page
+from exporter.web.page.model import DEFAULT_PERIOD_DAYS, Page
 
 
 class Service(Application):
@@ -67,15 +69,30 @@ class Service(Application):
             )
 
     @override
-    def page(self) -> Page:
+    def page(self, *, days: int | None = None, segmentation: str | None = None) -> Page:
+        period = None
+        snapshot = self._jobs.exposition.snapshot
+        if snapshot is not None and (days or segmentation):
+            with self._jobs.reading() as (store, evaluator):
+                period = read_period(
+                    store,
+                    evaluator,
+                    today=self._now().date(),
+                    length=days or DEFAULT_PERIOD_DAYS,
+                    segmentation=segmentation,
+                )
         return build_page(
             at=self._now(),
-            snapshot=self._jobs.exposition.snapshot,
-            unready=self.unready(),
-            status=self._jobs.recorder.status,
-            collected=self._jobs.collect_status,
-            milestones=self._jobs.configuration.milestones,
-            digest=self._jobs.digest,
+            snapshot=snapshot,
+            period=period,
+            state=State(
+                unready=self.unready(),
+                status=self._jobs.recorder.status,
+                collected=self._jobs.collect_status,
+                milestones=self._jobs.configuration.milestones,
+                digest=self._jobs.digest,
+                titles=self._jobs.configuration.titles,
+            ),
         )
 
     @override

@@ -1,21 +1,11 @@
 """What people call the parts of a configuration: their titles, or their names made readable."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from exporter.config.values import Configuration
-
-_JOINED = re.compile(r"[_\s]+|(?<=[a-z])(?=[A-Z][a-z])")
-
-
-def readable(name: str) -> str:
-    """Return `new_user` as "New user", `EmailType` as "Email type"; capitals stay as they are."""
-    first, *others = [word for word in _JOINED.split(name) if word] or [name]
-    return " ".join(
-        (first[:1].upper() + first[1:], *(w if w.isupper() else w.lower() for w in others))
-    )
+from exporter.domain.titles import readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from exporter.config import load
+from exporter.domain.titles import readable
 from grafana import generate
 from grafana.queries import Json, panels, queries_of
 from grafana.source.steps import way
 from grafana.source.style import segment_colours, step_colours
-from grafana.source.titles import Titles, readable
+from grafana.source.titles import Titles
 from tests.builders import persona
 
 

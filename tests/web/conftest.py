@@ -61,7 +61,12 @@ class FakeApplication:
         except KeyError:
             raise UnknownReport(name) from None
 
-    def page(self) -> Page:
+    def page(self, *, days: int | None = None, segmentation: str | None = None) -> Page:
+        self.asked.append(("page", days, segmentation))
+        if self.broken:
+            raise self.broken
+        if segmentation == "Nothing":
+            raise InvalidSegmentation(segmentation)
         return self.shown
 
     def reload(self) -> Sequence[str]:

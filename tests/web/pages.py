@@ -23,12 +23,13 @@ def some_days(values: list[float | None]) -> tuple[Day, ...]:
 
 def a_kpi() -> KpiCard:
     return KpiCard(
+        name="bounce_ratio",
         title="Bounce rate",
         explanation="Shown dialogs that nobody engaged with.",
         unit=Unit.RATIO,
         readings=(
-            KpiValue(window="1d", value=0.306, parts="312 of 1,020"),
-            KpiValue(window="30d", value=None, parts="0 of 0"),
+            KpiValue(range="last 24 hours", value=0.306, parts="312 of 1,020"),
+            KpiValue(range="last 30 days", value=None, parts="0 of 0"),
         ),
         days=some_days([0.25, None, 0.5, 0.75]),
     )
@@ -64,7 +65,8 @@ def a_page() -> Page:
         funnels=(
             Funnel(
                 flow="new_user",
-                window="30d",
+                title="New user",
+                range="last 30 days",
                 steps=(
                     Step(name="1 - Enter email", count=200, share=1.0),
                     Step(name="2 - Choose password", count=150, share=0.75),

@@ -235,3 +235,37 @@ def test_answers_tell_browsers_to_be_careful(server: WebServer) -> None:
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "Server" not in headers
+
+
+def test_the_page_of_a_period_is_read_as_a_report_is(
+    server: WebServer, application: FakeApplication
+) -> None:
+    url = f"{server.url}?days=7&segmentation=OS"
+    assert requests.get(url, timeout=WAIT_SECONDS).status_code == 200
+    assert application.asked[-1] == ("page", 7, "OS")
+    application.broken = StoreError("locked")
+    refused = requests.get(url, timeout=WAIT_SECONDS)
+    assert (refused.status_code, refused.text) == (503, "The store cannot be read.")
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("days=8", "days: must be one of 7, 30, 90"),
+        ("days=seven", "days: must be one of 7, 30, 90"),
+        ("segmentation=Nothing", "Invalid segmentation"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(server: WebServer, query: str, line: str) -> None:
+    answer = requests.get(f"{server.url}?{query}", timeout=WAIT_SECONDS)
+    assert (answer.status_code, answer.text) == (400, line)
+
+
+def test_the_page_is_compressed_for_those_who_take_it(server: WebServer) -> None:
+    plain = requests.get(server.url, headers={"Accept-Encoding": "identity"}, timeout=WAIT_SECONDS)
+    packed = requests.get(server.url, headers={"Accept-Encoding": "gzip"}, timeout=WAIT_SECONDS)
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Vary"] == "Accept-Encoding"
+    assert packed.text == plain.text
+    assert int(packed.headers["Content-Length"]) < len(plain.content) / 2

@@ -40,6 +40,19 @@ def value_words(value: float | None, unit: Unit) -> str:
     return words
 
 
+def change_words(value: float | None, before: float | None, unit: Unit) -> str:
+    """Write the change between two values, percentages in points; empty if one is undefined."""
+    if value is None or before is None:
+        return ""
+    if unit is Unit.RATIO:
+        return _signed(round((value - before) * 100, 1), ".1f") + " points"
+    return _signed(round((value / before - 1) * 100), ",") + "%" if before > 0 else ""
+
+
+def _signed(number: float, form: str) -> str:
+    return f"{number:+{form}}" if number else f"\N{PLUS-MINUS SIGN}{0:{form}}"
+
+
 def age_words(then: datetime, now: datetime) -> str:
     """Return how long ago `then` was; nothing if it has not been yet."""
     seconds = int((now - then) / timedelta(seconds=1))

@@ -1,35 +1,45 @@
-"""What the page at `/` shows, of the last snapshot and the exporter's state."""
+"""What the page at `/` shows, of the last snapshot or of a period, and the exporter's state."""
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
-from math import isnan
 
-from exporter import __version__
-from exporter.domain.kpis import KPIS, Formula, Kpi, Number, Unit
-from exporter.domain.layout import TOTAL_ROW
-from exporter.domain.reports import REPORTS, Milestone, reports_of
-from exporter.domain.tally import Counts
+from exporter.domain.kpis import Unit
+from exporter.domain.reports import Milestone
 from exporter.metrics.collecting import CollectStatus
-from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.status import Status
-from exporter.web.page.formatting import value_words
 
-DOCUMENTATION = "https://github.com/mozilla/kpi-exporter/tree/main/docs"
+PERIODS_DAYS = (7, 30, 90)
+DEFAULT_PERIOD_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiValue:
-    """A KPI over a window that ends now; `value` is None where it is undefined.
+    """A KPI over a range of time; `value` is None where it is undefined.
 
     `parts` says what the value is made of, for instance "312 of 1,020"; empty for counts. Of a
-    median it says the 90th percentile and the sample size.
+    median it says the 90th percentile and the sample size. `change` is that against the range
+    before, in words.
     """
 
-    window: str
+    range: str
     value: float | None
     parts: str = ""
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentValue:
+    """A KPI of one segment over the period; `value`, `parts` and `change` as in a `KpiValue`.
+
+    `share` is the bar's length, of 1.
+    """
+
+    segment: str
+    value: float | None
+    parts: str
+    before: float | None
+    change: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,31 +53,60 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiCard:
-    """One KPI: now, in each window, and day by day, oldest first and none left out."""
+    """One KPI: now, over each range, by segment, and day by day, oldest first and none left out."""
 
+    name: str
     title: str
     explanation: str
     unit: Unit
     readings: tuple[KpiValue, ...]
     days: tuple[Day, ...]
+    segments: tuple[SegmentValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A step of a flow: how many reached it, and their share of the first step."""
+    """A step of a flow: how many reached it, their share of the first step and of the previous.
+
+    A step `aside` has no previous one; neither has the first.
+    """
 
     name: str
     count: int
     share: float | None
+    of_previous: float | None = None
+    aside: bool = False
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funnel:
-    """A flow's steps over a window."""
+    """A flow's steps over a range of time; `completed` is the share that went all the way."""
 
     flow: str
-    window: str
+    title: str
+    range: str
     steps: tuple[Step, ...]
+    completed: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One figure of the headline: what it is, its value in words, and what that is made of."""
+
+    label: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A link to the page with another period or segmentation; `chosen` is the one shown."""
+
+    title: str
+    days: int | None
+    segmentation: str | None
+    chosen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +115,9 @@ class Page:
 
     `at` is when it was put together, `snapshot` when its KPIs were computed; before the first
     snapshot `unready` says why there is none. `definitions` is the digest of flows and
-    segmentations, `reports` names those that can be asked for, `documentation` is an address;
-    `collected` is None where nothing is collected.
+    segmentations, `reports` names those that can be requested, `documentation` is an address;
+    `collected` is None where nothing is collected. `segmentation` is the title of that which the
+    KPIs are divided by, empty if by none.
     """
 
     version: str
@@ -92,103 +132,8 @@ class Page:
     reports: tuple[str, ...]
     documentation: str
     collected: CollectStatus | None = None
-
-
-def build_page(
-    *,
-    at: datetime,
-    snapshot: Snapshot | None,
-    unready: str | None,
-    status: Status,
-    collected: CollectStatus | None,
-    milestones: Sequence[Milestone],
-    digest: str,
-) -> Page:
-    """Return the page; touches neither source nor store."""
-    return Page(
-        version=__version__,
-        definitions=digest,
-        at=at,
-        snapshot=None if snapshot is None else snapshot.taken,
-        unready=unready or "",
-        kpis=() if snapshot is None else tuple(_kpis(snapshot)),
-        funnels=() if snapshot is None else tuple(_funnels(snapshot)),
-        status=status,
-        milestones=tuple(milestones),
-        reports=REPORTS if snapshot is None else reports_of(snapshot.definitions),
-        documentation=DOCUMENTATION,
-        collected=collected,
-    )
-
-
-def _kpis(snapshot: Snapshot) -> Iterator[KpiCard]:
-    layout = snapshot.layout
-    for kpi in KPIS.values():
-        if kpi.explanation and not kpi.labels:
-            (formula,) = kpi.formulas(layout)
-            yield _card(snapshot, kpi, kpi.title, formula, partial(_parts, kpi))
-    median, p90 = KPIS["duration_median_seconds"], KPIS["duration_p90_seconds"]
-    for half, most in zip(median.formulas(layout), p90.formulas(layout), strict=True):
-        title = f"{median.title}: {half.labels[0]}"
-        yield _card(snapshot, median, title, half, partial(_sample, half, most))
-
-
-def _card(
-    snapshot: Snapshot,
-    kpi: Kpi,
-    title: str,
-    formula: Formula,
-    parts: Callable[[Counts, Number], str],
-) -> KpiCard:
-    """Show one KPI in each window and on each day; `parts` says what a value is made of."""
-
-    def shown(counts: Counts) -> tuple[float | None, str]:
-        number = formula.of(counts)
-        return (None if isnan(number.value) else number.value), parts(counts, number)
-
-    return KpiCard(
-        title=title,
-        explanation=kpi.explanation,
-        unit=kpi.unit,
-        readings=tuple(
-            KpiValue(window=window, value=value, parts=made_of)
-            for window, rows in snapshot.windows.items()
-            for value, made_of in (shown(rows[TOTAL_ROW]),)
-        ),
-        days=tuple(
-            Day(date=day, value=value, parts=made_of)
-            for day, counts in snapshot.days.items()
-            for value, made_of in (shown(counts),)
-        ),
-    )
-
-
-def _parts(kpi: Kpi, _: Counts, number: Number) -> str:
-    if number.denominator is None:
-        return ""
-    if kpi.unit is Unit.SITES:
-        return f"of {number.denominator:,} interactions"
-    return f"{number.numerator:,} of {number.denominator:,}"
-
-
-def _sample(median: Formula, p90: Formula, counts: Counts, _: Number) -> str:
-    """Return the 90th percentile and how many interactions both are of."""
-    of = f"of {counts.get(median.plus[0], 0):,} interactions"
-    most = p90.of(counts).value
-    return of if isnan(most) else f"90% within {value_words(most, Unit.SECONDS)}, {of}"
-
-
-def _funnels(snapshot: Snapshot) -> Iterator[Funnel]:
-    longest = max(snapshot.spans, key=lambda window: window.hours).name
-    counts = snapshot.windows[longest][TOTAL_ROW]
-    for flow, steps in snapshot.layout.steps.items():
-        reached = {step: counts.get(slot, 0) for step, slot in steps.items()}
-        first = next(iter(reached.values()))
-        yield Funnel(
-            flow=flow,
-            window=longest,
-            steps=tuple(
-                Step(name=step, count=n, share=n / first if first else None)
-                for step, n in reached.items()
-            ),
-        )
+    headline: tuple[Fact, ...] = ()
+    headline_range: str = ""
+    periods: tuple[Choice, ...] = ()
+    segmentations: tuple[Choice, ...] = ()
+    segmentation: str = ""

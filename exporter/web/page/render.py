@@ -1,23 +1,26 @@
 """Writes the page for people as HTML that needs nothing from outside."""
 
 import base64
+import csv
 import hashlib
+import io
 import math
 from collections.abc import Iterable
 from importlib import resources
+from urllib.parse import quote, urlencode
 
 from tornado.template import Template
 
 from exporter.domain.kpis import Unit
 from exporter.web.page.charts import HEIGHT, WIDTH, Spot, chart
 from exporter.web.page.formatting import (
+    UNDEFINED,
     age_words,
     day_words,
     moment_words,
     value_words,
-    window_words,
 )
-from exporter.web.page.model import Page
+from exporter.web.page.model import Choice, Page
 
 
 class PageTemplate:
@@ -54,11 +57,13 @@ class PageTemplate:
             RATIO=Unit.RATIO,
             at=_at,
             path=_path,
+            csv=_csv,
+            query=_query,
+            UNDEFINED=UNDEFINED,
             age_words=age_words,
             day_words=day_words,
             moment_words=moment_words,
             value_words=value_words,
-            window_words=window_words,
         )
 
 
@@ -70,3 +75,17 @@ def _at(length: float) -> str:
 def _path(spots: Iterable[Spot]) -> str:
     """An SVG path through days that have a value."""
     return "M" + "L".join(f"{_at(s.middle)} {_at(s.y)}" for s in spots if s.y is not None)
+
+
+def _csv(*rows: Iterable[object]) -> str:
+    """Return the address of a table as CSV, which holds the table itself."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return "data:text/csv;charset=utf-8," + quote(text.getvalue())
+
+
+def _query(choice: Choice) -> str:
+    """Return the address of the page with that choice."""
+    given = {"days": choice.days, "segmentation": choice.segmentation}
+    query = urlencode({name: value for name, value in given.items() if value is not None})
+    return f"/?{query}" if query else "/"
