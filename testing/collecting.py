@@ -1,11 +1,14 @@
 """A daemon that collects: its configuration, and posts to it."""
 
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import requests
@@ -14,6 +17,7 @@ from exporter.clock import now
 from exporter.domain.windows import ms_of
 from testing.exporter_process import Daemon, daemon
 from testing.processes import unused_port
+from testing.waiting import WAIT_SECONDS
 
 PATH = "/wsapi/interaction_data"
 
@@ -58,3 +62,50 @@ def collecting(config: Path, *arguments: str) -> Iterator[Collecting]:
     with daemon(config, *arguments) as running:
         listen = json.loads(config.read_text())["collect"]["listen"]
         yield Collecting(daemon=running, url=f"http://{listen}{PATH}")
+
+
+class Senders:
+    """Threads that each post one blob after the other, as dialogs do.
+
+    A blob that was not answered 201 is posted again, to whichever address there is then.
+    """
+
+    def __init__(self, urls: Callable[[], Sequence[str]], *, threads: int = 8) -> None:
+        self._urls = urls
+        self._stopping = threading.Event()
+        self.sent: set[str] = set()
+        self.confirmed: set[str] = set()
+        self.refused = 0
+        self._threads = [
+            threading.Thread(target=self._send, args=(n,), daemon=True) for n in range(threads)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop; what is under way is posted until it is confirmed."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(WAIT_SECONDS)
+            assert not thread.is_alive()
+
+    def _send(self, number: int) -> None:
+        session = requests.Session()
+        while not self._stopping.is_set():
+            one = blob("screen.rp_info", number_emails=number % 4)
+            self.sent.add(one["_id"])
+            while not self._confirm(session, one, number):
+                time.sleep(0.02)
+            self.confirmed.add(one["_id"])
+
+    def _confirm(self, session: requests.Session, one: dict[str, Any], number: int) -> bool:
+        urls = self._urls()
+        try:
+            answer = session.post(urls[number % len(urls)], json=one, timeout=60)
+        except requests.RequestException:
+            return False
+        self.refused += answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        return answer.status_code == HTTPStatus.CREATED
