@@ -299,6 +299,7 @@ class Jobs:
         )
         for progress in imported:
             self._recorder.batch_stored(progress.added, progress.late)
+            self._recorder.import_advanced(progress.done)
             self._recorder.store_used(_WRITING, worked=True)
             if at_its_pace:
                 self._see_lateness(progress.added, started)

@@ -92,6 +92,7 @@ class Service(Application):
                 milestones=self._jobs.configuration.milestones,
                 digest=self._jobs.digest,
                 titles=self._jobs.configuration.titles,
+                history=self._jobs.configuration.import_.history,
             ),
         )
 

@@ -185,7 +185,7 @@ _TABLE = (
         title="Sign-in attempts",
         unit=Unit.INTERACTIONS,
         help="Interactions in the trailing window.",
-        explanation="Interactions whose event stream is not empty.",
+        explanation="Sign-ins that were begun: interactions with at least one event.",
         formula=lambda layout: [Formula(plus=(layout.attempts,))],
     ),
     Kpi(

@@ -51,6 +51,7 @@ class Status:
     unreachable: int = 0
     lateness: Lateness = field(default_factory=Lateness)
     running: bool = False
+    progress: float = 0.0  # of the running import, from 0 to 1
     runs: Mapping[str, int] = field(default_factory=lambda: {"success": 0, "failure": 0})
     interactions: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
     late: int = 0
@@ -106,7 +107,7 @@ class StatusRecorder:
 
     def import_started(self, at: datetime) -> None:
         """An import started."""
-        self._change(running=True, last_attempt=at)
+        self._change(running=True, progress=0.0, last_attempt=at)
 
     def batch_stored(self, added: AddResult, late: int) -> None:
         """A batch was stored; `late` of it behind the newest hour already complete."""
@@ -121,6 +122,10 @@ class StatusRecorder:
                 late=before.late + late,
                 source_up=True,
             )
+
+    def import_advanced(self, progress: float) -> None:
+        """The running import has come so far, from 0 to 1."""
+        self._change(progress=progress)
 
     def import_finished(self, at: datetime, took: timedelta, error: str = "") -> None:
         """An import finished; `error` says why it failed, empty if it did not."""

@@ -66,6 +66,7 @@ def application(site: Site) -> web.Application:
     return web.Application(
         [
             (r"/", _Page),
+            (r"/favicon.svg", _Icon),
             (r"/metrics", _Metrics),
             (r"/data/([^/]+)", _Report),
             (r"/-/healthy", _Healthy),
@@ -221,6 +222,15 @@ class _Page(_Route):
         if text and text not in _PERIODS:
             raise Refused(HTTPStatus.BAD_REQUEST, f"days: must be one of {', '.join(_PERIODS)}")
         return int(text) if text else None
+
+
+class _Icon(_Route):
+    def get(self) -> None:
+        self.set_header("Content-Type", "image/svg+xml")
+        self.set_header("Cache-Control", "max-age=86400")
+        self.finish(self.page_template.icon)
+
+    head = get
 
 
 class _Metrics(_Route):

@@ -64,6 +64,7 @@ def test_a_source_that_is_empty_has_kpis_once_it_was_imported(tmp_path: Path) ->
         assert 'kpi_sign_in_attempts{window="1d"} 0.0' in lines
         assert 'kpi_bounce_ratio{window="1d"} NaN' in lines
         assert desk.page().kpis
+        assert desk.page().empty == "The source gave 0 rows for the last 30 days."
 
 
 def test_the_page_names_the_reports_that_there_are(tmp_path: Path) -> None:

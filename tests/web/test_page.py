@@ -26,7 +26,7 @@ HOSTILE = "<script>alert('1')</script>\"&amp;"
 
 
 class Shown(HTMLParser):
-    """What a page holds: its tags with attributes, and its text outside of `style`."""
+    """What a page holds: its tags with attributes, and its text outside of `style` and `script`."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -37,10 +37,10 @@ class Shown(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        self._in_style = tag == "style"
+        self._in_style = tag in {"style", "script"}
 
     def handle_endtag(self, tag: str) -> None:
-        self._in_style = self._in_style and tag != "style"
+        self._in_style = self._in_style and tag not in {"style", "script"}
 
     def handle_data(self, data: str) -> None:
         if not self._in_style:
@@ -98,6 +98,19 @@ def test_before_a_snapshot_it_says_why_there_is_nothing(look: Look) -> None:
     text = look.at(page).text
     assert f"Nothing to show yet. {reason}" in text
     assert "As of" not in text
+
+
+def test_a_first_import_shows_how_far_it_is(look: Look) -> None:
+    running = replace(a_status(), running=True, progress=0.34, interactions={"imported": 12_345})
+    page = replace(a_page(), snapshot=None, unready="no KPIs yet", kpis=(), status=running)
+    seen = look.at(page)
+    assert "The import is 34.0% done: 12,345 interactions so far." in seen.text
+    assert len(seen.having("progress", value="0.34")) == 1
+
+
+def test_a_source_that_gave_nothing_is_told_at_the_top(look: Look) -> None:
+    text = look.at(replace(a_page(), empty="The source gave 0 rows for the last 30 days.")).text
+    assert text.index("The source gave 0 rows for the last 30 days.") < text.index("KPIs Each over")
 
 
 def test_a_failed_import_is_told_at_the_top(look: Look) -> None:
@@ -178,14 +191,15 @@ def test_everything_is_escaped(look: Look) -> None:
             documentation="https://example.org/" + HOSTILE,
         )
     )
-    assert seen.having("script") == []
+    assert len(seen.having("script")) == 1  # its own
     assert seen.text.count(HOSTILE) >= 15
     assert all(attributes.get("onclick") is None for _, attributes in seen.tags)
 
 
 def test_nothing_comes_from_outside(look: Look) -> None:
     seen = look.at(a_page())
-    assert {tag for tag, _ in seen.tags}.isdisjoint({"script", "link", "img", "iframe", "object"})
+    assert {tag for tag, _ in seen.tags}.isdisjoint({"img", "iframe", "object"})
+    assert [found["href"] for found in seen.having("link")] == ["/favicon.svg"]
     assert all("src" not in attributes for _, attributes in seen.tags)
     outside = [
         tag for tag, found in seen.tags if re.match(r"(https?:)?//", found.get("href") or "")
@@ -205,13 +219,15 @@ def test_links_lead_to_what_there_is(look: Look) -> None:
     }
 
 
-def test_its_policy_allows_its_own_style_only(server: WebServer) -> None:
+def test_its_policy_allows_its_own_style_and_script_only(server: WebServer) -> None:
     answer = requests.get(server.url, timeout=WAIT_SECONDS)
-    style = re.search(r"<style>(.*)</style>", answer.text, re.DOTALL)
-    assert style
-    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    digests = []
+    for tag in ("style", "script"):
+        (text,) = re.findall(f"<{tag}>(.*)</{tag}>", answer.text, re.DOTALL)
+        digests.append(base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
     assert answer.headers["Content-Security-Policy"] == (
-        f"default-src 'none'; style-src 'sha256-{digest}'; "
+        f"default-src 'none'; style-src 'sha256-{digests[0]}'; "
+        f"script-src 'sha256-{digests[1]}'; img-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     assert " style=" not in answer.text
@@ -220,8 +236,8 @@ def test_its_policy_allows_its_own_style_only(server: WebServer) -> None:
 class TestCharts:
     def test_speak_to_those_who_do_not_see_them(self, look: Look) -> None:
         seen = look.at_kpi(replace(a_kpi(), days=some_days([0.25, None, 0.5, 0.75])))
-        (chart,) = seen.having("svg", role="img")
-        for name in (chart["aria-labelledby"] or "").split():
+        (chart,) = seen.having("svg", role="group")
+        for name in (chart["aria-labelledby"], chart["aria-describedby"]):
             assert any(found.get("id") == name for _, found in seen.tags)
         assert (
             "4 days, 20 Nov 2026 to 23 Nov 2026: lowest 25.0% on 20 Nov 2026, highest 75.0% on"
@@ -255,15 +271,16 @@ class TestCharts:
         seen = look.at(page)
         assert len(seen.having("path", **{"class": "milestone"})) == 1
         assert "22 Nov 2026: 50.0% (2 of 100) \N{MIDDLE DOT} Bridge" in seen.text
+        assert " Bridge " in seen.text.split("22 Nov 2026")[0]  # a label on the chart itself
 
     def test_say_so_where_there_is_nothing_to_draw(self, look: Look) -> None:
         seen = look.at_kpi(replace(a_kpi(), days=some_days([None, None])))
-        assert seen.having("svg", role="img") == []
+        assert seen.having("svg", role="group") == []
         assert "No value on any of these days." in seen.text
 
     def test_are_left_out_without_days(self, look: Look) -> None:
         seen = look.at_kpi(replace(a_kpi(), days=()))
-        assert seen.having("svg", role="img") == []
+        assert seen.having("svg", role="group") == []
         assert "Day by day" not in seen.text
 
     def test_stand_on_zero_where_all_is_zero(self, look: Look) -> None:

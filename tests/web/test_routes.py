@@ -269,3 +269,9 @@ def test_the_page_is_compressed_for_those_who_take_it(server: WebServer) -> None
     assert packed.headers["Vary"] == "Accept-Encoding"
     assert packed.text == plain.text
     assert int(packed.headers["Content-Length"]) < len(plain.content) / 2
+
+
+def test_the_icon_is_its_own(server: WebServer) -> None:
+    answer = ask(server, "/favicon.svg")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert answer.text.startswith("<svg ")

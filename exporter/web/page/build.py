@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from exporter import __version__
 from exporter.domain.reports import REPORTS, Milestone, reports_of
@@ -24,7 +24,8 @@ DOCUMENTATION = "https://github.com/mozilla/kpi-exporter/tree/main/docs"
 class State:
     """What the exporter knows of its own work, and what it was configured with.
 
-    `unready` says why there are no KPIs yet; `digest` is that of the definitions.
+    `unready` says why there are no KPIs yet; `digest` is that of the definitions; `history` is how
+    far the first import reaches back.
     """
 
     unready: str | None
@@ -33,6 +34,7 @@ class State:
     milestones: Sequence[Milestone]
     digest: str
     titles: Titles
+    history: timedelta
 
 
 def build_page(
@@ -50,6 +52,7 @@ def build_page(
         at=at,
         snapshot=None if snapshot is None else snapshot.taken,
         unready=state.unready or "",
+        empty=_empty(state),
         kpis=() if counted is None else tuple(kpi_cards(counted, titles)),
         funnels=() if counted is None else tuple(funnels(counted, titles)),
         status=state.status,
@@ -86,3 +89,13 @@ def _segmentations(counted: Counted, titles: Titles, period: Period | None) -> I
             segmentation=one.name,
             chosen=shown == one.name,
         )
+
+
+def _empty(state: State) -> str:
+    """Return that the source gave nothing, if it did; a store that holds rows says otherwise."""
+    status, stats = state.status, state.status.stats
+    if not status.importing or status.last_success is None or stats is None:
+        return ""
+    if stats.interactions or stats.ignored or stats.dropped or sum(stats.rejected.values()):
+        return ""
+    return f"The source gave 0 rows for the last {state.history / timedelta(days=1):g} days."

@@ -21,20 +21,27 @@ _ROUND = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 class Spot:
     """A day's column from `x`, `width` wide, and the height `y` of its value if it has one.
 
-    `over` is false for the day that is still going on; `words` tell the day and its value.
+    `over` is false for the day that is still going on; `words` are the day and its value,
+    `milestone` the names of its milestones, empty without one.
+
     """
 
     x: float
     width: float
     y: float | None
     over: bool
-    milestone: bool
+    milestone: str
     words: str
 
     @property
     def middle(self) -> float:
         """Where a line passes through the day."""
         return self.x + self.width / 2
+
+    @property
+    def late(self) -> bool:
+        """Whether its words are written from the right, to stay on the canvas."""
+        return self.middle > WIDTH / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +106,7 @@ def chart(kpi: KpiCard, *, milestones: Sequence[Milestone], today: date) -> Char
             width=width,
             y=None if day.value is None else height(day.value),
             over=over,
-            milestone=bool(names),
+            milestone=", ".join(names),
             words=" \N{MIDDLE DOT} ".join([_told(day, kpi.unit, over=over), *names]),
         )
 

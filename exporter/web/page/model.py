@@ -117,7 +117,7 @@ class Page:
     snapshot `unready` says why there is none. `definitions` is the digest of flows and
     segmentations, `reports` names those that can be requested, `documentation` is an address;
     `collected` is None where nothing is collected. `segmentation` is the title of that which the
-    KPIs are divided by, empty if by none.
+    KPIs are divided by, empty if by none; `empty` says that the source gave nothing, if so.
     """
 
     version: str
@@ -132,6 +132,7 @@ class Page:
     reports: tuple[str, ...]
     documentation: str
     collected: CollectStatus | None = None
+    empty: str = ""
     headline: tuple[Fact, ...] = ()
     headline_range: str = ""
     periods: tuple[Choice, ...] = ()

@@ -14,7 +14,6 @@ from tornado.template import Template
 from exporter.domain.kpis import Unit
 from exporter.web.page.charts import HEIGHT, WIDTH, Spot, chart
 from exporter.web.page.formatting import (
-    UNDEFINED,
     age_words,
     day_words,
     moment_words,
@@ -26,7 +25,8 @@ from exporter.web.page.model import Choice, Page
 class PageTemplate:
     """The page's template, read and compiled once.
 
-    `policy` is the `Content-Security-Policy` that lets it show its own style and nothing else.
+    `policy` is the `Content-Security-Policy` that lets it use its own style, script and icon and
+    nothing else; `icon` is an SVG.
     """
 
     def __init__(self) -> None:
@@ -38,9 +38,11 @@ class PageTemplate:
             autoescape="xhtml_escape",
             whitespace="oneline",
         )
-        digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
+        self._script = (folder / "page.js").read_text(encoding="utf-8")
+        self.icon = (folder / "favicon.svg").read_bytes()
         self.policy = (
-            f"default-src 'none'; style-src 'sha256-{digest}'; "
+            f"default-src 'none'; style-src {_hash(self._style)}; "
+            f"script-src {_hash(self._script)}; img-src 'self'; "
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
 
@@ -49,6 +51,7 @@ class PageTemplate:
         return self._template.generate(
             page=page,
             style=self._style,
+            script=self._script,
             chart=chart,
             WIDTH=WIDTH,
             HEIGHT=HEIGHT,
@@ -59,12 +62,16 @@ class PageTemplate:
             path=_path,
             csv=_csv,
             query=_query,
-            UNDEFINED=UNDEFINED,
             age_words=age_words,
             day_words=day_words,
             moment_words=moment_words,
             value_words=value_words,
         )
+
+
+def _hash(text: str) -> str:
+    """Return the source expression that allows this text in a policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _at(length: float) -> str:
