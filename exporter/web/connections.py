@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 from typing import Any, cast
 
+import structlog
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import (
@@ -16,7 +18,15 @@ from tornado.httputil import (
     RequestStartLine,
     ResponseStartLine,
 )
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
+
+from exporter.web.file_descriptors import Listener
+
+PAUSE_SECONDS = 1.0  # until it is tried again to accept without a file descriptor
+_LOGGED_EVERY_SECONDS = 60.0
+
+_log = structlog.get_logger(__name__)
 
 
 class Connections(HTTPServer):
@@ -44,6 +54,18 @@ class Connections(HTTPServer):
         self._quiet = asyncio.Event()  # nothing is being answered
         self._quiet.set()
         self._leaving = False
+        self._log_again_at = 0.0
+
+    def accept_from(self, listener: Listener) -> None:
+        """Accept connections; where no file descriptor is left, log it and pause."""
+        listener.on_exhausted = partial(self._pause, listener)
+        self.add_socket(listener)
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Take a new connection, if there is room: many are accepted before any request."""
+        self._admit(stream)
+        if not stream.closed():
+            super().handle_stream(stream, address)
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
@@ -51,12 +73,7 @@ class Connections(HTTPServer):
         """Wait for the next request of a connection, new or kept, if there is room."""
         stream = cast(HTTP1Connection, request_conn).stream
         self._forget(stream)
-        if self._leaving:
-            stream.close()
-        elif len(self._waiting) + len(self._answering) >= self._limit:
-            self._make_room(stream)
-        if not stream.closed():
-            self._waiting[stream] = None
+        self._admit(stream)
         return _Noticed(
             super().start_request(server_conn, request_conn), partial(self._arrived, stream)
         )
@@ -75,6 +92,28 @@ class Connections(HTTPServer):
         with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), patience.total_seconds())
         await self.close_all_connections()
+
+    def _admit(self, stream: IOStream) -> None:
+        if self._leaving:
+            stream.close()
+        elif len(self._waiting) + len(self._answering) >= self._limit:
+            self._make_room(stream)
+        if not stream.closed():
+            self._waiting[stream] = None
+
+    def _pause(self, listener: Listener) -> None:
+        IOLoop.current().update_handler(listener, 0)
+        IOLoop.current().call_later(PAUSE_SECONDS, self._resume, listener)
+        if monotonic() >= self._log_again_at:
+            self._log_again_at = monotonic() + _LOGGED_EVERY_SECONDS
+            _log.error(
+                "no file descriptor left, new connections wait; allow the process more"
+                " (LimitNOFILE, ulimit -n)"
+            )
+
+    def _resume(self, listener: Listener) -> None:
+        if not self._leaving:
+            IOLoop.current().update_handler(listener, IOLoop.READ)
 
     def _make_room(self, newcomer: IOStream) -> None:
         victim = next(iter(self._waiting), newcomer)

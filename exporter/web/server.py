@@ -19,6 +19,7 @@ from exporter.web.auth import Authenticator
 from exporter.web.config_watcher import ConfigWatcher
 from exporter.web.connections import Connections
 from exporter.web.executor import BoundedExecutor, QueueFull
+from exporter.web.file_descriptors import Listener, allowed_connections
 from exporter.web.routes import Site, application
 from exporter.web.web_config import WebConfig
 
@@ -115,12 +116,12 @@ class HttpServer:
         scheme = "http" if self._config.tls is None else "https"
         return f"{scheme}://{_LOCAL.get(host, host)}:{port}/"
 
-    async def _serve(self, listener: socket.socket, listening: Future[None]) -> None:
+    async def _serve(self, listener: Listener, listening: Future[None]) -> None:
         for workers in self._workers():
             workers.start()
         connections = Connections(
             self._application(),
-            connections=self._limits.connections,
+            connections=allowed_connections(self._limits.connections),
             answer=self._limits.answer,
             idle_connection_timeout=self._limits.idle.total_seconds(),
             body_timeout=self._limits.idle.total_seconds(),
@@ -128,7 +129,7 @@ class HttpServer:
             max_body_size=self._limits.body_bytes,
         )
         self._apply(connections)
-        connections.add_socket(listener)
+        connections.accept_from(listener)
         listening.set_result(None)
         looking = asyncio.create_task(self._look(connections))
         await connections.drain(await asyncio.wrap_future(self._stopping))
@@ -186,7 +187,7 @@ class WebServer(HttpServer):
         return (*super()._workers(), self._reports)
 
 
-def bind(listen: str) -> socket.socket:
+def bind(listen: str) -> Listener:
     """Listen on `host:port`, `[address]:port` or `:port`, which is every address."""
     try:
         host, port = host_and_port(listen)
@@ -208,8 +209,9 @@ def bind(listen: str) -> socket.socket:
         reason = os.strerror(error.errno or 0).lower()
         hint = "; --web.listen-address names another" if error.errno == errno.EADDRINUSE else ""
         raise ListenError(f"cannot listen on {listen}: {reason}{hint}") from error
-    listening.settimeout(0)
-    return listening
+    listener = Listener(fileno=listening.detach())
+    listener.settimeout(0)
+    return listener
 
 
 def _written(listening: socket.socket) -> str:
