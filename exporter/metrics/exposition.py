@@ -288,9 +288,10 @@ def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
 
 def _only(names: Sequence[str], metrics: Iterable[Metric]) -> Iterator[Metric]:
     """Leave only the families, or the series of families, of these names."""
+    wanted = frozenset(names)
     for metric in metrics:
-        if metric.name not in names:
-            metric.samples = [sample for sample in metric.samples if sample.name in names]
+        if metric.name not in wanted:
+            metric.samples = [sample for sample in metric.samples if sample.name in wanted]
         if metric.samples:
             yield metric
 

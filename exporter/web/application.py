@@ -11,8 +11,8 @@ class Application(Protocol):
     """Where the answers stand ready to be read.
 
     `metrics`, `unready` and `page` are called on the event loop: they return what is there
-    and never wait. `report`, `page` with a period, and `reload` run in a thread of their own and
-    may take their time. All may be called at once.
+    and never wait. `report`, `metrics` with names, `page` with a period, and `reload` run in a
+    thread of their own and may take their time. All may be called at once.
     """
 
     def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:

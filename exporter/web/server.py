@@ -48,6 +48,7 @@ class Limits:
     body_bytes: int = 64 * 1024
     reports_at_once: int = 4
     reports_waiting: int = 16
+    selections_waiting: int = 16
     logins_at_once: int = 2
     logins_waiting: int = 32
     config_look: timedelta = timedelta(seconds=1)
@@ -170,11 +171,15 @@ class WebServer(HttpServer):
         self._reports = BoundedExecutor(
             "report", threads=limits.reports_at_once, waiting=limits.reports_waiting
         )
+        self._selections = BoundedExecutor(
+            "selection", threads=1, waiting=limits.selections_waiting
+        )
         self._site = Site(
             application=application,
             access=self._access,
             headers=lambda: self._config.headers,
             reports=self._reports,
+            selections=self._selections,
             control=self._control,
             patience=limits.report,
             lifecycle=lifecycle,
@@ -184,7 +189,7 @@ class WebServer(HttpServer):
         return application(self._site)
 
     def _workers(self) -> tuple[BoundedExecutor, ...]:
-        return (*super()._workers(), self._reports)
+        return (*super()._workers(), self._reports, self._selections)
 
 
 def bind(listen: str) -> Listener:

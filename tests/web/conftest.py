@@ -30,12 +30,14 @@ class FakeApplication:
         self.answers: dict[str, object] = {"sites": {"Total": []}}
         self.errors: Sequence[str] = ()
         self.asked: list[tuple[object, ...]] = []
-        self.hold = threading.Event()  # reports wait for it
+        self.hold = threading.Event()  # reports and selections wait for it
         self.hold.set()
         self.broken: Exception | None = None
 
     def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:
         self.asked.append(("metrics", accept, gzip, list(names)))
+        if names:
+            self.hold.wait(timeout=WAIT_SECONDS)
         if self.broken:
             raise self.broken
         return Response(

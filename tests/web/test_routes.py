@@ -9,9 +9,10 @@ import requests
 from structlog.typing import EventDict
 
 from exporter.ports import StoreError
-from exporter.web import WebServer
-from testing.waiting import WAIT_SECONDS
+from exporter.web import Limits, WebServer
+from testing.waiting import WAIT_SECONDS, eventually
 from tests.web.conftest import FakeApplication, Serve
+from tests.web.test_connections import in_background
 
 
 @pytest.fixture
@@ -275,3 +276,25 @@ def test_the_icon_is_its_own(server: WebServer) -> None:
     answer = ask(server, "/favicon.svg")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/svg+xml")
     assert answer.text.startswith("<svg ")
+
+
+def test_more_names_than_anyone_needs_are_refused(
+    server: WebServer, application: FakeApplication
+) -> None:
+    answer = ask(server, "/metrics?" + "&".join(f"name[]=n{n}" for n in range(101)))
+    assert (answer.status_code, answer.text) == (400, "name[]: must be at most 100 names")
+    assert application.asked == []
+
+
+def test_a_selection_that_takes_long_holds_nobody_up(
+    serve: Serve, application: FakeApplication
+) -> None:
+    application.hold.clear()
+    server = serve(limits=Limits(selections_waiting=0))
+    with in_background(server, "metrics?name[]=kpi_dialogs") as answers:
+        eventually(lambda: application.asked)
+        assert ask(server, "/-/healthy").status_code == 200
+        assert ask(server, "/metrics").status_code == 200
+        assert ask(server, "/metrics?name[]=kpi_new_users").status_code == 503
+        application.hold.set()
+    assert answers[0].status_code == 200
