@@ -6,14 +6,18 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from hashlib import blake2b
+from typing import TypeAlias
 
 import bcrypt
 
 from exporter.web.executor import BoundedExecutor, QueueFull
 
-_AT_ONCE = 4  # different credentials that one address may have checked at the same time
+_IN_LINE = 64  # different credentials of one line that may wait for their check
+_IN_LINES = 256  # and of all lines: fewer than there are connections
 _BCRYPT_READS = 72  # bytes of a password; what follows never counted
 _NOBODY = "$2b${cost:02}$" + "." * 53  # well-formed, and no password is known to match it
+
+_Line: TypeAlias = tuple[str, str]  # an address, and the name of a user or nothing
 
 
 class Authenticator:
@@ -22,9 +26,11 @@ class Authenticator:
     A check by bcrypt takes as long as it takes to keep guessers out, for a name that does not
     exist too. Its outcome is remembered, under a digest with a key that lives as long as the
     process, so that a scrape pays once. Wrong credentials are remembered apart from right
-    ones: a flood of them crowds out no user, neither here nor, as each address has few checks
-    at once, in the line for the threads. `remembered` is how many of each. To be used on one
-    event loop.
+    ones: a flood of them crowds out no user. `remembered` is how many of each.
+
+    Each address has a line of its own for each user's name, and one for names that do not exist.
+    The lines take turns, a check at a time, and who waits is served in order: guessers shut out
+    neither another address nor a user beside them. To be used on one event loop.
     """
 
     def __init__(self, workers: BoundedExecutor, *, remembered: int = 1024) -> None:
@@ -36,7 +42,8 @@ class Authenticator:
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
         self._checks: dict[bytes, asyncio.Task[bool]] = {}
-        self._by_address: Counter[str] = Counter()
+        self._lines: dict[_Line, asyncio.Lock] = {}
+        self._in_line: Counter[_Line] = Counter()
 
     def renew(self, users: Mapping[str, str]) -> None:
         """Admit these users from now on, by name and bcrypt hash; everybody if there are none."""
@@ -64,20 +71,24 @@ class Authenticator:
             return False
         check = self._checks.get(digest)
         if check is None:
-            if self._by_address[address] >= _AT_ONCE:
+            line = address, name if name in self._users else ""
+            if self._in_line[line] >= _IN_LINE or len(self._checks) >= _IN_LINES:
                 raise QueueFull
-            self._by_address[address] += 1
-            check = asyncio.create_task(self._check(digest, hashed, password, address))
+            self._in_line[line] += 1
+            check = asyncio.create_task(self._check(digest, hashed, password, line))
             self._checks[digest] = check
         return await asyncio.shield(check) and name in self._users
 
-    async def _check(self, digest: bytes, hashed: str, password: bytes, address: str) -> bool:
+    async def _check(self, digest: bytes, hashed: str, password: bytes, line: _Line) -> bool:
+        turn = self._lines.setdefault(line, asyncio.Lock())
         try:
-            right = await self._workers.run(lambda: _matches(password, hashed))
+            async with turn:
+                right = await self._workers.run(lambda: _matches(password, hashed))
         finally:
             del self._checks[digest]
-            self._by_address[address] -= 1
-            self._by_address += Counter()  # forgets addresses that are down to nothing
+            self._in_line[line] -= 1
+            if not self._in_line[line]:
+                del self._in_line[line], self._lines[line]
         outcomes = self._right if right else self._wrong
         outcomes[digest] = None
         if len(outcomes) > self._remembered:

@@ -50,7 +50,7 @@ class Limits:
     reports_waiting: int = 16
     selections_waiting: int = 16
     logins_at_once: int = 2
-    logins_waiting: int = 32
+    logins_waiting: int = 256
     config_look: timedelta = timedelta(seconds=1)
 
 
