@@ -17,10 +17,10 @@ from exporter.clock import now
 from exporter.commands.common import (
     CommandError,
     UsageError,
-    instant,
     load_configuration,
     open_store_with_definitions,
 )
+from exporter.commands.dates import instant
 from exporter.commands.progress import track
 from exporter.config import Configuration
 from exporter.config.scalars import duration
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="start",
         type=instant,
         metavar="TIME",
-        help="from this ISO date or timestamp on (default: 30 days before --to)",
+        help="from then on: 2013-07, yesterday, 7d or a timestamp (default: 30 days before --to)",
     )
     parser.add_argument(
         "--to",

@@ -2,9 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime
+from difflib import get_close_matches
 
 from exporter.config import Configuration, load
 from exporter.domain.classify.evaluator import Evaluator
@@ -45,23 +45,19 @@ def open_store_with_definitions(
         yield store, active
 
 
-def instant(text: str) -> datetime:
-    """Read an ISO date or timestamp; UTC unless it says otherwise."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"an ISO date or timestamp was expected, not {text!r}"
-        ) from error
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+def suggestion(text: str, known: Iterable[str]) -> str:
+    """Return which of the known names was meant, or all of them where none is alike."""
+    names = list(known)
+    by_lower_case = {name.lower(): name for name in names}
+    close = get_close_matches(text.lower(), by_lower_case, n=1)
+    return f"did you mean {by_lower_case[close[0]]}?" if close else f"there are {', '.join(names)}"
 
 
-def day(text: str) -> date:
-    """Read a date."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"YYYY-MM-DD was expected, not {text!r}") from error
+def at_least_one(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number from 1 on was expected, not {text!r}")
+    return int(text)
 
 
 def printable(text: str) -> str:

@@ -9,10 +9,11 @@ from exporter.clock import now
 from exporter.commands.common import (
     CommandError,
     UsageError,
-    day,
     load_configuration,
     open_store_with_definitions,
+    suggestion,
 )
+from exporter.commands.dates import first_day
 from exporter.commands.explain_text import Question, lines
 from exporter.commands.progress import track
 from exporter.config import Configuration
@@ -20,6 +21,7 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import HOURS_PER_DAY
 from exporter.domain.kpis import KPIS, Formula
 from exporter.domain.layout import TOTAL_ROW
+from exporter.domain.reports import KPI_OF_REPORT
 from exporter.domain.windows import first_hour_of, hour_of, ms_of
 from exporter.maintenance.explain import Explanation, Scope
 from exporter.ports import Store, StoreError
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     when.add_argument(
         "--window", metavar="NAME", help="a window as configured (default: the first of them)"
     )
-    when.add_argument("--day", type=day, metavar="DATE", help="a UTC day instead of a window")
+    when.add_argument("--day", type=first_day, metavar="DATE", help="a UTC day instead of a window")
     parser.add_argument("--segmentation", metavar="NAME", help="with --segment: only of these")
     parser.add_argument("--segment", metavar="NAME", help="a segment of the segmentation")
     parser.add_argument("--flow", metavar="NAME", help="of one flow (KPIs on flows)")
@@ -50,9 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _kpi(text: str) -> str:
+    """Return the KPI of that name, or that which the report of that name shows."""
     name = text.removeprefix("kpi_").removeprefix("segment_")
+    name = KPI_OF_REPORT.get(name, name)
     if name not in KPIS:
-        raise argparse.ArgumentTypeError(f"no KPI {text!r}; there are {', '.join(KPIS)}")
+        raise argparse.ArgumentTypeError(f"no KPI {text!r}; {suggestion(text, KPIS)}")
     return name
 
 

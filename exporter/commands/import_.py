@@ -13,10 +13,10 @@ from exporter.clock import now
 from exporter.commands.common import (
     CommandError,
     UsageError,
-    instant,
     load_configuration,
     open_store_with_definitions,
 )
+from exporter.commands.dates import instant
 from exporter.config import Configuration
 from exporter.config.scalars import in_words
 from exporter.domain.classify.evaluator import Evaluator
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--until",
         type=instant,
         metavar="TIME",
-        help="until this ISO date or timestamp; what is of that very instant may come, too",
+        help="until then, written likewise; what is of that very instant may come, too",
     )
 
 

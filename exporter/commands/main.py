@@ -4,15 +4,21 @@ import argparse
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
+
+from typing_extensions import override
 
 from exporter import __version__, logs
 from exporter.commands import (
     backfill,
     check,
+    completion,
     copy,
     demo,
     explain,
@@ -43,6 +49,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "segments": segments,
     "verify": verify,
     "copy": copy,
+    "completion": completion,
 }
 
 
@@ -93,22 +100,34 @@ def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+class _Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that finds the name which was meant."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        found = re.search(r"invalid choice: '([^']*)'", message)
+        close = get_close_matches(found[1], COMMANDS, n=1) if found else []
+        super().error(
+            f"no command {found[1]!r}; did you mean {close[0]}?" if found and close else message
+        )
+
+
 def command_line() -> argparse.ArgumentParser:
     """Return which commands there are and what they take; the reference is made of this."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kpi-exporter",
         description="Sign-in interaction data as KPIs for Prometheus.",
         allow_abbrev=False,
     )
-    _add_version(parser)
+    _add_common(parser, before=True)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         command = commands.add_parser(
             name, help=module.TEXT, description=module.TEXT, allow_abbrev=False
         )
-        _add_common(command)
+        _add_common(command, before=False)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, parser=parser)
     return parser
 
 
@@ -116,27 +135,28 @@ def _add_version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"kpi-exporter {__version__}")
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: argparse.ArgumentParser, *, before: bool) -> None:
+    """Add what may stand before the command, with the defaults, as well as after it."""
     _add_version(parser)
     parser.add_argument(
         "--config.file",
         dest="config_file",
         type=Path,
-        default=DEFAULT_CONFIG,
+        default=DEFAULT_CONFIG if before else argparse.SUPPRESS,
         metavar="FILE",
-        help="the configuration (default: %(default)s)",
+        help=f"the configuration (default: {DEFAULT_CONFIG})",
     )
     parser.add_argument(
         "--log.level",
         dest="log_level",
         choices=logs.LEVELS,
-        default="info",
-        help="the least that is logged (default: %(default)s)",
+        default="info" if before else argparse.SUPPRESS,
+        help="the least that is logged (default: info)",
     )
     parser.add_argument(
         "--log.format",
         dest="log_format",
         choices=logs.FORMATS,
-        default="logfmt",
-        help="how a log line is written (default: %(default)s)",
+        default="logfmt" if before else argparse.SUPPRESS,
+        help="how a log line is written (default: logfmt)",
     )

@@ -11,6 +11,7 @@ from exporter.clock import now
 from exporter.commands.common import (
     CommandError,
     UsageError,
+    at_least_one,
     load_configuration,
     open_store_with_definitions,
     printable,
@@ -34,17 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="retry every row that is kept")
     parser.add_argument(
         "--limit",
-        type=_limit,
+        type=at_least_one,
         default=LISTED,
         metavar="N",
         help="list the newest N (default: %(default)s)",
     )
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number from 1 on was expected, not {text!r}")
-    return int(text)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -15,16 +15,20 @@ from rich.table import Table
 from exporter.commands.common import (
     CommandError,
     UsageError,
-    day,
     load_configuration,
     open_store_with_definitions,
+    suggestion,
 )
+from exporter.commands.dates import first_day, last_day
 from exporter.domain.definitions import TOTAL
 from exporter.domain.reports import (
+    FLOW,
     REPORTS,
     InvalidSegmentation,
     UnknownReport,
+    is_of_steps,
     milestones,
+    report_of_kpi,
     reports_of,
     segmentations,
 )
@@ -36,17 +40,24 @@ TEXT = "print a report"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", type=_name, metavar="NAME", help=", ".join(REPORTS))
+    parser.add_argument(
+        "name", type=_name, metavar="NAME", help=", ".join((*REPORTS, f"{FLOW}NAME"))
+    )
     parser.add_argument("--segmentation", metavar="NAME", help="by segment instead of in total")
-    parser.add_argument("--from", dest="first", type=day, metavar="DATE", help="the first day")
-    parser.add_argument("--to", dest="last", type=day, metavar="DATE", help="the last day")
+    parser.add_argument(
+        "--from", dest="first", type=first_day, metavar="DATE", help="the first day"
+    )
+    parser.add_argument("--to", dest="last", type=last_day, metavar="DATE", help="the last day")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
 
 
 def _name(text: str) -> str:
-    if text not in REPORTS:
-        raise argparse.ArgumentTypeError(f"no report {text!r}; there are {', '.join(REPORTS)}")
-    return text
+    """Return the report of that name, or that of the KPI of that name."""
+    name = report_of_kpi(text.removeprefix("kpi_").removeprefix("segment_"), text)
+    if name not in REPORTS and not name.startswith(FLOW):
+        known = (*REPORTS, f"{FLOW}NAME")
+        raise argparse.ArgumentTypeError(f"no report {text!r}; {suggestion(text, known)}")
+    return name
 
 
 def run(options: argparse.Namespace) -> None:
@@ -120,13 +131,20 @@ def _read(options: argparse.Namespace) -> Any:
                 segmentation=options.segmentation,
             )
     except UnknownReport as error:
-        known = ", ".join(reports_of(configuration.definitions))
-        raise CommandError(f"no report {options.name!r}; there are {known}") from error
+        definitions = configuration.definitions
+        known = (*reports_of(definitions), *(f"{FLOW}{flow.name}" for flow in definitions.flows))
+        meant = (
+            f"there are {', '.join(known)}"
+            if options.name in REPORTS
+            else suggestion(options.name, known)
+        )
+        raise CommandError(f"no report {options.name!r}; {meant}") from error
     except InvalidSegmentation as error:
-        names = ", ".join(s.name for s in configuration.definitions.segmentations)
+        names = [s.name for s in configuration.definitions.segmentations]
+        meant = "" if options.segmentation in names else suggestion(options.segmentation, names)
         raise CommandError(
-            f"{options.name} cannot be had by {options.segmentation!r}; segmentations are {names}"
-            " (not for reports over time of a flow)"
+            f"{options.name} cannot be had by {options.segmentation!r};"
+            f" {meant or 'a report over time of a flow has no segments'}"
         ) from error
     except StoreError as error:
         raise CommandError(str(error)) from error
@@ -153,8 +171,9 @@ def _table(name: str, content: Any) -> tuple[list[str], list[list[Any]]]:
         ]
     columns = {column: _cells(values) for column, values in content.items()}
     places = dict.fromkeys(place for cells in columns.values() for place in cells)
-    ordered = list(places) if name == "new_user" else sorted(places)
-    first = "step" if name == "new_user" else "date"
+    of_steps = is_of_steps(name)
+    ordered = list(places) if of_steps else sorted(places)
+    first = "step" if of_steps else "date"
     return [first, *columns], [
         [place, *(cells.get(place) for cells in columns.values())] for place in ordered
     ]

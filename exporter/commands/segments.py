@@ -6,11 +6,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from exporter.commands.common import (
     CommandError,
     UsageError,
-    day,
+    at_least_one,
     load_configuration,
     open_store_with_definitions,
     printable,
 )
+from exporter.commands.dates import first_day, last_day
 from exporter.domain.windows import ms_of
 from exporter.maintenance.segment_values import SegmentValues, segment_values
 from exporter.ports import StoreError
@@ -24,12 +25,13 @@ _NO_VALUE = "(no value)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("name", metavar="NAME", help="the segmentation")
-    parser.add_argument("--from", dest="first", type=day, metavar="DATE", help="the first day")
-    parser.add_argument("--to", dest="last", type=day, metavar="DATE", help="the last day")
+    parser.add_argument(
+        "--from", dest="first", type=first_day, metavar="DATE", help="the first day"
+    )
+    parser.add_argument("--to", dest="last", type=last_day, metavar="DATE", help="the last day")
     parser.add_argument(
         "--limit",
-        type=int,
-        choices=range(1, 10_001),
+        type=at_least_one,
         default=LISTED,
         metavar="N",
         help="list N values of each segment at most (default: %(default)s)",

@@ -7,10 +7,10 @@ import structlog
 from exporter.commands.common import (
     CommandError,
     UsageError,
-    day,
     load_configuration,
     open_store_with_definitions,
 )
+from exporter.commands.dates import first_day, last_day
 from exporter.commands.progress import track
 from exporter.domain.interaction import HOURS_PER_DAY
 from exporter.domain.layout import TOTAL_ROW, Layout
@@ -28,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="first",
-        type=day,
+        type=first_day,
         default=FIRST_DAY,
         metavar="DATE",
         help="the first day (default: all that is held)",
     )
     parser.add_argument(
-        "--to", dest="last", type=day, default=LAST_DAY, metavar="DATE", help="the last day"
+        "--to", dest="last", type=last_day, default=LAST_DAY, metavar="DATE", help="the last day"
     )
     parser.add_argument("--repair", action="store_true", help="correct what is wrong")
 

@@ -1,5 +1,6 @@
 """Configuration: YAML -> frozen values, every error at once."""
 
+from exporter.config.json_schema import json_schema
 from exporter.config.load import load, store_at
 from exporter.config.values import (
     CollectSettings,
@@ -19,6 +20,7 @@ __all__ = [
     "ImportSettings",
     "Secret",
     "StoreSettings",
+    "json_schema",
     "load",
     "store_at",
 ]

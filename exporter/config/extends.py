@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from exporter.config.document import Document
 from exporter.config.errors import ErrorList, shown
 
-_KEY = "extends"
-_PACKAGE = "persona"
+KEY = "extends"
+PACKAGE = "persona"
 SECTIONS = ("segmentations", "flows")
 
 
@@ -23,13 +23,13 @@ def extended(
         own, base = document.get(section), package[section]
         if not isinstance(own, dict) or not isinstance(base, dict):
             continue
-        name = own.get(_KEY)
+        name = own.get(KEY)
         if name is None or isinstance(name, dict):  # a definition of that name
             continue
-        own = {key: value for key, value in own.items() if key != _KEY}
+        own = {key: value for key, value in own.items() if key != KEY}
         result[section] = own
-        if name != _PACKAGE:
-            errors.add((section, _KEY), f"expected {_PACKAGE}, found {shown(name)}")
+        if name != PACKAGE:
+            errors.add((section, KEY), f"expected {PACKAGE}, found {shown(name)}")
             continue
         merge = section == "segmentations"
         result[section] = {

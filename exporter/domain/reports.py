@@ -72,6 +72,7 @@ _FLOW_OVER_TIME: Mapping[str, str] = {
     "add_email": "add_email",
 }
 _FLOW_TOTALS: Mapping[str, str] = {"new_user": "new_user"}
+FLOW = "flow:"  # and a flow's name: the report on any flow
 
 _DURATIONS = "durations"
 
@@ -99,23 +100,39 @@ def reports_of(definitions: Definitions) -> tuple[str, ...]:
 
 def segmented(name: str) -> bool:
     """Return whether a report can be had by segment."""
-    return name in _DAILY or name in _FLOW_TOTALS or name == _DURATIONS
+    return name in _DAILY or is_of_steps(name) or name == _DURATIONS
+
+
+def is_of_steps(name: str) -> bool:
+    """Return whether a report is the funnel of a flow, over all of its days."""
+    return name in _FLOW_TOTALS or name.startswith(FLOW)
+
+
+def is_on_data(name: str) -> bool:
+    """Return whether a report is made of counts, if there is one of that name."""
+    return name in DATA_REPORTS or name.startswith(FLOW)
+
+
+def report_of_kpi(kpi: str, other: str) -> str:
+    """Return the report that shows a KPI day by day; `other` if none does."""
+    names = {daily.kpi: name for name, daily in _DAILY.items()}
+    return {**names, KPI_OF_REPORT[_DURATIONS]: _DURATIONS}.get(kpi, other)
 
 
 def report(name: str, days: Days, layout: Layout, *, by_segment: bool = False) -> dict[str, Any]:
     """Make a report of counts by day; `Total` and steps are there without any data, too.
 
-    Raises `UnknownReport` for a name that is none of `DATA_REPORTS`, or that speaks of a flow
-    or of durations which these definitions do not have.
+    Raises `UnknownReport` for a name that is none of `DATA_REPORTS` nor `flow:` and a flow, or that
+    speaks of a flow or of durations which these definitions do not have.
     """
     if name in _DAILY:
         return _daily(_DAILY[name], days, layout, by_segment=by_segment)
     if name == _DURATIONS and layout.durations:
         return _durations(days, layout, by_segment=by_segment)
-    flow = _FLOW_OVER_TIME.get(name) or _FLOW_TOTALS.get(name)
-    if flow is None or flow not in layout.steps:
+    flow = _FLOW_OVER_TIME.get(name) or _FLOW_TOTALS.get(name) or name.removeprefix(FLOW)
+    if flow not in layout.steps or not is_on_data(name):
         raise UnknownReport(name)
-    if name in _FLOW_TOTALS:
+    if is_of_steps(name):
         return _flow_totals(flow, days, layout, by_segment=by_segment)
     return _flow_over_time(flow, days, layout)
 

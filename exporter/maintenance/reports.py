@@ -9,9 +9,9 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import TOTAL
 from exporter.domain.interaction import MS_PER_HOUR
 from exporter.domain.reports import (
-    DATA_REPORTS,
     InvalidSegmentation,
     UnknownReport,
+    is_on_data,
     report,
     segmented,
 )
@@ -36,7 +36,7 @@ def read_report(
 
     Raises `UnknownReport`, `InvalidSegmentation`, `StoreError`.
     """
-    if name not in DATA_REPORTS:
+    if not is_on_data(name):
         raise UnknownReport(name)
     by = evaluator.definitions.segmentation(segmentation) if segmentation else None
     if segmentation and (by is None or not segmented(name)):

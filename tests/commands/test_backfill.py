@@ -97,7 +97,7 @@ def test_labels_are_those_of_the_scrape(config: Path, capsys: pytest.CaptureFixt
         ("--label=__name__=x", "__name__ is a label of the KPIs themselves"),
         ("--label=1st=x", "NAME=VALUE was expected, not '1st=x'"),
         ("--label=job=", "NAME=VALUE was expected, not 'job='"),
-        ("--from=yesterday", "an ISO date or timestamp was expected, not 'yesterday'"),
+        ("--from=soon", "or Unix time, not 'soon'"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(

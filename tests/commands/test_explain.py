@@ -254,7 +254,7 @@ def test_a_flow_of_a_kpi_without_flows_is_wrong_usage(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("bounce_rate",), "no KPI 'bounce_rate'; there are sign_in_attempts, dialogs, "),
+        (("moon",), "no KPI 'moon'; there are sign_in_attempts, dialogs, "),
         (("bounce_ratio", "--sample=few"), "a whole number was expected, not 'few'"),
         (("bounce_ratio", "--window=1d", "--day=2013-07-01"), "not allowed with"),
     ],

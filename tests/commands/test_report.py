@@ -146,3 +146,56 @@ def test_a_report_that_no_configuration_has_is_wrong_usage(
 
     assert ended.value.code == 2
     assert "no report 'conversions'; there are sites, sites_median," in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["reprot"], "no command 'reprot'; did you mean report?"),
+        (["report", "bounce_rat"], "no report 'bounce_rat'; did you mean bounce_rate?"),
+        (["explain", "bounce_ratoi"], "no KPI 'bounce_ratoi'; did you mean bounce_ratio?"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["bounce_rate", "--segmentation=os"], "did you mean OS?"),
+        (["flow:new_usr"], "did you mean flow:new_user?"),
+        (["new_user_time", "--segmentation=OS"], "a report over time of a flow has no segments"),
+    ],
+)
+def test_a_name_of_the_configuration_is_suggested_too(
+    config: Path, arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", f"--config.file={config}", *arguments]) == 1
+    assert line in capsys.readouterr().err
+
+
+def test_a_report_goes_by_the_name_of_its_kpi_as_well(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", f"--config.file={config}", "kpi_bounce_ratio", "--format=csv"]) == 0
+    by_kpi = capsys.readouterr().out
+    assert main(["report", f"--config.file={config}", "bounce_rate", "--format=csv"]) == 0
+    assert capsys.readouterr().out == by_kpi
+
+
+def test_every_flow_has_a_report(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["flow:general_progress", "--from=2013-07", "--to=2013-07", "--format=csv"]
+    assert main(["report", f"--config.file={config}", *arguments]) == 0
+    assert "1 - Dialog shown,7" in capsys.readouterr().out
+
+
+def test_the_configuration_may_stand_before_the_command(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([f"--config.file={config}", "report", "sites", "--format=csv"]) == 0
+    assert DAY in capsys.readouterr().out

@@ -17,6 +17,7 @@ import requests
 from exporter.domain.kpis import Unit
 from exporter.domain.reports import Milestone
 from exporter.web import WebServer
+from exporter.web.page.charts import chart
 from exporter.web.page.model import Funnel, KpiCard, Page, Step
 from testing.waiting import WAIT_SECONDS
 from tests.web.conftest import FakeApplication, Serve
@@ -272,6 +273,19 @@ class TestCharts:
         assert len(seen.having("path", **{"class": "milestone"})) == 1
         assert "22 Nov 2026: 50.0% (2 of 100) \N{MIDDLE DOT} Bridge" in seen.text
         assert " Bridge " in seen.text.split("22 Nov 2026")[0]  # a label on the chart itself
+
+    def test_write_milestones_that_are_close_without_overlap(self) -> None:
+        marks = tuple(
+            Milestone(name=name, date=NOW.date() - timedelta(days=days))
+            for name, days in (("A bridge that everybody is waiting for", 3), ("Late one", 1))
+        )
+        drawing = chart(
+            replace(a_kpi(), days=some_days([0.5] * 30)), milestones=marks, today=NOW.date()
+        )
+        (bridge,) = (
+            drawing.labels
+        )  # there is no room for the other, which stands in its day's words
+        assert (bridge.text, bridge.leftwards) == ("A bridge that everybody is waiting for", True)
 
     def test_say_so_where_there_is_nothing_to_draw(self, look: Look) -> None:
         seen = look.at_kpi(replace(a_kpi(), days=some_days([None, None])))

@@ -14,6 +14,9 @@ WIDTH = 340.0
 HEIGHT = 112.0
 _TOP = 16.0  # room for the upper bound's label
 _BOTTOM = 94.0  # room for the dates
+_LETTER = 6.2  # the width of a label's letter, rather more than on average
+_GAP = 5.0  # between a milestone's line and its name
+_FEWEST = 5  # letters of a name that is cut
 _ROUND = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -42,6 +45,15 @@ class Spot:
     def late(self) -> bool:
         """Whether its words are written from the right, to stay on the canvas."""
         return self.middle > WIDTH / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """A milestone's name beside its line, from `x` to the right, or to the left."""
+
+    x: float
+    leftwards: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +89,25 @@ class Chart:
             elif spot.over:
                 pieces[-1].append(spot)
         return [piece for piece in pieces if piece]
+
+    @property
+    def labels(self) -> list[Label]:
+        """The milestones' names, each where it has the most room, cut to what there is."""
+        marks = [spot for spot in self.spots if spot.milestone]
+        ends = [*(mark.middle for mark in marks), WIDTH][1:]
+        labels: list[Label] = []
+        taken = len(self.highest) * _LETTER
+        for mark, end in zip(marks, ends, strict=True):
+            left, right = (
+                int((room - _GAP) / _LETTER) for room in (mark.middle - taken, end - mark.middle)
+            )
+            leftwards = right < len(mark.milestone) and left > right
+            text = _cut(mark.milestone, max(left, right))
+            taken = mark.middle + (0 if leftwards else _GAP + len(text) * _LETTER)
+            if text:
+                x = mark.middle + (-_GAP if leftwards else _GAP)
+                labels.append(Label(x=x, leftwards=leftwards, text=text))
+        return labels
 
     @property
     def so_far(self) -> list[Spot]:
@@ -118,6 +149,13 @@ def chart(kpi: KpiCard, *, milestones: Sequence[Milestone], today: date) -> Char
         lowest=bound_words(low, kpi.unit) if low else "",
         description=_described(kpi),
     )
+
+
+def _cut(text: str, letters: int) -> str:
+    """Return as much of a text as there is room for; nothing if that says nothing."""
+    if len(text) <= letters:
+        return text
+    return f"{text[: letters - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}" if letters >= _FEWEST else ""
 
 
 def _rounded(value: float) -> float:

@@ -19,7 +19,8 @@ class Counted:
     """What KPIs are computed from: the total's counts of ranges by the words for them.
 
     `main` is the range of headline and flows; `before`: the total of the range before it, if that
-    is known. `segments`: segment -> counts of the main range and of that before.
+    is known. `segments`: segment -> counts of the main range and of that before, in the order in
+    which they are configured, those without any last.
     """
 
     layout: Layout
@@ -47,6 +48,7 @@ def counted_of(snapshot: Snapshot, period: Period | None) -> Counted:
             days=snapshot.days,
         )
     now, before = f"last {period.length} whole days", f"{period.length} days before"
+    attempts = period.layout.attempts
     return Counted(
         layout=period.layout,
         definitions=period.definitions,
@@ -55,7 +57,10 @@ def counted_of(snapshot: Snapshot, period: Period | None) -> Counted:
         before=period.before[TOTAL_ROW],
         segments={
             row[1]: (counts, period.before[row])
-            for row, counts in period.now.items()
+            for row, counts in sorted(
+                period.now.items(),
+                key=lambda one: attempts not in one[1] and attempts not in period.before[one[0]],
+            )
             if row != TOTAL_ROW
         },
         days=period.days,
