@@ -116,7 +116,7 @@ class AddResult(NamedTuple):
 class StoreStats:
     """How much a store holds; `newest_ms` is the newest interaction's timestamp.
 
-    `dropped` counts the interactions that were held and are past the retention; `collected`
+    `dropped` counts the rows that were held and are past the retention; `collected`
     how many of all these came in collected batches.
     """
 
@@ -218,7 +218,7 @@ class RowStore(Protocol):
         """Count what is stored; work does not grow with the history."""
 
     def drop_before(self, cutoff: Hour) -> int:
-        """Drop interactions and tallies before the hour, as far as the store does; count them."""
+        """Drop rows and tallies before the hour, as far as it does; count the interactions."""
 
     def copied_from(self, stats: StoreStats) -> None:
         """Note what no row shows of the store that this one's content was copied from.

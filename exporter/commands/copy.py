@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import closing
+from urllib.parse import urlsplit
 
 import structlog
 
 from exporter.clock import now
-from exporter.commands.common import CommandError, load_configuration
+from exporter.commands.common import CommandError, UsageError, load_configuration
 from exporter.commands.progress import track
 from exporter.config import StoreSettings, store_at
 from exporter.maintenance.copy import copy
@@ -25,11 +26,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="source",
         required=True,
         metavar="URL",
-        help="the store to copy, as in store.url; its user and password may stand in it, or in"
-        " the configuration whose store it is",
+        help="the store to copy, as in store.url; its user may stand in it, or in the"
+        " configuration whose store it is",
+    )
+    parser.add_argument(
+        "--from-password-file",
+        dest="source_password_file",
+        metavar="FILE",
+        help="holds the password of that user; in an address others on the host would see it",
     )
     parser.add_argument(
         "--to", dest="target", required=True, metavar="URL", help="the store to copy to, likewise"
+    )
+    parser.add_argument(
+        "--to-password-file",
+        dest="target_password_file",
+        metavar="FILE",
+        help="holds the password of its user",
     )
     parser.add_argument(
         "--damaged",
@@ -40,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    source, target = _settings(options, options.source), _settings(options, options.target)
+    source = _settings(options, "from", options.source, options.source_password_file)
+    target = _settings(options, "to", options.target, options.target_password_file)
     if source.url == target.url:
         raise CommandError(f"--from and --to are the same store, {source.url}")
     if not exists(source):
@@ -73,9 +87,16 @@ def _salvage(damaged: Store, target: Store) -> None:
     structlog.get_logger().info("salvaged", interactions=last.added, lost_hours=last.lost_hours)
 
 
-def _settings(options: argparse.Namespace, url: str) -> StoreSettings:
+def _settings(
+    options: argparse.Namespace, flag: str, url: str, password_file: str | None
+) -> StoreSettings:
     """Read an address; the configuration's store brings its own credentials along."""
-    settings = store_at(url)
+    settings = store_at(url, password_file)
+    if urlsplit(url).password is not None:
+        raise UsageError(
+            f"--{flag} holds a password, which others on the host can see; put it into a file and"
+            f" name that with --{flag}-password-file"
+        )
     if settings.username is None and options.config_file.exists():
         configured = load_configuration(options).store
         if configured.url == settings.url:

@@ -58,13 +58,14 @@ def load(source: str | Path, environ: Mapping[str, str]) -> Configuration:
     return configuration
 
 
-def store_at(url: str) -> StoreSettings:
+def store_at(url: str, password_file: str | None = None) -> StoreSettings:
     """Read the address of a store, as `store.url` of a configuration would be.
 
-    Raises `ConfigurationError`.
+    `password_file` is as the key of that name, from the current directory. Raises
+    `ConfigurationError`.
     """
     errors = ErrorList()
-    section = shape({"store": {"url": url}}, errors).store
+    section = shape({"store": {"url": url, "password_file": password_file}}, errors).store
     settings = credentials.store(section, Path(), errors)
     if errors:
         raise ConfigurationError(errors.texts())

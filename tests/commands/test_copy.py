@@ -67,3 +67,22 @@ def test_an_address_of_no_known_kind_is_said_to_be(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "store.url" in done.stderr
+
+
+def test_a_password_comes_from_a_file_and_never_in_an_address(tmp_path: Path) -> None:
+    to = ("--to", "sqlite:b.db")
+    with_password = ("--from", "couchdb://kpi:secret@127.0.0.1:9/kpi")
+
+    done = exporter("copy", *with_password, *to, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "--from-password-file" in done.stderr
+    assert "secret" not in done.stderr
+
+    (tmp_path / "password").write_text("secret\n")
+    address = ("--from", "couchdb://kpi@127.0.0.1:9/kpi", "--from-password-file", "password")
+    done = exporter("copy", *address, *to, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "127.0.0.1:9" in done.stderr
+    assert "secret" not in done.stderr

@@ -99,3 +99,23 @@ def test_a_daemon_that_finds_its_store_damaged_starts_all_the_same(
         eventually(lambda: second.metric("kpi_store_up") == 1)
         assert second.metric("kpi_store_interactions") == bank.right()["counted"]
         assert "damaged store quarantined" in second.output.read_text()
+
+
+def test_a_deleted_file_is_noticed_and_filled_anew(tmp_path: Path, bank: FakeKpiggybank) -> None:
+    path = tmp_path / "kpi.db"
+    work = work_on(path, bank)
+    work.import_now()
+    with work.reading() as (store, _):
+        before = store.stats().interactions
+    for file in list(tmp_path.iterdir()):
+        file.unlink()
+
+    with capture_logs() as log:
+        work.import_now()
+        work.import_now()
+
+    errors = [entry["error"] for entry in log if entry["log_level"] == "error"]
+    assert errors == [f"{path} was deleted, or replaced by another file, while it was in use"]
+    with work.reading() as (store, _):
+        assert store.stats().interactions == before > 0
+    assert store_is_up(work)

@@ -349,6 +349,20 @@ def test_whole_months_past_the_cutoff_are_dropped(store: Store, evaluator: Evalu
     assert store.drop_before(hour("2026-11-01")) == 0
 
 
+def test_ignored_rows_go_with_their_month_and_stay_accounted_for(
+    store: Store, evaluator: Evaluator
+) -> None:
+    rows = [("old", blob("2026-09-30")), ("new", blob("2026-11-03")), ("undated", b"{}")]
+    early = [("seconds", b'{"timestamp": 1380000000}')]  # fetched again with the strays
+    store.add(batch(evaluator, [*rows, *early, *some(3, first="2026-09-30")]), NOW)
+
+    assert store.drop_before(hour("2026-11-01")) == 3
+
+    assert {row.id for row in store.ignored()} >= {"new", "undated"}
+    assert "old" not in {row.id for row in store.ignored()}
+    assert store.stats().accounted_for == 7
+
+
 def test_several_threads_may_use_a_store(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
     parts = [batch(evaluator, some(60)[n : n + 20]) for n in range(0, 60, 10)]

@@ -1,9 +1,10 @@
 """The file: opened, made or migrated; transactions; and what goes wrong, in words."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from time import sleep
@@ -31,12 +32,14 @@ class Database:
         """Open the file; if `durable`, a commit survives the loss of power, too."""
         self._path = path
         self._lock = threading.RLock()
+        _create_private(path)
         with self._explained("opened"):
             self._writer = self._connect()
             try:
                 self._migrate()
                 if durable:
                     self._writer.execute("pragma synchronous = full")
+                self._identity = _identity(path)
             except BaseException:
                 self._writer.close()
                 raise
@@ -115,8 +118,10 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write: all of it or nothing. Raises `StoreError`."""
-        with self._lock, self._explained("written"), self._begun("immediate") as db:
-            yield db
+        with self._lock, self._explained("written"):
+            self._check_place()
+            with self._begun("immediate") as db:
+                yield db
 
     @contextmanager
     def _begun(self, kind: str) -> Iterator[sqlite3.Connection]:
@@ -133,15 +138,39 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Read one state of the file, whatever is written meanwhile. Raises `StoreError`."""
-        with self._explained("read"), closing(self._connect()) as db:
-            db.execute("pragma query_only = on")
-            db.execute("begin")
-            yield db
+        with self._explained("read"):
+            self._check_place()
+            with closing(self._connect()) as db:
+                db.execute("pragma query_only = on")
+                db.execute("begin")
+                yield db
+
+    def _check_place(self) -> None:
+        """Raise `StoreDamagedError` if the file is gone: what is written would go with it."""
+        if _identity(self._path) != self._identity:
+            raise StoreDamagedError(
+                f"{self._path} was deleted, or replaced by another file, while it was in use"
+            )
 
     def close(self) -> None:
         """Finish what is under way. Raises `StoreError`."""
         with self._lock, self._explained("closed"):
             self._writer.close()
+
+
+def _create_private(path: Path) -> None:
+    """Create a file that nobody else may read, unless there is one; SQLite says what is wrong."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from others; None if it cannot be found."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -15,9 +15,10 @@ _APPLICATION_ID_AT = slice(68, 72)  # in the header of SQLite's file format
 def quarantine(path: Path) -> Path | None:
     """Move a damaged file of ours out of the way; say where it lies now. Raises `StoreError`.
 
-    A file that is whole stays, and there is nothing to say: another process has seen to it.
+    A file that is whole stays, and there is nothing to say: another process has seen to it. So
+    it is with one that was deleted.
     """
-    if _is_whole(path):
+    if not path.exists() or _is_whole(path):
         return None
     with path.open("rb") as file:
         application = file.read(_APPLICATION_ID_AT.stop)[_APPLICATION_ID_AT]

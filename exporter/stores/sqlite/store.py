@@ -8,6 +8,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import (
     HOURS_PER_DAY,
@@ -161,11 +162,18 @@ class SqliteStore(Store):
                     " returning id, timestamp",
                     (cutoff * MS_PER_HOUR, PORTION),
                 ).fetchall()
+                # Those without a usable timestamp are no older than others.
+                ignored = db.execute(
+                    "delete from ignored where id in (select id from ignored"
+                    " where timestamp >= ? and timestamp < ? limit ?)",
+                    (OLDEST_TIMESTAMP_MS, cutoff * MS_PER_HOUR, PORTION),
+                ).rowcount
                 forget(db, gone)
                 hold(db, "interactions", -len(gone))
-                hold(db, "dropped", len(gone))
+                hold(db, "ignored", -ignored)
+                hold(db, "dropped", len(gone) + ignored)
                 dropped += len(gone)
-                if len(gone) < PORTION:
+                if max(len(gone), ignored) < PORTION:
                     db.execute("delete from tallies where start < ?", (cutoff,))
                     return dropped
 
