@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from exporter.domain.classify.evaluator import Evaluator
+from exporter.domain.definitions import Definitions
 from exporter.domain.interaction import (
     Hour,
     Ignored,
@@ -301,3 +304,14 @@ class Store(RowStore, TallyStore, DefinitionStore, StateStore, Protocol):
 
     def close(self) -> None:
         """Finish what is under way and close files and connections."""
+
+
+def stored_definitions(stored: bytes) -> Definitions:
+    """Read the definitions that a store keeps. Raises `StoreError` if they are damaged."""
+    try:
+        return Definitions.from_json(stored)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"the store's definitions are damaged ({error}); restore a backup, or take a new store"
+            " and bring back what is in this one with `kpi-exporter copy --damaged`"
+        ) from error

@@ -148,8 +148,7 @@ def _disordered(start: datetime, end: datetime) -> str:
 
 
 def _exposed_since(store: Store) -> datetime | None:
-    note = store.note(notes.EXPOSED_SINCE)
-    since = None if note is None else datetime.fromisoformat(note)
+    since = notes.read_time(notes.EXPOSED_SINCE, store.note(notes.EXPOSED_SINCE))
     return None if since is None or since < OLDEST else since  # before, by a wrong clock
 
 

@@ -148,5 +148,6 @@ def _row(options: argparse.Namespace, evaluator: Evaluator) -> tuple[str, str]:
 
 def _watched_ms(store: Store, at: datetime) -> int:
     """Return until when nothing is known of arrivals: before a daemon ran, and before a copy."""
-    known = [store.note(notes.EXPOSED_SINCE) or at.isoformat(), store.note(notes.COPIED)]
-    return max(ms_of(datetime.fromisoformat(when)) for when in known if when)
+    exposed = notes.read_time(notes.EXPOSED_SINCE, store.note(notes.EXPOSED_SINCE)) or at
+    copied = notes.read_time(notes.COPIED, store.note(notes.COPIED)) or exposed
+    return ms_of(max(exposed, copied))

@@ -214,12 +214,12 @@ class Jobs:
     def _drop_old(self, now: datetime) -> int:
         newest_ms = self._store.stats().newest_ms
         newest = None if newest_ms is None else EPOCH + timedelta(milliseconds=newest_ms)
-        trusted = self._store.note(notes.CLOCK)
+        trusted = notes.read_time(notes.CLOCK, self._store.note(notes.CLOCK))
         before = cutoff(
             now,
             retention=self.configuration.retention,
             newest=newest,
-            last_trusted=None if trusted is None else datetime.fromisoformat(trusted),
+            last_trusted=trusted,
         )
         if before is None:
             if newest is not None:
@@ -228,7 +228,7 @@ class Jobs:
                     " to confirm it",
                     clock=now.isoformat(timespec="seconds"),
                     newest=newest.isoformat(timespec="seconds"),
-                    trusted=trusted,
+                    trusted=None if trusted is None else trusted.isoformat(),
                 )
             return 0
         self._store.remember(notes.CLOCK, now.isoformat())
@@ -351,8 +351,8 @@ class Jobs:
             windows = self.configuration.windows
             snapshot = take_snapshot(self._store, self._definitions.active, windows, self._now())
             self._exposition.publish(snapshot, self.configuration.milestones)
-            since = self._store.note(notes.EXPOSED_SINCE)
-            if since is None or datetime.fromisoformat(since) < OLDEST:  # by a wrong clock
+            since = notes.read_time(notes.EXPOSED_SINCE, self._store.note(notes.EXPOSED_SINCE))
+            if since is None or since < OLDEST:  # by a wrong clock
                 self._store.remember(notes.EXPOSED_SINCE, snapshot.taken.isoformat())
         self._recorder.store_used(_READING, worked=True)
         self._errors.recovered(_READING)
@@ -388,9 +388,4 @@ class Jobs:
 
 
 def _remembered_lateness(store: StateStore) -> Lateness:
-    text = store.note(notes.LATENESS)
-    try:
-        return Lateness() if text is None else msgspec.json.decode(text, type=Lateness)
-    except msgspec.DecodeError as error:
-        structlog.get_logger().warning("lateness is learned anew: its note is damaged", error=error)
-        return Lateness()
+    return notes.read_json(notes.LATENESS, store.note(notes.LATENESS), Lateness) or Lateness()

@@ -1,10 +1,8 @@
 """Which definitions a store's tallies have: the active ones, and pending ones to be rebuilt."""
 
-import msgspec
-
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
-from exporter.ports import DefinitionStore, StoreError
+from exporter.ports import DefinitionStore, stored_definitions
 
 
 def use_definitions(
@@ -20,16 +18,6 @@ def use_definitions(
     if stored is None or stored == configured.to_json():
         active, pending = wanted, None
     else:
-        active, pending = Evaluator(_read(stored)), wanted
+        active, pending = Evaluator(stored_definitions(stored)), wanted
     store.use_definitions(active, pending)
     return active, pending
-
-
-def _read(stored: bytes) -> Definitions:
-    try:
-        return Definitions.from_json(stored)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StoreError(
-            f"the store's definitions are damaged ({error}); restore a backup, or take a new store"
-            " and bring back what is in this one with `kpi-exporter copy --damaged`"
-        ) from error

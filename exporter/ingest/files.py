@@ -6,6 +6,7 @@ from itertools import chain
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
+from exporter.domain.portions import MOST_BYTES
 from exporter.domain.windows import ms_of
 from exporter.ingest.importer import AHEAD, BATCH_ROWS
 from exporter.ingest.prefetch import prefetch
@@ -29,11 +30,14 @@ def _batches(
     portions: Iterable[Sequence[Row]], evaluator: Evaluator, newest_ms: int
 ) -> Iterator[Batch]:
     rows: dict[str, Row] = {}
+    size = 0
     for row in chain.from_iterable(portions):
-        if row.id in rows or len(rows) >= BATCH_ROWS:  # each id once: the later one replaces
+        full = len(rows) >= BATCH_ROWS or size >= MOST_BYTES
+        if full or row.id in rows:  # each id once: the later one replaces
             yield _batch(list(rows.values()), evaluator, newest_ms)
-            rows = {}
+            rows, size = {}, 0
         rows[row.id] = row
+        size += len(row.raw)
     if rows:
         yield _batch(list(rows.values()), evaluator, newest_ms)
 

@@ -9,6 +9,7 @@ from exporter import notes
 from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS, Classification
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Ignored, Interaction, Rejected
+from exporter.domain.portions import MOST_BYTES
 from exporter.domain.windows import EPOCH, hour_of, ms_of, start_of
 from exporter.ingest.prefetch import prefetch
 from exporter.ingest.ranges import Complete, Event, Portion, Ranges
@@ -53,11 +54,8 @@ class Importer:
 
     def position(self) -> datetime | None:
         """Return up to when everything was fetched once; None before the first import ended."""
-        text = self._store.note(notes.POSITION)
-        try:
-            return None if text is None else datetime.fromisoformat(text)
-        except ValueError:  # damaged: what is there comes as a duplicate
-            return None
+        # Where it is damaged, what is there comes as duplicates.
+        return notes.read_time(notes.POSITION, self._store.note(notes.POSITION))
 
     def run(
         self,
@@ -159,12 +157,15 @@ def _gathered(
 ) -> Iterator[_Gathered | Complete]:
     """Read portions, and gather those of a range into batches."""
     verdicts: list[Classification] = []
+    size = 0
     for event in events:
         if isinstance(event, Portion):
             verdicts += evaluator.read(event.rows, newest_ms)
-        if verdicts and (isinstance(event, Complete) or len(verdicts) >= BATCH_ROWS):
+            size += sum(len(row.raw) for row in event.rows)
+        full = len(verdicts) >= BATCH_ROWS or size >= MOST_BYTES
+        if verdicts and (isinstance(event, Complete) or full):
             yield _Gathered(end=event.end, batch=_batch(verdicts))
-            verdicts = []
+            verdicts, size = [], 0
         if isinstance(event, Complete):
             yield event
 

@@ -61,8 +61,7 @@ class Ranges:
         self._store = store
         self._length = SHORTEST
         self._longest = LONGEST
-        text = store.note(notes.SLOW_RANGE)
-        self._slow = None if not text else msgspec.json.decode(text, type=_SlowRange)
+        self._slow = notes.read_json(notes.SLOW_RANGE, store.note(notes.SLOW_RANGE), _SlowRange)
 
     def suit(self, held: int | None) -> None:
         """Adapt to how many rows the source holds in all, None where it cannot say."""

@@ -142,8 +142,7 @@ class Reconciler:
         return self._store.stats().accounted_for
 
     def _read(self) -> Ledger | None:
-        text = self._store.note(notes.LEDGER)
-        return None if text is None else msgspec.json.decode(text, type=Ledger)
+        return notes.read_json(notes.LEDGER, self._store.note(notes.LEDGER), Ledger)
 
     def _write(self, ledger: Ledger) -> None:
         self._store.remember(notes.LEDGER, msgspec.json.encode(ledger).decode())

@@ -15,10 +15,10 @@ import msgspec
 
 from exporter import notes
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.definitions import Definitions
 from exporter.domain.interaction import Rejected, StoredInteraction
+from exporter.domain.portions import portions
 from exporter.domain.windows import EPOCH
-from exporter.ports import Batch, Store, StoreError
+from exporter.ports import Batch, Store, StoreError, stored_definitions
 
 PORTION = 5_000
 ALL_REJECTED = 1_000_000  # more than a store keeps
@@ -60,10 +60,11 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
     """
     evaluator = _evaluator(source, target)
     held = source.stats()
-    place = msgspec.json.decode(target.note(notes.UNFINISHED_COPY) or "{}", type=_Place)
+    noted = target.note(notes.UNFINISHED_COPY)
+    place = notes.read_json(notes.UNFINISHED_COPY, noted, _Place) or _Place()
     place.at = 0  # these come once more
     done = place.done
-    for portion in _portions(source.interactions(place.before_ms, _NEVER_MS)):
+    for portion in portions(source.interactions(place.before_ms, _NEVER_MS), PORTION):
         target.add(Batch(interactions=evaluator.reread(portion)), now)
         place = place.after(portion)
         target.remember(notes.UNFINISHED_COPY, msgspec.json.encode(place).decode())
@@ -87,10 +88,10 @@ def _evaluator(source: Store, target: Store) -> Evaluator:
     definitions = source.active_definitions()
     if definitions is None:
         raise StoreError("the store to copy from is empty")
-    of_source = Evaluator(Definitions.from_json(definitions))
+    of_source = Evaluator(stored_definitions(definitions))
     source.use_definitions(of_source)
     of_target = target.active_definitions()
-    evaluator = of_source if of_target is None else Evaluator(Definitions.from_json(of_target))
+    evaluator = of_source if of_target is None else Evaluator(stored_definitions(of_target))
     target.use_definitions(evaluator)
     return evaluator
 

@@ -5,15 +5,14 @@ What that one holds already stays as it is: it may have been imported since, and
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple
 
 from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.definitions import Definitions
 from exporter.domain.interaction import MS_PER_HOUR, Hour, StoredInteraction
+from exporter.domain.portions import portions
 from exporter.domain.windows import hour_of
-from exporter.ports import Batch, Store, StoreDamagedError, StoreError
+from exporter.ports import Batch, Store, StoreDamagedError, StoreError, stored_definitions
 
 FIRST: Hour = OLDEST_TIMESTAMP_MS // MS_PER_HOUR
 PORTION = 5_000
@@ -34,7 +33,7 @@ def salvage(damaged: Store, target: Store, now: datetime) -> Iterator[Salvaged]:
     definitions = target.active_definitions()
     if definitions is None:
         raise StoreError("the store to add to is new; let serve or import fill it first")
-    evaluator = Evaluator(Definitions.from_json(definitions))
+    evaluator = Evaluator(stored_definitions(definitions))
     target.use_definitions(evaluator)
     added = lost_hours = 0
     for portion in _readable(damaged, hour_of(now) + 1):
@@ -55,8 +54,7 @@ def _readable(damaged: Store, end: Hour) -> Iterator[Sequence[StoredInteraction]
     while at < end:
         rows = damaged.interactions(at * MS_PER_HOUR, (at + hours) * MS_PER_HOUR)
         try:
-            while portion := list(islice(rows, PORTION)):
-                yield portion
+            yield from portions(rows, PORTION)
         except StoreDamagedError:
             if hours > 1:
                 hours //= 2

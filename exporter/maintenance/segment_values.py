@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import OTHER
 from exporter.domain.interaction import StoredInteraction
+from exporter.domain.portions import portions
 
 MAX_VALUES = 10_000  # different ones that are told apart, so that memory is bounded
 _BATCH_SIZE = 1_000
@@ -63,7 +63,6 @@ def _by_segment(
 def _pairs(
     interactions: Iterable[StoredInteraction], evaluator: Evaluator, segmentation: str
 ) -> Iterator[tuple[str, str | None]]:
-    waiting = iter(interactions)
-    while batch := list(islice(waiting, _BATCH_SIZE)):
+    for batch in portions(interactions, _BATCH_SIZE):
         for interaction in evaluator.reread(batch):
             yield evaluator.segment_and_value(segmentation, interaction)

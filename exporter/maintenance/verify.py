@@ -6,12 +6,13 @@ of one instant: a day that differs is looked at again, and is wrong only if that
 
 from collections.abc import Collection, Iterable, Iterator
 from heapq import merge as merge_sorted
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import HOURS_PER_DAY, MS_PER_HOUR, Hour, StoredInteraction
+from exporter.domain.portions import portions
 from exporter.domain.tally import Key, Tally, merge
 from exporter.ports import PeriodCounts, Store
 
@@ -150,7 +151,7 @@ def _counted(interactions: Iterator[StoredInteraction], evaluator: Evaluator) ->
     for day, of_day in groupby(interactions, lambda i: _day_of(i.timestamp_ms // MS_PER_HOUR)):
         tally: Tally = {}
         n = 0
-        while portion := list(islice(of_day, _PORTION)):
+        for portion in portions(of_day, _PORTION):
             merge(tally, evaluator.tally_stored(portion))
             n += len(portion)
         yield _Part(day, tally, "right", n)

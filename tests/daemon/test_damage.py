@@ -119,3 +119,23 @@ def test_a_deleted_file_is_noticed_and_filled_anew(tmp_path: Path, bank: FakeKpi
     with work.reading() as (store, _):
         assert store.stats().interactions == before > 0
     assert store_is_up(work)
+
+
+def test_a_daemon_works_with_every_note_damaged(tmp_path: Path, bank: FakeKpiggybank) -> None:
+    path = tmp_path / "kpi.db"
+    work_on(path, bank).import_now()
+    with closing(SqliteStore(path)) as store:
+        for name in store.notes():
+            store.remember(name, "damaged")
+
+    with capture_logs() as log:
+        work = work_on(path, bank)
+        work.import_now()
+        work.drop_old()
+        work.take_snapshot()
+        work.import_now()
+
+    assert store_is_up(work)
+    assert not [entry for entry in log if entry["log_level"] == "error"]
+    with closing(SqliteStore(path)) as store:
+        assert "damaged" not in store.notes().values()

@@ -6,7 +6,7 @@ import msgspec
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
-from exporter.ports import StoreError
+from exporter.ports import StoreError, stored_definitions
 from exporter.stores.couchdb.server import NEVER, Database
 from exporter.stores.couchdb.tiles import EARLIER_TILES, OVERFLOW
 from exporter.stores.couchdb.transport import Conflict
@@ -69,7 +69,7 @@ class DefinitionsDocument:
     def evaluator(self, generation: Generation) -> Evaluator:
         """Return the counting of a generation, another exporter's too."""
         if generation.digest not in self._evaluators:
-            self.know(Evaluator(Definitions.from_json(generation.definitions.encode())))
+            self.know(Evaluator(stored_definitions(generation.definitions.encode())))
         return self._evaluators[generation.digest]
 
     def evaluators(self, numbers: Iterable[int]) -> dict[int, Evaluator]:

@@ -18,6 +18,7 @@ from exporter.domain.interaction import (
     Reason,
     StoredInteraction,
 )
+from exporter.domain.portions import portions
 from exporter.domain.tally import Tally
 from exporter.ports import (
     AddResult,
@@ -96,8 +97,7 @@ class SqliteStore(Store):
         if pending is None:
             raise StoreError("there are no definitions to rebuild under")
         with self._file.transaction() as db:
-            portion = self._stored_after(db, rebuilt_until(db), _END_OF_TIME_MS)
-            finished = len(portion) < PORTION
+            portion, finished = self._stored_after(db, rebuilt_until(db), _END_OF_TIME_MS)
             tallies.add_tally(db, pending.digest, pending.tally_stored(portion))
             # What is added after the end was not passed by: it has to be counted as it comes.
             last = (_END_OF_TIME_MS, "") if finished else (portion[-1].timestamp_ms, portion[-1].id)
@@ -231,26 +231,29 @@ class SqliteStore(Store):
         after = (start_ms, "")
         while True:
             with self._file.reading() as db:
-                portion = self._stored_after(db, after, end_ms)
+                portion, finished = self._stored_after(db, after, end_ms)
             yield from portion
-            if len(portion) < PORTION:
+            if finished:
                 return
             after = (portion[-1].timestamp_ms, portion[-1].id)
 
     @staticmethod
     def _stored_after(
         db: sqlite3.Connection, after: tuple[int, str], end_ms: int
-    ) -> list[StoredInteraction]:
+    ) -> tuple[Sequence[StoredInteraction], bool]:
+        """Return the next portion, and whether there is nothing after it."""
         rows = db.execute(
             "select id, timestamp, body, arrived from interactions"
             " where (timestamp, id) > (?, ?) and timestamp < ? order by timestamp, id limit ?",
             (*after, end_ms, PORTION),
         )
         decompress = decompressor(db)
-        return [
+        stored = (
             StoredInteraction(id_, timestamp, decompress(body), arrived)
             for id_, timestamp, body, arrived in rows
-        ]
+        )
+        portion = next(portions(stored, PORTION), ())
+        return portion, len(portion) < PORTION and rows.fetchone() is None
 
     @override
     def ignored(self) -> Iterator[Ignored]:
