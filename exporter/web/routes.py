@@ -19,6 +19,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from exporter.crash import end_out_of_memory
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
+from exporter.escape import escaped
 from exporter.metrics.accept import weights
 from exporter.ports import StoreError
 from exporter.web.application import Application
@@ -166,7 +167,7 @@ class _Route(RequestHandler):
             return
         if isinstance(value, MemoryError):
             end_out_of_memory()
-        _log.error("request failed", path=self.request.path, exc_info=(typ, value, tb))
+        _log.error("request failed", path=escaped(self.request.path), exc_info=(typ, value, tb))
 
     async def in_time(self, workers: BoundedExecutor, work: Callable[[], _Result]) -> _Result:
         """Do work that may wait in a thread, or refuse when there is no place or no end."""
@@ -190,7 +191,7 @@ class _Route(RequestHandler):
         except InvalidSegmentation:
             raise Refused(HTTPStatus.BAD_REQUEST, "Invalid segmentation") from None
         except StoreError as error:
-            _log.error("report not read", path=self.request.path, error=str(error))
+            _log.error("report not read", path=escaped(self.request.path), error=str(error))
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read.") from None
 
 
@@ -339,7 +340,7 @@ def _trace(handler: RequestHandler) -> None:
     _log.debug(
         "request",
         method=handler.request.method,
-        path=handler.request.path,
+        path=escaped(handler.request.path),
         status=int(handler.get_status()),
         seconds=round(handler.request.request_time(), 6),
     )

@@ -298,3 +298,13 @@ def test_a_selection_that_takes_long_holds_nobody_up(
         assert ask(server, "/metrics?name[]=kpi_new_users").status_code == 503
         application.hold.set()
     assert answers[0].status_code == 200
+
+
+def test_a_path_in_the_log_is_short_and_escaped(
+    server: WebServer, logs: list[EventDict], application: FakeApplication
+) -> None:
+    application.broken = StoreError("away")
+    ask(server, "/data/" + "x" * 50_000)
+    paths = [entry["path"] for entry in logs if "path" in entry]
+    assert len(paths) >= 1
+    assert all(len(path) <= 103 for path in paths)

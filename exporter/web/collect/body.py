@@ -51,10 +51,11 @@ def _json_text(body: bytes, content_type: str) -> bytes:
         return body
     if kind != _FORM:
         raise UnreadableBody(MALFORMED)
-    found = parse_qs(body).get(b"data")
+    # Byte by byte: of bytes, parse_qs takes ASCII alone.
+    found = parse_qs(body.decode("latin-1"), encoding="latin-1").get("data")
     if not found:
         raise UnreadableBody(MALFORMED)
-    return found[0]
+    return found[0].encode("latin-1")
 
 
 def _media_type(content_type: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import bcrypt
 import pytest
 import requests
+from structlog.testing import capture_logs
 
 from exporter.domain.interaction import Row
 from exporter.ingest.collector import CollectorFull
@@ -320,3 +321,24 @@ def test_clients_that_dawdle_over_their_bodies_keep_nobody_out(
             connection.sendall(head)
 
         assert post(address, json.dumps(BLOB)).status_code == 201
+
+
+def test_a_form_may_hold_any_character(serve: Serve, desk: Desk) -> None:
+    blob = {**BLOB, "user_agent": "Prüfer ✓ 試"}
+    text = json.dumps(blob, ensure_ascii=False)
+
+    written = post(serve(), urlencode({"data": text}), FORM)
+    bare = post(serve(), f"data={text}".encode(), FORM)
+
+    assert (written.status_code, bare.status_code) == (201, 201)
+    assert [json.loads(row.raw) for row in desk.rows] == [blob, blob]
+
+
+@pytest.mark.parametrize("body", [b"data=%ff", b"data=\xff", b"data=%00", b"%ff=%ff", b"data=%zz"])
+def test_a_form_that_holds_no_text_is_the_senders_error(
+    serve: Serve, desk: Desk, body: bytes
+) -> None:
+    with capture_logs() as log:
+        assert post(serve(), body, FORM).status_code == 400
+    assert desk.rows == []
+    assert log == []
