@@ -43,6 +43,10 @@ class StoreError(Exception):
     """
 
 
+class StoreUnavailableError(StoreError):
+    """The store's server is down or refuses; asking again later may help."""
+
+
 class StoreDamagedError(StoreError):
     """What the store holds cannot be read as it was written; asking again does not help."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import structlog
 
-from exporter.config import DataServer, StoreSettings
+from exporter.config import DataServer, StoreSettings, password_again
 from exporter.exchange import Client
 from exporter.ports import RowFile, Source, Store
 from exporter.sources.files import InteractionFile
@@ -40,13 +40,15 @@ def open_store(settings: StoreSettings, *, durable: bool = False) -> Store:
     """
     if (file := _file(settings)) is not None:
         return SqliteStore(file, durable=durable)
-    from exporter.stores.couchdb import CouchdbStore  # noqa: PLC0415
+    from exporter.stores.couchdb import CouchdbStore, Transport  # noqa: PLC0415
 
     return CouchdbStore(
         settings.url,
         username=settings.username,
         password=None if settings.password is None else settings.password.reveal(),
-        ca_file=settings.ca_file,
+        transport=Transport(
+            ca_file=settings.ca_file, password_again=lambda: password_again(settings)
+        ),
     )
 
 

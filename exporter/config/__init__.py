@@ -1,5 +1,6 @@
 """Configuration: YAML -> frozen values, every error at once."""
 
+from exporter.config.credentials import password_again
 from exporter.config.json_schema import json_schema
 from exporter.config.load import load, store_at
 from exporter.config.values import (
@@ -22,5 +23,6 @@ __all__ = [
     "StoreSettings",
     "json_schema",
     "load",
+    "password_again",
     "store_at",
 ]

@@ -75,7 +75,21 @@ def store(section: StoreSection, directory: FilePath, errors: ErrorList) -> Stor
     if password is not None and username is None and not unknown:
         errors.add(("store", "username"), "expected beside a password, found no such key")
     ca_file = _ca_file(("store", "ca_file"), section.ca_file, "couchdbs", url, directory, errors)
-    return StoreSettings(url=url, username=username, password=password, ca_file=ca_file)
+    return StoreSettings(
+        url=url,
+        username=username,
+        password=password,
+        password_file=None if section.password_file is None else directory / section.password_file,
+        ca_file=ca_file,
+    )
+
+
+def password_again(settings: StoreSettings) -> str | None:
+    """Read the store's password once more where it is in a file; None if it cannot be read."""
+    if settings.password_file is None:
+        return None
+    secret = _from_file(settings.password_file, ("store", "password_file"), ErrorList())
+    return None if secret is None else secret.reveal()
 
 
 def _check_store_keys(section: StoreSection, url: str, errors: ErrorList) -> None:

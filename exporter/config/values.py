@@ -70,11 +70,15 @@ class DataServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """Where interactions are kept. Credentials that stood in the address are not in `url`."""
+    """Where interactions are kept. Credentials that stood in the address are not in `url`.
+
+    `password_file`: where the password came from, if it did; it may change.
+    """
 
     url: str
     username: str | None = None
     password: Secret | None = None
+    password_file: Path | None = None
     ca_file: Path | None = None
 
 

@@ -11,15 +11,14 @@ from exporter.ports import DefinitionStore, RebuildProgress
 class ActiveDefinitions:
     """The definitions whose tallies are read, and those that are pending until rebuilt.
 
-    Every method raises `StoreError`. The caller sees to it that nobody reads the store during
-    `use` and `activate`.
+    Those that are configured, before `use`. Every method raises `StoreError`. The caller sees to it
+    that nobody reads the store during `use` and `activate`.
     """
 
-    def __init__(self, store: DefinitionStore, configured: Definitions) -> None:
+    def __init__(self, configured: Definitions) -> None:
         self._log = structlog.get_logger()
-        self.active: Evaluator
-        self.pending: Evaluator | None
-        self.use(store, configured)
+        self.active = Evaluator(configured)
+        self.pending: Evaluator | None = None
 
     def are(self, configured: Definitions) -> bool:
         """Return whether these definitions are active, or pending."""

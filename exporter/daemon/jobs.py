@@ -31,6 +31,7 @@ from exporter.ports import (
     Store,
     StoreDamagedError,
     StoreError,
+    StoreUnavailableError,
 )
 from exporter.wiring import open_source, replace_damaged_store
 
@@ -46,7 +47,10 @@ class Jobs:
     def __init__(
         self, configuration: Configuration, store: Store, *, now: Callable[[], datetime]
     ) -> None:
-        """Expose what the store holds already. Raises `StoreError`."""
+        """Expose what the store holds already; if it is unavailable, at the next import.
+
+        Raises `StoreError` for what asking again does not help.
+        """
         self._log = structlog.get_logger()
         self._now = now
         self._store = store
@@ -64,20 +68,39 @@ class Jobs:
         self._stopping = threading.Event()
         self._damaged = False  # whether the store was found to be
         self.configuration = configuration
-        self._connect()
-        self._filled = self._is_filled()
-        self._definitions = ActiveDefinitions(store, configuration.definitions)
-        self._recorder.lateness_changed(_remembered_lateness(store))
-        self._recorder.store_used(_READING, worked=True)
-        self._recorder.store_counted(store.stats())
-        self._take_snapshot()
+        self._source: Source | None = None
+        self._reconciler: Reconciler | None = None
+        self._filled = False
+        self._opened = False
+        self._definitions = ActiveDefinitions(configuration.definitions)
+        try:
+            self._open()
+        except StoreUnavailableError as error:
+            self._recorder.store_used(_READING, worked=False)
+            self._failed(_READING, "store failed", error)
+
+    def _open(self) -> None:
+        """Read what the store holds, unless that was done."""
+        with self._adding, self._showing:
+            if self._opened:
+                return
+            self._disconnect()
+            self._connect()
+            self._filled = self._is_filled()
+            self._definitions.use(self._store, self.configuration.definitions)
+            self._recorder.lateness_changed(_remembered_lateness(self._store))
+            self._recorder.store_used(_READING, worked=True)
+            self._recorder.store_counted(self._store.stats())
+            self._take_snapshot()
+            self._opened = True
+        self._errors.recovered(_READING)
 
     def _connect(self) -> None:
         """Make what imports need, as configured."""
         self._connected_for = self.configuration
-        self._source: Source | None = None
+        self._source = None
         self._importer: Importer | None = None
-        self._reconciler: Reconciler | None = None
+        self._reconciler = None
         self._recorder.importing(from_source=self.configuration.data_server is not None)
         if self.configuration.data_server is None:
             return
@@ -137,6 +160,8 @@ class Jobs:
     def reading(self) -> Iterator[tuple[Store, Evaluator]]:
         """Read the store under the active definitions, which stay so meanwhile."""
         with self._showing:
+            if not self._opened:
+                raise StoreUnavailableError(self.error)
             yield self._store, self._definitions.active
 
     @contextmanager
@@ -147,6 +172,7 @@ class Jobs:
         """
         with self._adding:
             try:
+                self._open()
                 yield self._store, self._definitions.active
             except StoreError as error:
                 self._recorder.store_used(_WRITING, worked=False)
@@ -170,6 +196,7 @@ class Jobs:
                 return
             if self._damaged:
                 self._replace_store()
+            self._open()
             if self.configuration is not self._connected_for:
                 self._disconnect()
                 self._connect()

@@ -3,13 +3,14 @@
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import structlog
 from typing_extensions import override
 
-from exporter.config import Configuration, ConfigurationError, load
+from exporter.config import Configuration, ConfigurationError, StoreSettings, load
 from exporter.daemon.jobs import Jobs
 from exporter.domain.reports import milestones, segmentations
 from exporter.maintenance.periods import read_period
@@ -119,7 +120,7 @@ class Service(Application):
             return error.errors
         current = self._jobs.configuration
         fixed = (
-            ("store", wanted.store, current.store),
+            ("store", *map(_without_password, (wanted.store, current.store))),
             ("collect", wanted.collect, current.collect),
             ("web.listen", wanted.listen, current.listen),
         )
@@ -127,6 +128,11 @@ class Service(Application):
         if not errors:
             self._apply(wanted)
         return errors
+
+
+def _without_password(store: StoreSettings) -> StoreSettings:
+    """Return what a running store cannot change; it reads a file with its password by itself."""
+    return store if store.password_file is None else replace(store, password=None)
 
 
 def _day(seconds: float | None) -> date | None:

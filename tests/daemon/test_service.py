@@ -3,6 +3,8 @@
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,15 +14,35 @@ from exporter.config import Configuration, load
 from exporter.daemon.jobs import Jobs
 from exporter.daemon.service import Service
 from exporter.domain.reports import REPORTS
+from exporter.ports import StoreError, StoreUnavailableError
+from exporter.stores.couchdb import CouchdbStore, Transport
 from exporter.stores.sqlite import SqliteStore
 from fake_server import FakeKpiggybank
 from tests.builders import AT, ms
+from tests.stores.places import drop_databases
 
 GOOD = "data_server: {url: 'http://127.0.0.1:1/'}\n"
 
 
 def refuse(_: Configuration) -> None:
     pytest.fail("a configuration with errors was applied")
+
+
+def test_a_password_file_with_another_password_needs_no_restart(tmp_path: Path) -> None:
+    file, password = tmp_path / "kpi-exporter.yml", tmp_path / "password"
+    file.write_text(
+        f"{GOOD}store: {{url: 'couchdb://127.0.0.1:1/kpi', username: kpi, password_file: password}}"
+    )
+    password.write_text("old")
+    applied: list[Configuration] = []
+    with closing(SqliteStore(tmp_path / "kpi.db")) as store:
+        work = Jobs(load(file, {}), store, now=lambda: AT)
+        desk = Service(work, config_file=file, now=lambda: AT, apply=applied.append)
+        password.write_text("new")
+
+        assert [*desk.reload()] == []
+
+    assert len(applied) == 1
 
 
 @pytest.mark.parametrize(
@@ -85,3 +107,38 @@ def test_the_page_names_the_reports_that_there_are(tmp_path: Path) -> None:
         }  # fmt: skip
         for name in shown:
             desk.report(name, start=None, end=None, segmentation=None)
+
+
+def test_a_store_that_is_down_at_the_start_is_used_once_it_is_up(
+    pouchdb_server: str,
+) -> None:
+    name = f"kpi_test_{uuid4().hex[:12]}"
+    transport = Switch()
+    store = CouchdbStore(
+        f"couchdb{pouchdb_server.removeprefix('http')}/{name}", transport=transport
+    )
+    with FakeKpiggybank() as bank, closing(store):
+        work = Jobs(load(f"data_server: {{url: '{bank.url}'}}", {}), store, now=lambda: AT)
+        desk = Service(work, config_file=None, now=lambda: AT, apply=refuse)
+        work.import_now()
+        assert "cannot be reached" in (desk.unready() or "")
+        with pytest.raises(StoreError, match="cannot be reached"):
+            desk.report("assertions", start=None, end=None, segmentation=None)
+
+        transport.is_up = True
+        work.import_now()
+
+        assert desk.unready() is None
+        assert work.error == ""
+    drop_databases(pouchdb_server, name)
+
+
+class Switch(Transport):
+    """A way to CouchDB that is closed until it is opened."""
+
+    is_up = False
+
+    def request(self, *arguments: Any, **named: Any) -> Any:
+        if not self.is_up:
+            raise StoreUnavailableError("CouchDB at http://couchdb:5984 cannot be reached: refused")
+        return super().request(*arguments, **named)

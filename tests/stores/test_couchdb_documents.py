@@ -384,7 +384,9 @@ def secure(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 
 def test_tls_trusts_the_authority_of_the_configuration_alone(secure: tuple[int, Path]) -> None:
     port, ca_file = secure
-    trusting = CouchdbStore(f"couchdbs://127.0.0.1:{port}/kpi", ca_file=ca_file)
+    trusting = CouchdbStore(
+        f"couchdbs://127.0.0.1:{port}/kpi", transport=Transport(ca_file=ca_file)
+    )
     other = CouchdbStore(f"couchdbs://127.0.0.1:{port}/kpi")
 
     with pytest.raises(StoreError, match="You are not a server admin"):

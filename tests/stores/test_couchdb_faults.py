@@ -11,7 +11,7 @@ import requests
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Reason
 from exporter.ports import Batch, StoreError
-from exporter.stores.couchdb import CouchdbStore
+from exporter.stores.couchdb import CouchdbStore, Transport
 from exporter.stores.couchdb.transport import PAUSE_SECONDS
 from testing.waiting import FACTOR, WAIT_SECONDS
 from tests.stores.oracle import Oracle, assert_holds, counted
@@ -45,7 +45,9 @@ def make_store(proxy: Proxy) -> Iterator[MakeStore]:
 
     def make(**options: object) -> CouchdbStore:
         url = proxy.url.replace("http", "couchdb", 1) + f"/{name}"
-        stores.append(CouchdbStore(url, **options))  # type: ignore[arg-type]
+        user = {key: options.pop(key) for key in ("username", "password") if key in options}
+        transport = Transport(**options)  # type: ignore[arg-type]
+        stores.append(CouchdbStore(url, transport=transport, **user))  # type: ignore[arg-type]
         return stores[-1]
 
     yield make
@@ -93,8 +95,12 @@ def test_any_request_of_an_import_may_fail_or_lose_its_answer(
     store = opened()
     store.add(batch(evaluator, some(4)), NOW)
     oracle.add(batch(evaluator, some(4)))
+    store.add(rows(1_000), NOW)
+    store = opened()
     before = len(proxy.seen)
-    store.add(rows(0), NOW)
+    store.add(rows(1_001), NOW)
+    oracle.add(rows(1_000))
+    oracle.add(rows(1_001))
     requests_of_an_import = len(proxy.seen) - before
     assert requests_of_an_import > 8
 
@@ -392,6 +398,30 @@ def test_a_wrong_password_is_tried_once_and_again_after_a_pause(
     clock.seconds = PAUSE_SECONDS + 1
     store.use_definitions(evaluator)
 
+    assert store.stats().interactions == 0
+
+
+def test_a_password_that_was_corrected_is_used_at_once(
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
+) -> None:
+    passwords = ["wrong"]
+    store = make_store(
+        username="kpi",
+        password="wrong",
+        monotonic=Clock(),
+        password_again=lambda: passwords[-1],
+    )
+    proxy.rule = lambda _: error(401, "unauthorized", "Name or password is incorrect.")
+    for _ in range(3):
+        with pytest.raises(StoreError, match="is read again"):
+            store.use_definitions(evaluator)
+    refused = len(proxy.seen)
+    proxy.behave()
+    passwords.append("right")
+
+    store.use_definitions(evaluator)
+
+    assert refused == 1
     assert store.stats().interactions == 0
 
 

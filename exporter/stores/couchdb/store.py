@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -49,7 +48,7 @@ from exporter.stores.couchdb.server import NEVER, Found, Server, pages
 from exporter.stores.couchdb.sort_on_disk import by_timestamp
 from exporter.stores.couchdb.tally_reader import TallyReader
 from exporter.stores.couchdb.tiles import to_tally
-from exporter.stores.couchdb.transport import TIMEOUT_SECONDS, Conflict, NotFound, Transport
+from exporter.stores.couchdb.transport import Conflict, NotFound, Transport
 
 WRITERS = 2  # bulk writes under way at once; CouchDB gets no faster with more
 SCANNED = 2_000  # documents read at a time when a month is gone through
@@ -102,17 +101,14 @@ class CouchdbStore(Store):
         *,
         username: str | None = None,
         password: str | None = None,
-        ca_file: Path | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-        monotonic: Callable[[], float] = time.monotonic,
         transport: Transport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make it; `transport` takes requests elsewhere than to the network."""
+        """Make it; `transport` sends its requests, if not as usual."""
         parts = urlsplit(url)
         self._server = Server(
             url,
-            transport
-            or Transport(timeout_seconds=timeout_seconds, ca_file=ca_file, monotonic=monotonic),
+            transport or Transport(),
             username=username or unquote(parts.username or ""),
             password=password if password is not None else unquote(parts.password or ""),
         )

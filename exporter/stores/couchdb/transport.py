@@ -1,25 +1,25 @@
 """The wall: requests through the `couchdb` package, none of its transport's weaknesses inside.
 
 The package addresses databases and documents; what it would do with connections (wait for
-ever, send a POST again, trip over an error's body) is done here by `requests` instead.
+ever, send a POST again, trip over an error's body) is done here by `exporter.exchange` instead.
 """
 
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
-import requests
 from couchdb import http
 
-from exporter.ports import StoreError
+from exporter.exchange import Client, ExchangeError, ExchangeTooSlowError
+from exporter.ports import StoreError, StoreUnavailableError
 
-CONNECT_SECONDS = 10.0
+MOST_BYTES = 1 << 30  # of an answer
 TIMEOUT_SECONDS = 65.0  # CouchDB itself gives a query up after 60
 PAUSE_SECONDS = 600.0  # after refused credentials: five wrong ones lock an address out
 _CONNECTIONS = 8
@@ -28,7 +28,7 @@ _SHOWN = 200  # characters of an answer that a message quotes
 Answer: TypeAlias = tuple[int, Mapping[str, str], BytesIO]
 
 
-class Refused(StoreError):
+class Refused(StoreUnavailableError):
     """CouchDB answered with an error; `status`, `error` and `reason` are its words."""
 
     def __init__(self, message: str, *, status: int, error: str, reason: str) -> None:
@@ -76,7 +76,7 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
     """Sends what the package wants sent; every failure is a `StoreError`.
 
     After refused credentials nothing is sent for `PAUSE_SECONDS`, so that the address is not
-    locked out. Safe for several threads.
+    locked out, unless `password_again` reads another password meanwhile. Safe for several threads.
     """
 
     def __init__(
@@ -85,19 +85,15 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         timeout_seconds: float = TIMEOUT_SECONDS,
         ca_file: Path | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        password_again: Callable[[], str | None] = lambda: None,
     ) -> None:
         super().__init__(timeout=timeout_seconds, retryable_errors=())
         self._timeout_seconds = timeout_seconds
         self._monotonic = monotonic
-        self._paused: tuple[float, str] | None = None
-        self._session = requests.Session()
-        self._session.trust_env = False  # no ~/.netrc in place of the configured user
-        self._session.verify = True if ca_file is None else str(ca_file)
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            self._session.mount(
-                scheme, requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
-            )
+        self._password_again = password_again
+        self._password: str | None = None  # in place of the first one
+        self._paused: _Pause | None = None
+        self._client = Client(ca_file=ca_file, connections=_CONNECTIONS)
 
     def request(
         self,
@@ -110,73 +106,73 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
     ) -> Answer:
         """Send one request, once, and read its answer whole."""
         self._hold_back()
+        if credentials is not None and self._password is not None:
+            credentials = credentials[0], self._password
         server = "/".join(url.split("/", 3)[:3])
         try:
-            answer = self._session.request(
+            with self._client.exchange(
                 method,
                 url,
-                data=body,
+                body=body,
                 headers={**_headers(body, credentials), **(headers or {})},
-                timeout=(min(CONNECT_SECONDS, self._timeout_seconds), self._timeout_seconds),
-                allow_redirects=False,
-            )
-        except requests.exceptions.SSLError as error:
-            raise StoreError(
-                f"CouchDB at {server} has no certificate to trust ({_innermost(error)});"
-                " name its authority in store.ca_file"
-            ) from error
-        except requests.exceptions.Timeout as error:
-            raise StoreError(
+                timeout_seconds=self._timeout_seconds,
+            ) as answer:
+                content = answer.read(MOST_BYTES)
+        except ExchangeTooSlowError as error:
+            raise StoreUnavailableError(
                 f"CouchDB at {server} did not answer {method} {_path(url)} in time"
             ) from error
-        except (requests.RequestException, OSError) as error:
-            raise StoreError(
-                f"CouchDB at {server} cannot be reached: {_innermost(error)}"
+        except ExchangeError as error:
+            if error.untrusted:
+                raise StoreUnavailableError(
+                    f"CouchDB at {server} has no certificate to trust ({error});"
+                    " name its authority in store.ca_file"
+                ) from error
+            raise StoreUnavailableError(
+                f"CouchDB at {server} cannot be reached: {error}"
             ) from error
-        if answer.status_code < HTTPStatus.MULTIPLE_CHOICES and (
-            _is_json(answer) or method == "HEAD"
-        ):
-            return answer.status_code, answer.headers, BytesIO(answer.content)
-        raise self._explained(answer, method, server, credentials)
+        came = _Came(answer.status, answer.reason, answer.headers, content)
+        if came.status < HTTPStatus.MULTIPLE_CHOICES and came.is_json:
+            return came.status, came.headers, BytesIO(came.content)
+        raise self._explained(came, f"{method} {_path(url)}", server, credentials)
 
     def close(self) -> None:
         """Close connections."""
-        self._session.close()
+        self._client.close()
 
     def _hold_back(self) -> None:
-        if self._paused is not None:
-            until, message = self._paused
-            if self._monotonic() < until:
-                raise StoreError(message)
-            self._paused = None
+        if self._paused is None:
+            return
+        password = self._password_again()
+        if password is not None and password != self._paused.password:
+            self._password = password
+        elif self._monotonic() < self._paused.until:
+            raise StoreUnavailableError(self._paused.message)
+        self._paused = None
 
     def _explained(
-        self,
-        answer: requests.Response,
-        method: str,
-        server: str,
-        credentials: tuple[str, str] | None,
+        self, came: "_Came", what: str, server: str, credentials: tuple[str, str] | None
     ) -> StoreError:
-        status = answer.status_code
-        if not _is_json(answer):
-            kind = answer.headers.get("content-type", "nothing")
-            if status not in (401, 403, 429, 507):
-                return Refused(
-                    f"CouchDB at {server} answered {method} {_path(answer.url)} with {status} and"
-                    f" {kind} in place of JSON; is that CouchDB, or a proxy in front of it?",
-                    status=status,
-                    error="",
-                    reason=answer.text[:_SHOWN],
-                )
-            words = _Words(error="", reason=answer.reason)
+        status = came.status
+        if came.is_json:
+            words = _words(came.content)
+        elif status in (401, 403, 429, 507):
+            words = _Words(error="", reason=came.reason)
         else:
-            words = _words(answer.content)
+            kind = came.headers.get("content-type", "nothing")
+            return Refused(
+                f"CouchDB at {server} answered {what} with {status} and"
+                f" {kind} in place of JSON; is that CouchDB, or a proxy in front of it?",
+                status=status,
+                error="",
+                reason=came.content[:_SHOWN].decode(errors="replace"),
+            )
         said = f"{words.error}: {words.reason}"[:_SHOWN]
         if status in (401, 403):
             return self._denied(words, status, server, credentials)
         meaning = _MEANINGS.get(status, "failed")
         return _KINDS.get(status, Refused)(
-            f"CouchDB at {server} {meaning}: {method} {_path(answer.url)} gave {status} ({said})",
+            f"CouchDB at {server} {meaning}: {what} gave {status} ({said})",
             status=status,
             error=words.error,
             reason=words.reason or "",
@@ -192,11 +188,35 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         else:
             message = (
                 f"CouchDB at {server} refuses {user} ({reason}); correct store.username and"
-                " store.password_file. Not asked again for"
-                f" {PAUSE_SECONDS / 60:.0f} minutes, for five wrong passwords lock this address out"
+                " store.password_file, which is read again. Not asked again before it changes, or"
+                f" for {PAUSE_SECONDS / 60:.0f} minutes: five wrong passwords lock this address out"
             )
-            self._paused = (self._monotonic() + PAUSE_SECONDS, message)
+            password = "" if credentials is None else credentials[1]
+            until = self._monotonic() + PAUSE_SECONDS
+            self._paused = _Pause(until=until, message=message, password=password)
         return Refused(message, status=status, error=words.error, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pause:
+    """Nothing is sent until then; `password` is the one that was refused."""
+
+    until: float
+    message: str
+    password: str
+
+
+class _Came(NamedTuple):
+    """An answer, read whole."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def is_json(self) -> bool:
+        return "application/json" in self.headers.get("content-type", "")
 
 
 def _headers(body: bytes | None, credentials: tuple[str, str] | None) -> dict[str, str]:
@@ -208,30 +228,16 @@ def _headers(body: bytes | None, credentials: tuple[str, str] | None) -> dict[st
     return headers
 
 
-def _is_json(answer: requests.Response) -> bool:
-    return "application/json" in answer.headers.get("content-type", "")
-
-
 def _words(content: bytes) -> _Words:
+    """Read the words of an error; of those of a bulk write the first that failed."""
     try:
-        return msgspec.json.decode(content, type=_Words)
-    except msgspec.DecodeError:
+        words = msgspec.json.decode(content, type=_Words | list[_Words])
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _Words(error=content[:_SHOWN].decode(errors="replace"))
+    if isinstance(words, _Words):
+        return words
+    return next((each for each in words if each.error), _Words(error="no reason given"))
 
 
 def _path(url: str) -> str:
     return "/" + url.split("/", 3)[-1].partition("?")[0]
-
-
-def _innermost(error: BaseException) -> str:
-    """Return the cause beneath the wrappers, without addresses of objects."""
-    inner: Any = error
-    while True:
-        reason = getattr(inner, "reason", None)
-        nested = next((a for a in getattr(inner, "args", ()) if isinstance(a, BaseException)), None)
-        if isinstance(reason, BaseException):
-            inner = reason
-        elif nested is not None:
-            inner = nested
-        else:
-            return str(inner).rpartition(": ")[2] or type(inner).__name__
