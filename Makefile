@@ -16,6 +16,10 @@ help: ## This list
 setup: .venv/.ready ## Everything Python needs, in .venv (PYTHON=... chooses the interpreter)
 
 .venv/.ready: pyproject.toml constraints.txt scripts/create_venv.sh
+	@scripts/create_venv.sh dev
+
+# What runs, without what tests; `make setup` makes it up to date as well.
+.venv/.runs: pyproject.toml constraints.txt scripts/create_venv.sh
 	@scripts/create_venv.sh
 
 .PHONY: system
@@ -23,7 +27,7 @@ system: ## The programs that tests run against (Prometheus, Chromium, ...), wher
 	@scripts/install_test_packages.sh
 
 .PHONY: demo
-demo: setup ## The exporter against a fake KPIggybank; prints the addresses to open
+demo: .venv/.runs ## The exporter against a fake KPIggybank; prints the addresses to open
 	@$(BIN)/kpi-exporter demo
 
 .PHONY: test

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv in the checkout, with the pinned versions of constraints.txt.
+# Makes .venv in the checkout, with the pinned versions of constraints.txt: what runs, and with the
+# argument dev what checks and tests as well.
 # PYTHON names the interpreter to use; without it the first that is new enough is taken.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,5 +42,5 @@ echo "Installing into .venv what constraints.txt pins; the first time this takes
 # As environment the constraints hold for the isolated build as well; relative, for pip splits
 # these values at spaces and the checkout's path may have some.
 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-  .venv/bin/python -m pip install --quiet --editable ".[dev]"
-touch .venv/.ready
+  .venv/bin/python -m pip install --quiet --editable ".${1:+[$1]}"
+touch .venv/.runs ${1:+.venv/.ready}

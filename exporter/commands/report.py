@@ -5,7 +5,7 @@ import csv
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -20,20 +20,25 @@ from exporter.commands.common import (
     suggestion,
 )
 from exporter.commands.dates import first_day, last_day
+from exporter.commands.ratios import ratio_rows
 from exporter.domain.definitions import TOTAL
+from exporter.domain.kpis import Unit
 from exporter.domain.reports import (
     FLOW,
     REPORTS,
     InvalidSegmentation,
     UnknownReport,
+    is_daily_ratio,
+    is_of_shares,
     is_of_steps,
     milestones,
     report_of_kpi,
     reports_of,
     segmentations,
 )
-from exporter.maintenance.reports import read_report
+from exporter.maintenance.reports import read_numbers, read_report
 from exporter.ports import StoreError
+from exporter.web.page.formatting import value_words
 
 TEXT = "print a report"
 
@@ -64,7 +69,11 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     if options.first and options.last and options.first > options.last:
         raise UsageError(f"--from {options.first} is after --to {options.last}")
-    content = _read(options)
+    console = Console(markup=False, emoji=False)  # names are texts: [a] and :b: are only that
+    if options.format == "table" and is_daily_ratio(options.name):
+        _print(*ratio_rows(_read(options, read_numbers), bars=console.is_terminal), console)
+        return
+    content = _read(options, read_report)
     if options.format == "json":
         json.dump(content, sys.stdout, indent=2, allow_nan=False)
         sys.stdout.write("\n")
@@ -73,9 +82,11 @@ def run(options: argparse.Namespace) -> None:
     if options.format == "csv":
         csv.writer(sys.stdout).writerows([header, *rows])
         return
-    console = Console(markup=False, emoji=False)  # names are texts: [a] and :b: are only that
-    written = [[_written(cell) for cell in row] for row in rows]
-    for table in _tables(header, written, console):
+    _print(header, [[_written(cell, options.name) for cell in row] for row in rows], console)
+
+
+def _print(header: list[str], rows: list[list[str]], console: Console) -> None:
+    for table in _tables(header, rows, console):
         console.width = max(console.width, _width(table, console))
         console.print(table)
 
@@ -114,7 +125,7 @@ def _folded(title: str, *cells: str) -> str:
     return textwrap.fill(title, width, break_long_words=False, break_on_hyphens=False)
 
 
-def _read(options: argparse.Namespace) -> Any:
+def _read(options: argparse.Namespace, read: Callable[..., Any]) -> Any:
     configuration = load_configuration(options)
     if options.name == "segmentations":
         return segmentations(configuration.definitions)
@@ -122,7 +133,7 @@ def _read(options: argparse.Namespace) -> Any:
         return milestones(configuration.milestones)
     try:
         with open_store_with_definitions(configuration) as (store, evaluator):
-            return read_report(
+            return read(
                 store,
                 evaluator,
                 options.name,
@@ -185,7 +196,9 @@ def _cells(values: Any) -> Mapping[str, Any]:
     return {entry["category"]: entry["value"] for entry in values}
 
 
-def _written(cell: object) -> str:
+def _written(cell: object, name: str) -> str:
     if cell is None:
         return ""
+    if isinstance(cell, float) and is_of_shares(name):
+        return value_words(cell, Unit.RATIO)
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

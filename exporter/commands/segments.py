@@ -10,6 +10,7 @@ from exporter.commands.common import (
     load_configuration,
     open_store_with_definitions,
     printable,
+    suggestion,
 )
 from exporter.commands.dates import first_day, last_day
 from exporter.domain.windows import ms_of
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     configuration = load_configuration(options)
     names = [segmentation.name for segmentation in configuration.definitions.segmentations]
     if options.name not in names:
-        raise CommandError(f"no segmentation {options.name!r}; there are {', '.join(names)}")
+        raise CommandError(f"no segmentation {options.name!r}; {suggestion(options.name, names)}")
     start_ms = _midnight_ms(options.first) if options.first else 0
     end_ms = _midnight_ms(options.last + timedelta(days=1)) if options.last else _ALL_MS
     try:

@@ -76,7 +76,7 @@ class _YamlWalk:
         self._left = _MOST_NODES
 
     def document(self, path: Path, node: yaml.Node) -> Document:
-        self._errors.pass_by(path)
+        self._errors.pass_by(path, node.start_mark.line + 1)
         self._left -= 1
         if self._left < 0 or len(path) > _DEEPEST:
             raise _NoDocumentError(_ENDLESS)

@@ -15,7 +15,7 @@ class ErrorList:
     """What is wrong, told in the order of the document."""
 
     def __init__(self) -> None:
-        self._places: dict[Path, int] = {}
+        self._lines: dict[Path, int] = {}  # in the order of the document
         self._found: dict[tuple[Path, str], None] = {}
         self._unknown: set[Path] = set()
 
@@ -29,9 +29,9 @@ class ErrorList:
         self.add(path, text)
         self._unknown.add(path)
 
-    def pass_by(self, path: Path) -> None:
-        """Note that this comes next in the document."""
-        self._places[path] = len(self._places)
+    def pass_by(self, path: Path, line: int) -> None:
+        """Note that this comes next in the document, in this line, the first being 1."""
+        self._lines.setdefault(path, line)
 
     def copy(self) -> "ErrorList":
         """What is known by now."""
@@ -49,15 +49,22 @@ class ErrorList:
 
     def texts(self) -> tuple[str, ...]:
         """Write each as `path: text`."""
+        return tuple(f"{written(path)}: {text}" if path else text for path, text in self._sorted())
+
+    def lines(self) -> tuple[int | None, ...]:
+        """Return the line of each of `texts`, or of what it would stand in; None without a path."""
         return tuple(
-            f"{written(path)}: {text}" if path else text
-            for path, text in sorted(self._found, key=lambda found: self._place(found[0]))
+            self._lines.get(self._known(path)) if path else None for path, _ in self._sorted()
         )
 
-    def _place(self, path: Path) -> int:
-        while path and path not in self._places:
+    def _sorted(self) -> list[tuple[Path, str]]:
+        order = {path: number for number, path in enumerate(self._lines)}
+        return sorted(self._found, key=lambda found: order.get(self._known(found[0]), 0))
+
+    def _known(self, path: Path) -> Path:
+        while path and path not in self._lines:
             path = path[:-1]
-        return self._places.get(path, 0)
+        return path
 
 
 def written(path: Path) -> str:

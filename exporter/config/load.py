@@ -54,7 +54,7 @@ def load(source: str | Path, environ: Mapping[str, str]) -> Configuration:
         text, environ, file.parent if file else Path(), errors
     )
     if not configuration:
-        raise ConfigurationError(errors.texts(), file)
+        raise ConfigurationError(errors.texts(), file, errors.lines())
     return configuration
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import zip_longest
 from pathlib import Path
 
 from exporter.domain.definitions import Definitions
@@ -17,17 +18,27 @@ class ConfigurationError(Exception):
     """The configuration cannot be used; nothing of it was applied.
 
     `errors` holds all that is wrong with it, each as `path: what was expected, what was
-    found`, without secrets; `file` is where it came from, if from a file.
+    found`, without secrets; `file` is where it came from, if from a file, `lines` where in it.
     """
 
-    def __init__(self, errors: tuple[str, ...], file: Path | None = None) -> None:
-        super().__init__(errors, file)
+    def __init__(
+        self,
+        errors: tuple[str, ...],
+        file: Path | None = None,
+        lines: tuple[int | None, ...] = (),
+    ) -> None:
+        super().__init__(errors, file, lines)
         self.errors = errors
         self.file = file
+        self.lines = lines
 
     def __str__(self) -> str:
-        prefix = "" if self.file is None else f"{self.file}: "
-        return "\n".join(prefix + error for error in self.errors)
+        if self.file is None:
+            return "\n".join(self.errors)
+        places = zip_longest(self.errors, self.lines)
+        return "\n".join(
+            f"{self.file}{'' if line is None else f':{line}'}: {error}" for error, line in places
+        )
 
 
 class Secret:

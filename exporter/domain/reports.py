@@ -5,14 +5,14 @@ ascending, only days with data of that report; an undefined share is None.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import isnan
 from typing import Any, TypeAlias
 
 from exporter.domain.definitions import TOTAL, Definitions
-from exporter.domain.kpis import KPIS
+from exporter.domain.kpis import KPIS, Number, Unit
 from exporter.domain.layout import Layout
 from exporter.domain.tally import Counts, add
 
@@ -108,6 +108,11 @@ def is_of_steps(name: str) -> bool:
     return name in _FLOW_TOTALS or name.startswith(FLOW)
 
 
+def is_of_shares(name: str) -> bool:
+    """Return whether a report has the shares of a flow's steps, by day."""
+    return name in _FLOW_OVER_TIME
+
+
 def is_on_data(name: str) -> bool:
     """Return whether a report is made of counts, if there is one of that name."""
     return name in DATA_REPORTS or name.startswith(FLOW)
@@ -139,13 +144,31 @@ def report(name: str, days: Days, layout: Layout, *, by_segment: bool = False) -
 
 def _daily(daily: _Daily, days: Days, layout: Layout, *, by_segment: bool) -> dict[str, Any]:
     result: dict[str, list[dict[str, Any]]] = {} if by_segment else {TOTAL: []}
+    for day, segment, number in _daily_numbers(daily, days, layout):
+        entry = {"category": day.isoformat(), "value": _defined(number.value)}
+        result.setdefault(segment, []).append(entry)
+    return result
+
+
+def _daily_numbers(daily: _Daily, days: Days, layout: Layout) -> Iterator[tuple[date, str, Number]]:
     compute = KPIS[daily.kpi].compute
     for day, segments in days.items():
         for segment, counts in segments.items():
             if daily.has_data(layout, counts):
                 ((_, number),) = compute(layout, counts)
-                entry = {"category": day.isoformat(), "value": _defined(number.value)}
-                result.setdefault(segment, []).append(entry)
+                yield day, segment, number
+
+
+def is_daily_ratio(name: str) -> bool:
+    """Return whether a report is a ratio by day, which has parts."""
+    return name in _DAILY and KPIS[_DAILY[name].kpi].unit is Unit.RATIO
+
+
+def numbers(name: str, days: Days, layout: Layout) -> dict[str, dict[str, Number]]:
+    """Return the numbers of a daily report by segment and date, with their parts."""
+    result: dict[str, dict[str, Number]] = {}
+    for day, segment, number in _daily_numbers(_DAILY[name], days, layout):
+        result.setdefault(segment, {})[day.isoformat()] = number
     return result
 
 
