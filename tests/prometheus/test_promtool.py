@@ -10,6 +10,9 @@ import yaml
 from testing.rulebook import PROMETHEUS, RULE_FILES, UNIT_TESTS, read_yaml
 from tests.prometheus.deployments import expanded, in_a_cluster
 
+IN_SHORT = ("bounce-rate", "exporter")
+"""Of those that are run a second time: all of them together take promtool minutes."""
+
 
 def _run(*command: str | Path) -> None:
     done = subprocess.run(
@@ -43,7 +46,13 @@ def test_the_rules_do_what_their_unit_tests_say(promtool: Path, path: Path) -> N
     _run(promtool, "test", "rules", path)
 
 
-@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[] if path.stem in IN_SHORT else pytest.mark.slow)
+        for path in UNIT_TESTS
+    ],
+)
 def test_the_rules_answer_the_same_in_a_cluster(promtool: Path, tmp_path: Path, path: Path) -> None:
     document = in_a_cluster(read_yaml(path))
     for name in document["rule_files"]:
