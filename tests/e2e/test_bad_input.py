@@ -140,7 +140,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("garbage", "cannot be read"),
+        ("garbage", "a number was expected"),
         ("status-401", "answered 401; check data_server.headers"),
         ("redirect", "redirects to"),
         ("status-503", "answered 503"),

@@ -88,9 +88,13 @@ def prometheus_running(
 def states(alertmanager: str) -> dict[str, str]:
     """The alerts that Alertmanager holds: `active`, or `suppressed` by another."""
     held = requests.get(f"http://{alertmanager}/api/v2/alerts", timeout=WAIT_SECONDS).json()
-    names = [alert["labels"]["alertname"] for alert in held]
-    assert len(names) == len(set(names)), "two exporters, two alerts"
-    return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in held}
+    found = [
+        (alert["labels"]["alertname"], alert["status"]["state"])
+        for alert in held
+        if alert["labels"]["alertname"] != "KpiAlertsBlind"  # these exporters have one window
+    ]
+    assert len(found) == len(dict(found)), "two exporters, two alerts"
+    return dict(found)
 
 
 def test_one_cause_makes_one_page(prometheus: Path, alertmanager: Path, tmp_path: Path) -> None:
@@ -104,7 +108,7 @@ def test_one_cause_makes_one_page(prometheus: Path, alertmanager: Path, tmp_path
             prometheus, tmp_path / "prometheus", exporters=[first, second], alertmanager=watcher
         ),
     ):
-        (page, *more) = eventually(lambda: list(pages))
+        (page, *more) = eventually(lambda: [p for p in pages if p["receiver"] == "pager"])
         held = states(watcher)
 
     assert more == []

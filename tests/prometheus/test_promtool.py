@@ -10,6 +10,9 @@ import yaml
 from testing.rulebook import PROMETHEUS, RULE_FILES, UNIT_TESTS, read_yaml
 from tests.prometheus.deployments import expanded, in_a_cluster
 
+IN_CLUSTERS = ("deployments",)
+"""These have the labels of a cluster themselves."""
+
 IN_SHORT = ("bounce-rate", "exporter")
 """Of those that are run a second time: all of them together take promtool minutes."""
 
@@ -51,6 +54,7 @@ def test_the_rules_do_what_their_unit_tests_say(promtool: Path, path: Path) -> N
     [
         pytest.param(path, id=path.stem, marks=[] if path.stem in IN_SHORT else pytest.mark.slow)
         for path in UNIT_TESTS
+        if path.stem not in IN_CLUSTERS
     ],
 )
 def test_the_rules_answer_the_same_in_a_cluster(promtool: Path, tmp_path: Path, path: Path) -> None:
