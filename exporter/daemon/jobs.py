@@ -86,8 +86,8 @@ class Jobs:
                 return
             self._disconnect()
             self._connect()
-            self._filled = self._is_filled()
             self._definitions.use(self._store, self.configuration.definitions)
+            self._filled = self._is_filled()
             self._recorder.lateness_changed(_remembered_lateness(self._store))
             self._recorder.store_used(_READING, worked=True)
             self._recorder.store_counted(self._store.stats())
