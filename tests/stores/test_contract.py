@@ -58,6 +58,26 @@ def test_the_same_row_twice_in_a_batch_counts_once(store: Store, evaluator: Eval
     assert store.stats().interactions == 1
 
 
+@pytest.mark.parametrize("before", ["new", "the same", "another", "empty"])
+def test_of_an_id_that_comes_readable_and_empty_the_readable_row_counts(
+    store: Store, evaluator: Evaluator, before: str
+) -> None:
+    readable = ("a", blob("2026-11-03", SHOWN))
+    held = {
+        "the same": [readable],
+        "another": [("a", blob("2026-11-03", SHOWN, SIGNED_IN))],
+        "empty": [("a", blob("2026-11-03"))],
+    }
+    store.add(batch(evaluator, [*held.get(before, []), *some(3)]), NOW)
+
+    added = store.add(batch(evaluator, [("a", blob("2026-11-03")), readable]), NOW)
+
+    oracle = Oracle()
+    oracle.add(batch(evaluator, [*some(3), readable]))
+    assert (added.imported + added.duplicate, added.ignored) == (1, 1)
+    assert_holds(store, oracle, evaluator)
+
+
 def test_a_changed_row_replaces_what_was_counted(store: Store, evaluator: Evaluator) -> None:
     oracle = Oracle()
     rows = some(20)

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 import requests
 from hypothesis import given
@@ -19,7 +20,7 @@ from exporter.domain.interaction import Reason, Rejected
 from exporter.ports import AddResult, Store, StoreError
 from exporter.ports import Batch as Rows
 from exporter.stores.couchdb import CouchdbStore
-from exporter.stores.couchdb.batch_writer import MOST_ROWS, parts_of, sum_of
+from exporter.stores.couchdb.batches import BatchDocument, Contribution
 from exporter.stores.couchdb.dedup_cache import GENERATION, DedupCache
 from exporter.stores.couchdb.design import Views, design
 from exporter.stores.couchdb.months import Months
@@ -31,6 +32,12 @@ from exporter.stores.couchdb.names import (
     read,
     spelt,
     start_of,
+)
+from exporter.stores.couchdb.parts import (
+    MOST_RAW_BYTES,
+    MOST_ROWS,
+    parts_of,
+    sum_of,
 )
 from exporter.stores.couchdb.rejections import Rejections
 from exporter.stores.couchdb.server import Server
@@ -177,13 +184,54 @@ def test_rows_that_are_too_many_for_a_batch_make_several(evaluator: Evaluator) -
     rows = batch(evaluator, [*some(5), ("e", b"{}"), ("r", b"?")])
     many = replace(rows, interactions=[*rows.interactions] * 5_000)
 
-    parts = list(parts_of(many))
+    parts = list(parts_of(many, evaluator.layout))
 
     assert [len(part.interactions) for part in parts] == [MOST_ROWS, MOST_ROWS, 5_000]
     assert [len(part.ignored) + len(part.rejected) for part in parts] == [2, 0, 0]
-    assert list(parts_of(Rows())) == [Rows()]
+    assert list(parts_of(Rows(), evaluator.layout)) == [Rows()]
     one, other = AddResult(1, 2, 3, 4, [6]), AddResult(10, 20, 30, 40, [60, 61])
     assert sum_of([one, other]) == AddResult(11, 22, 33, 44, [6, 60, 61])
+
+
+LARGEST_DOCUMENT = 8_000_000  # bytes
+
+
+def test_no_document_of_a_batch_is_larger_than_couchdb_takes(evaluator: Evaluator) -> None:
+    """10,000 ids of 498 letters, in as many hours, while definitions change."""
+    long_ids = [(f"é{'x' * 491}{n:06}", raw) for n, (_, raw) in enumerate(some(10_000))]
+    rows = batch(evaluator, [(id_, raw) for id_, raw in long_ids])
+    spread = [
+        msgspec.structs.replace(row, timestamp_ms=row.timestamp_ms + n * 3_600_000)
+        for n, row in enumerate(rows.interactions)
+    ]
+    for interactions in (rows.interactions, spread):
+        for part in parts_of(replace(rows, interactions=interactions), evaluator.layout):
+            ids = [document_id(row.id) for row in part.interactions]
+            replaces = {"2026-11": dict.fromkeys(ids, f"9-{'0' * 32}")}
+            open_document = BatchDocument(opened=1, open={"2026-11": ids}, replaces=replaces)
+            contribution = Contribution()
+            contribution.take_fresh("2026-11", part.interactions)
+            closed = contribution.document(open_document, {1: evaluator, 2: evaluator})
+            for document in (open_document, closed):
+                assert len(msgspec.json.encode(document)) < LARGEST_DOCUMENT
+
+
+def test_content_of_a_batch_is_bounded(evaluator: Evaluator) -> None:
+    large = blob("2026-11-03", SHOWN, text="x" * 1_000_000)
+    rows = batch(evaluator, [(f"row{n}", large) for n in range(40)])
+
+    parts = list(parts_of(rows, evaluator.layout))
+
+    assert sum(len(part.interactions) for part in parts) == 40
+    assert max(sum(len(i.raw) for i in part.interactions) for part in parts) <= MOST_RAW_BYTES
+
+
+def test_documents_of_any_size_are_read_in_portions(store: Store, evaluator: Evaluator) -> None:
+    large = blob("2026-11-03", SHOWN, text="x" * 1_000_000)
+    rows = [(f"row{n:03}", large) for n in range(60)]
+    store.add(batch(evaluator, rows), NOW)
+
+    assert [row.id for row in store.interactions(0, 1 << 60)] == [id_ for id_, _ in rows]
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=600))

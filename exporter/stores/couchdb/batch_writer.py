@@ -1,6 +1,6 @@
 """One batch of rows on its way into CouchDB: every answer accounted for, what is new counted."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from itertools import accumulate
 
@@ -30,29 +30,6 @@ from exporter.stores.couchdb.transport import NotFound
 
 TRIES = 10
 REMEMBERED, REMEMBERED_BYTES = 8, 256 * 1024  # versions of a row that its document keeps
-MOST_ROWS = 10_000  # so that a batch's document stays under the 8 MB that CouchDB takes
-
-
-def parts_of(rows: Rows) -> Iterator[Rows]:
-    """Cut rows into batches of a size whose tallies fit into a document."""
-    for start in range(0, max(len(rows.interactions), len(rows.ignored), 1), MOST_ROWS):
-        yield Rows(
-            interactions=rows.interactions[start : start + MOST_ROWS],
-            ignored=rows.ignored[start : start + MOST_ROWS],
-            rejected=() if start else rows.rejected,
-            collected=rows.collected,
-        )
-
-
-def sum_of(added: Sequence[AddResult]) -> AddResult:
-    """Return what became of the rows of several batches."""
-    return AddResult(
-        imported=sum(each.imported for each in added),
-        duplicate=sum(each.duplicate for each in added),
-        ignored=sum(each.ignored for each in added),
-        rejected=sum(each.rejected for each in added),
-        timestamps_ms=[timestamp_ms for each in added for timestamp_ms in each.timestamps_ms],
-    )
 
 
 class BatchWriter:

@@ -28,9 +28,9 @@ from exporter.stores.couchdb.server import Database
 from exporter.stores.couchdb.tiles import TileRow, encoded
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
-PORTION = 5_000  # rows read at a time
+PORTION = 1_000  # rows read at a time
 WRITTEN_AFTER = 200_000  # rows; what a kill may cost
-MOST_KEYS = 20_000  # keys of a tally that fit into a document
+MOST_KEYS = 10_000  # keys of a tally that fit into a document
 
 
 class Place(msgspec.Struct, omit_defaults=True):

@@ -12,6 +12,8 @@ from exporter.stores.couchdb.transport import Answer, Exists, NotFound, Refused,
 
 T = TypeVar("T")
 _DELETED_AT_ONCE = 1_000  # documents
+_FIRST_PAGE = 100  # documents, before it is known how large they are
+_PAGE_BYTES = 16 * 1024 * 1024
 BUILD_TRIES = 3  # a query that waits longer than 60 s for its index ends in an error
 
 
@@ -413,6 +415,22 @@ class Database:
         self, after: str, limit: int, kind: type[T], *, conflicts: bool = False
     ) -> list[Found[T]]:
         """Read the documents after an id, in the order of their ids; at most so many."""
+        return self._page(after, limit, kind, conflicts=conflicts)[0]
+
+    def pages(self, most: int, kind: type[T]) -> Iterator[list[Found[T]]]:
+        """Read a whole database in portions, in the order of the ids: so many, fewer if large."""
+        after, limit = "", min(most, _FIRST_PAGE)
+        while True:
+            portion, size = self._page(after, limit, kind)
+            if not portion:
+                return
+            yield portion
+            after = portion[-1].id
+            limit = max(1, min(most, 2 * limit, _PAGE_BYTES * len(portion) // size))
+
+    def _page(
+        self, after: str, limit: int, kind: type[T], *, conflicts: bool = False
+    ) -> tuple[list[Found[T]], int]:
         content = _body(
             self._resource.get(
                 "_all_docs",
@@ -423,7 +441,8 @@ class Database:
             )
         )
         rows = [row for row in _decoded(content, _Rows).rows if row.id != after]
-        return [found for row in rows[:limit] if (found := _found(row, kind)) is not None]
+        found = [one for row in rows[:limit] if (one := _found(row, kind)) is not None]
+        return found, len(content)
 
     def view(self, design: str, name: str, **options: object) -> list[ViewRow]:
         """Query a view; options that are keys are encoded here.
@@ -457,14 +476,6 @@ class Database:
 
 
 _KEYS = frozenset({"startkey", "endkey", "key"})
-
-
-def pages(database: Database, size: int, kind: type[T]) -> Iterator[list[Found[T]]]:
-    """Read a whole database, in portions, in the order of the ids."""
-    after = ""
-    while portion := database.page(after, size, kind):
-        yield portion
-        after = portion[-1].id
 
 
 def _path(id_: str) -> list[str]:

@@ -26,7 +26,7 @@ from exporter.ports import (
     StoreError,
     StoreStats,
 )
-from exporter.stores.couchdb.batch_writer import BatchWriter, parts_of, sum_of
+from exporter.stores.couchdb.batch_writer import BatchWriter
 from exporter.stores.couchdb.batches import ABANDONED_MS, Batches
 from exporter.stores.couchdb.cleanup import Cleanup
 from exporter.stores.couchdb.conflicts import Conflicts
@@ -42,9 +42,10 @@ from exporter.stores.couchdb.generations import (
 from exporter.stores.couchdb.look import Look
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_prefix, end_of, start_of
+from exporter.stores.couchdb.parts import parts_of, sum_of
 from exporter.stores.couchdb.rebuild import Rebuild
 from exporter.stores.couchdb.rejections import Rejections
-from exporter.stores.couchdb.server import NEVER, Found, Server, pages
+from exporter.stores.couchdb.server import NEVER, Found, Server
 from exporter.stores.couchdb.sort_on_disk import by_timestamp
 from exporter.stores.couchdb.tally_reader import TallyReader
 from exporter.stores.couchdb.tiles import to_tally
@@ -240,7 +241,9 @@ class CouchdbStore(Store):
         now_ms = ms_of(now)
         with self._writing:
             self._recover(parts, now_ms)
-            return sum_of([self._add(parts, part, now_ms) for part in parts_of(batch)])
+            cut = parts_of(batch, self._evaluator.layout)
+            added = sum_of([self._add(parts, part, now_ms) for part in cut])
+            return added._replace(ignored=len(batch.ignored))
 
     @override
     def settle(self) -> None:
@@ -402,7 +405,7 @@ class CouchdbStore(Store):
 
     def _pages(self, month: Month) -> Iterator[list[Found[Document]]]:
         with suppress(NotFound):  # dropped meanwhile
-            yield from pages(self._parts.months.database(month), SCANNED, Document)
+            yield from self._parts.months.database(month).pages(SCANNED, Document)
 
     @override
     def ignored(self) -> Iterator[Ignored]:

@@ -60,15 +60,17 @@ class BatchWriter:
     now_ms: int
 
     def add(self, batch: Batch) -> AddResult:
-        """Store the batch."""
+        """Store the batch. Of an id that comes readable and ignored, what can be read stays."""
+        readable = {row.id for row in batch.interactions}
+        ignored = [row for row in batch.ignored if row.id not in readable]
         if not batch.collected:
-            return self._add(batch)
+            return self._add(batch, ignored)
         before = rows_known(self.db)
-        added = self._add(batch)
+        added = self._add(batch, ignored)
         hold(self.db, COLLECTED, rows_known(self.db) - before)
         return added
 
-    def _add(self, batch: Batch) -> AddResult:
+    def _add(self, batch: Batch, empty: Sequence[Ignored]) -> AddResult:
         ids = _json([row.id for row in batch.interactions])
         held = find(self.db, (row.id for row in batch.interactions))
         fresh: dict[str, Interaction] = {}
@@ -77,14 +79,14 @@ class BatchWriter:
             if before is None or not same_meaning(before.raw, interaction.raw):
                 fresh[interaction.id] = interaction
         replaced = [held[id_] for id_ in fresh if id_ in held]
-        ignored = _json([row.id for row in batch.ignored])
-        emptied = list(find(self.db, (row.id for row in batch.ignored)).values())
+        ignored = _json([row.id for row in empty])
+        emptied = list(find(self.db, (row.id for row in empty)).values())
         self._remove(replaced + emptied)
         self._insert(list(fresh.values()))
         self._forget_ignored(ids)
         self._forget_rejected(ids)
         self._forget_rejected(ignored)
-        self._set_ignored(batch.ignored)
+        self._set_ignored(empty)
         self._set_rejected(batch.rejected)
         hold(self.db, "interactions", len(fresh) - len(replaced) - len(emptied))
         return AddResult(
