@@ -12,6 +12,7 @@ done <<'END'
 promtool prometheus
 prometheus-alertmanager prometheus-alertmanager
 chromium chromium
+nginx nginx-light
 node nodejs
 npm npm
 END

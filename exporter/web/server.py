@@ -85,9 +85,13 @@ class HttpServer:
         """Return the threads that the routes use."""
         return (self._logins, self._control)
 
+    def _listener(self) -> Listener:
+        """Return the socket to take connections from. Raises `ListenError`."""
+        return bind(self._listen)
+
     def start(self) -> None:
         """Listen and serve; returns once connections are taken. Raises `ListenError`."""
-        listener = bind(self._listen)
+        listener = self._listener()
         self._address = _written(listener)
         listening: Future[None] = Future()
         self._thread = threading.Thread(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import jsonschema
 import pytest
 
+from exporter.config import load
 from tests.deploy.compose import (
     CHECKOUT,
     CLUSTER,
@@ -27,6 +28,7 @@ STACKS = pytest.mark.parametrize("files", [SINGLE, CLUSTER], ids=["single", "clu
 # Where each program listens; the official images' own ports, and ours.
 PORTS = {
     "alertmanager": {9093},
+    "collector": {3434, 3435},
     "couchdb": {5984, 17986},
     "exporter": {3434},
     "fake_server": {3435},
@@ -122,6 +124,7 @@ def test_only_pages_for_people_are_published_and_only_to_this_machine(
     }
 
     assert published == {
+        "collector": ["127.0.0.1:3435:3435"],  # posts from the proxy before it
         "exporter": ["127.0.0.1:3434:3434"],
         "grafana": ["127.0.0.1:3000:3000"],
     }
@@ -344,3 +347,16 @@ def test_grafana_asks_nobody_outside() -> None:
         "GF_SECURITY_DISABLE_GRAVATAR",
     ):
         assert environment[name] == "true"
+
+
+def test_the_collector_is_there_when_asked_for_and_needs_no_source() -> None:
+    stack = services(SINGLE)
+    configuration = load(
+        (CHECKOUT / "deploy/docker/collect.yml").read_text().replace("password_file", "password"),
+        {},
+    )
+
+    assert stack["collector"]["profiles"] == ["collect"]
+    assert configuration.data_server is None
+    assert configuration.collect is not None
+    assert configuration.store.url == "couchdb://couchdb:5984/kpi"

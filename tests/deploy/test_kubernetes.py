@@ -135,7 +135,10 @@ def test_the_pod_runs_what_the_image_is_made_for() -> None:
 
     assert spec["securityContext"]["runAsUser"] == int(user[1])
     assert spec["securityContext"]["runAsGroup"] == int(user[2])
-    assert container["ports"] == [{"name": "http", "containerPort": int(port[1])}]
+    assert container["ports"] == [
+        {"name": "http", "containerPort": int(port[1])},
+        {"name": "collect", "containerPort": 3435},
+    ]
     assert "command" not in container
     assert "args" not in container
     mounted = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
@@ -154,3 +157,13 @@ def test_a_pod_of_the_strictest_profile_is_let_in() -> None:
     assert container["allowPrivilegeEscalation"] is False
     assert container["capabilities"] == {"drop": ["ALL"]}
     assert container["readOnlyRootFilesystem"] is True
+
+
+def test_what_collects_has_a_service_of_its_own_that_reaches_no_metrics() -> None:
+    service, metrics = MANIFESTS["service-collect.yaml"], MANIFESTS["service.yaml"]
+
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["collect"]
+    assert service["spec"]["selector"] == metrics["spec"]["selector"]
+    selected = MANIFESTS["servicemonitor.yaml"]["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= metrics["metadata"]["labels"].items()
+    assert not selected.items() <= service["metadata"]["labels"].items()

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from exporter.web.collect.server import SOCKET
 from tests.deploy.compose import CHECKOUT
 
 UNIT = CHECKOUT / "deploy/systemd/kpi-exporter.service"
@@ -45,3 +46,13 @@ def test_its_store_lies_in_the_only_directory_that_it_may_write_to() -> None:
     configuration = (CHECKOUT / "deploy/systemd/kpi-exporter.yml").read_text(encoding="utf-8")
 
     assert f"sqlite:/var/lib/{state[1]}/" in configuration
+
+
+def test_the_socket_hands_over_what_the_exporter_looks_for() -> None:
+    folder = CHECKOUT / "deploy/systemd"
+    listening = (folder / "kpi-exporter-collect.socket").read_text(encoding="utf-8")
+
+    assert f"FileDescriptorName={SOCKET}\n" in listening
+    assert f"Service={UNIT.name}\n" in listening
+    drop_in = (folder / "kpi-exporter-collect.conf").read_text(encoding="utf-8")
+    assert "Sockets=kpi-exporter-collect.socket\n" in drop_in

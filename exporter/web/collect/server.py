@@ -1,6 +1,7 @@
 """The listening side of collecting: its own socket, its own limits."""
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +10,27 @@ from tornado import web
 
 from exporter.web.collect.rate import Rate
 from exporter.web.collect.routes import MOST_READ_BYTES, CollectApplication, Site, application
+from exporter.web.file_descriptors import Listener
 from exporter.web.server import HttpServer, Limits
 
 LIMITS = Limits(connections=1024, idle=timedelta(seconds=30), answer=timedelta(seconds=60))
+
+
+SOCKET = "collect"
+_FIRST_INHERITED = 3  # after standard input, output and error: sd_listen_fds(3)
+
+
+def inherited(name: str, environ: Mapping[str, str]) -> Listener | None:
+    """Return the socket that systemd opened under this name; None if it did not.
+
+    While the exporter restarts, connections wait in it instead of being refused.
+    """
+    names = environ.get("LISTEN_FDNAMES", "").split(":")
+    if environ.get("LISTEN_PID") != str(os.getpid()) or name not in names:
+        return None
+    listener = Listener(fileno=_FIRST_INHERITED + names.index(name))
+    listener.settimeout(0)
+    return listener
 
 
 class CollectServer(HttpServer):
@@ -42,6 +61,9 @@ class CollectServer(HttpServer):
             rate=Rate(max_rate),
             path=path,
         )
+
+    def _listener(self) -> Listener:
+        return inherited(SOCKET, os.environ) or super()._listener()
 
     def _application(self) -> web.Application:
         return application(self._site)
