@@ -83,6 +83,7 @@ def test_every_key_arrives() -> None:
         username="kpi",
         password=Secret(SECRET),
         ca_file=GOOD / "ca.pem",
+        password_file=GOOD / "secret_file",
     )
     assert everything.import_ == ImportSettings(
         every=timedelta(minutes=10), history=timedelta(weeks=12)
