@@ -56,7 +56,11 @@ class Tab:
 
     def close(self) -> None:
         """Close the connection, not the tab."""
-        self._socket.close()
+
+        async def close() -> None:  # within the loop: outside, asyncio would make another
+            self._socket.close()
+
+        self._loop.run_sync(close, timeout=WAIT_SECONDS)
         self._loop.close(all_fds=True)
 
 
@@ -82,8 +86,10 @@ def browser(chromium: Path, folder: Path) -> Iterator[Tab]:
         try:
             tabs = eventually(lambda: _tabs(port))
             tab = Tab(tabs[0]["webSocketDebuggerUrl"])
-            yield tab
-            tab.close()
+            try:
+                yield tab
+            finally:
+                tab.close()
         finally:
             process.terminate()
             process.wait(timeout=WAIT_SECONDS)
