@@ -76,6 +76,7 @@ class Reason(StrEnum):
     TIMESTAMP_IN_SECONDS = "timestamp_in_seconds"
     TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
     EVENT_STREAM = "event_stream"
+    ID_NOT_A_STRING = "id_not_a_string"
     STORE = "store"
 
 

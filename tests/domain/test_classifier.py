@@ -116,6 +116,25 @@ def test_a_stream_that_is_no_list_of_lists_that_start_with_a_string_is_refused(
     assert "event_stream" in found.detail
 
 
+@pytest.mark.parametrize("id_", [7, None, True, 1e300, ["an id"], {"id": "an id"}, "missing"])
+def test_a_row_whose_id_is_no_string_is_refused_and_not_taken_for_a_blob(id_: Any) -> None:
+    content = {"id": id_, "key": ms(AT), "value": blob(SHOWN)}
+    if id_ == "missing":
+        del content["id"]
+
+    found = rejected(content)
+
+    assert found.reason is Reason.ID_NOT_A_STRING
+    assert "id should be a string" in found.detail
+
+
+@pytest.mark.parametrize(
+    "fields", [{"value": blob()["timestamp"]}, {"value": {"a": 1}}, {"id": "x", "value": blob()}]
+)
+def test_a_blob_without_events_may_have_a_value_of_its_own(fields: dict[str, Any]) -> None:
+    assert isinstance(verdict({"timestamp": ms(AT), **fields}), Ignored)
+
+
 @pytest.mark.parametrize("event", [[SHOWN], [SHOWN, 1], [SHOWN, 1, 2, 3], [SHOWN, "late", {}]])
 def test_what_follows_an_events_name_does_not_matter(event: list[Any]) -> None:
     assert interaction({"timestamp": ms(AT), "event_stream": [event]}).timestamp_ms == ms(AT)

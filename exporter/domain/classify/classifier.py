@@ -24,6 +24,7 @@ from exporter.domain.classify.decoder import (
     Decoder,
     Unreadable,
     number,
+    refuse_row_with_odd_id,
     shown,
     too_deep,
     usable_offset,
@@ -202,6 +203,7 @@ class Classifier:
         blob = self._decode(row.raw)
         events = blob.event_stream
         if not events:
+            refuse_row_with_odd_id(row.raw)
             return Ignored(row.id, _timestamp_ms_if_usable(self._timestamp(blob), newest_ms))
         timestamp_ms = _timestamp_ms(self._timestamp(blob), newest_ms)
         seen = 0

@@ -7,6 +7,7 @@ other types than expected takes a slower way, on which those fields count as mis
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite, nan
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -44,8 +45,30 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     offset: Any = None
 
 
+class _Row(msgspec.Struct, gc=False):
+    """A row as the CouchDB of a KPIggybank serves it."""
+
+    value: dict[str, Any]
+    id: Any = None
+
+
 # A number beyond a float's range makes no blob unreadable: it becomes infinite.
 _decode_json = msgspec.json.Decoder(float_hook=float).decode
+
+
+_decode_row = msgspec.json.Decoder(_Row, float_hook=float).decode
+
+
+def refuse_row_with_odd_id(raw: bytes) -> None:
+    """Raise `Unreadable` for a row whose blob is out of reach, since its id is no string."""
+    if b'"value"' not in raw:
+        return
+    with suppress(msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        row = _decode_row(raw)
+        if not isinstance(row.id, str) and "event_stream" in row.value:
+            raise Unreadable(
+                Reason.ID_NOT_A_STRING, f"the row's id should be a string, not {shown(row.id)}"
+            )
 
 
 def usable_offset(offset: object) -> float:
