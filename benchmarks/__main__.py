@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import couchdb_import, facts, http_to_sqlite, scrape, stored
+from benchmarks import couchdb_import, facts, file_import, http_to_sqlite, scrape, stored
 from benchmarks.corpora import CACHE
 from benchmarks.couchdb import POUCHDB
 from benchmarks.figures import RUNS, Figure, Goal
@@ -34,6 +34,7 @@ def main() -> None:
     for figure in chain(
         facts.run(options.rows, options.runs),
         http_to_sqlite.run(options.rows, options.runs),
+        file_import.run(options.rows, options.runs),
         stored.run((10_000, options.rows), options.runs),
         scrape.run(options.rows, options.runs),
         _couchdb(options.couchdb_rows, options.runs),

@@ -1,12 +1,16 @@
 """Collecting under load: `python -m benchmarks.collect --rate 2000 --array 1`.
 
 Clients with a connection each post blobs to a real `kpi-exporter serve` on a temporary SQLite file,
-at a rate (0: as fast as they are answered), while its metrics are scraped. Printed: blobs a second,
-percentiles of the answer in milliseconds, answers by status.
+or on the CouchDB of `--store`, at a rate (0: as fast as they are answered), while its metrics are
+scraped. Printed: blobs a second, percentiles of the answer in milliseconds, answers by status.
+
+With CouchDB its floor comes first: the same requests, each written by a bare `_bulk_docs` into a
+database of their own, that is deleted at the end.
 """
 
 import argparse
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -14,8 +18,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 
@@ -42,14 +47,31 @@ def blob(number: int) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where blobs are posted to: `wrapped` as `_bulk_docs` wants them, `header` with a CRLF."""
+
+    url: str
+    header: str = ""
+    wrapped: bool = False
+
+    def body(self, blobs: list[dict[str, object]]) -> str:
+        """Return the body of a request."""
+        content: object = blobs if len(blobs) > 1 else blobs[0]
+        if self.wrapped:
+            content = {"docs": blobs}
+        return json.dumps(content, separators=(",", ":"))
+
+
 class Load:
     """What clients do, and what they were answered."""
 
     def __init__(
-        self, address: str, *, array: int, clients: int, seconds: float, rate: float
+        self, target: Target, *, array: int, clients: int, seconds: float, rate: float
     ) -> None:
-        parts = urlsplit(address)
-        self._host, self._port = parts.hostname, parts.port
+        self._target = target
+        parts = urlsplit(target.url)
+        self._host, self._port, self._path = parts.hostname, parts.port, parts.path
         self._array = array
         self._clients = clients
         self._until = time.monotonic() + seconds
@@ -69,16 +91,19 @@ class Load:
                 await asyncio.sleep(max(0.0, due - now))
                 due += self._pause
             blobs = [blob(n) for n in range(self._array)]
-            body = json.dumps(blobs if self._array > 1 else blobs[0], separators=(",", ":"))
+            body = self._target.body(blobs)
             began = time.monotonic()
             writer.write(
-                f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+                f"POST {self._path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                f"{self._target.header}Content-Length: {len(body)}\r\n\r\n{body}".encode()
             )
             try:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
-                await reader.readexactly(length)
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                if "content-length: " in head:
+                    length = int(head.split("content-length: ")[1].split("\r\n")[0])
+                    await reader.readexactly(length)
+                else:  # CouchDB answers in chunks
+                    await reader.readuntil(b"\r\n0\r\n\r\n")
             except (asyncio.IncompleteReadError, ConnectionError):
                 self.answers[0] += 1
                 return
@@ -97,8 +122,26 @@ def main() -> None:
     options.add_argument("--clients", type=int, default=32)
     options.add_argument("--seconds", type=float, default=20)
     chosen = options.parse_args()
+    if chosen.store.startswith("couchdb"):
+        _floor(chosen)
     with tempfile.TemporaryDirectory() as folder:
         _measure(chosen, Path(folder))
+
+
+def _floor(chosen: argparse.Namespace) -> None:
+    """Measure CouchDB without the exporter."""
+    parts = urlsplit(chosen.store)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    url = f"http://{parts.hostname}:{parts.port}{parts.path}-floor"
+    requests.put(url, auth=(user, password), timeout=60).raise_for_status()
+    basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+    header = f"Authorization: Basic {basic}\r\n"
+    target = Target(url=f"{url}/_bulk_docs", header=header, wrapped=True)
+    try:
+        print("the floor:")
+        asyncio.run(_loaded(chosen, target, None))
+    finally:
+        requests.delete(url, auth=(user, password), timeout=60)
 
 
 def _measure(chosen: argparse.Namespace, folder: Path) -> None:
@@ -115,7 +158,8 @@ def _measure(chosen: argparse.Namespace, folder: Path) -> None:
     with subprocess.Popen(command) as process:
         try:
             eventually(lambda: _answers(f"http://127.0.0.1:{web}/-/healthy"))
-            asyncio.run(_loaded(chosen, collect, web))
+            target = Target(url=f"http://127.0.0.1:{collect}{PATH}")
+            asyncio.run(_loaded(chosen, target, f"http://127.0.0.1:{web}/metrics"))
             status = Path(f"/proc/{process.pid}/status").read_text()
             print("memory of serve:", status.split("VmHWM:")[1].split("kB")[0].strip(), "KiB")
             used = _cpu(Path(f"/proc/{process.pid}/stat").read_text())
@@ -129,20 +173,21 @@ def _cpu(stat: str) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def _loaded(chosen: argparse.Namespace, collect: int, web: int) -> None:
+async def _loaded(chosen: argparse.Namespace, target: Target, metrics: str | None) -> None:
     load = Load(
-        f"http://127.0.0.1:{collect}",
+        target,
         array=chosen.array,
         clients=chosen.clients,
         seconds=chosen.seconds,
         rate=chosen.rate,
     )
     scrapes: list[float] = []
-    scraping = asyncio.create_task(_scrape(web, scrapes))
+    scraping = asyncio.create_task(_scrape(metrics, scrapes)) if metrics else None
     began = time.monotonic()
     await load.run()
     took = time.monotonic() - began
-    scraping.cancel()
+    if scraping:
+        scraping.cancel()
     seconds = sorted(load.seconds)
 
     def percentile(share: float) -> str:
@@ -157,11 +202,11 @@ async def _loaded(chosen: argparse.Namespace, collect: int, web: int) -> None:
     )
 
 
-async def _scrape(web: int, scrapes: list[float]) -> None:
+async def _scrape(metrics: str, scrapes: list[float]) -> None:
     while True:
         await asyncio.sleep(SCRAPE_SECONDS)
         began = time.monotonic()
-        await asyncio.to_thread(requests.get, f"http://127.0.0.1:{web}/metrics", timeout=60)
+        await asyncio.to_thread(requests.get, metrics, timeout=60)
         scrapes.append(time.monotonic() - began)
 
 

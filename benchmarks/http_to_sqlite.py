@@ -77,9 +77,10 @@ class Import:
     size: int
 
 
-def import_into(folder: Path, url: str) -> Import:
-    """Import a corpus in a process of its own."""
-    command = ["import", f"--config.file={config_file(folder, url)}", "--log.format=json"]
+def import_into(folder: Path, url: str, *files: Path) -> Import:
+    """Import a corpus, from its address or from files, in a process of its own."""
+    config = config_file(folder, url)
+    command = ["import", *map(str, files), f"--config.file={config}", "--log.format=json"]
     program = (
         "import resource, sys; from exporter.commands.main import main; code = main();"
         " used = resource.getrusage(resource.RUSAGE_SELF);"

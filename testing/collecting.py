@@ -67,7 +67,7 @@ def collecting(config: Path, *arguments: str) -> Iterator[Collecting]:
 class Senders:
     """Threads that each post one blob after the other, as dialogs do.
 
-    A blob that was not answered 201 is posted again, to whichever address there is then.
+    A blob that was not answered 201 is posted again, to the next address.
     """
 
     def __init__(self, urls: Callable[[], Sequence[str]], *, threads: int = 8) -> None:
@@ -99,6 +99,7 @@ class Senders:
             self.sent.add(one["_id"])
             while not self._confirm(session, one, number):
                 time.sleep(0.02)
+                number += 1  # a balancer's next try
             self.confirmed.add(one["_id"])
 
     def _confirm(self, session: requests.Session, one: dict[str, Any], number: int) -> bool:
