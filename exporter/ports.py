@@ -196,6 +196,14 @@ class RebuildProgress(NamedTuple):
     finished: bool
 
 
+class WrongHolding(NamedTuple):
+    """A number of rows that is not that of the rows which are there: `what` says of which."""
+
+    what: str
+    held: int
+    right: int
+
+
 class RowStore(Protocol):
     """What became of the rows of the source: interactions with their content, and the others."""
 
@@ -223,6 +231,13 @@ class RowStore(Protocol):
 
     def stats(self) -> StoreStats:
         """Count what is stored; work does not grow with the history."""
+
+    def wrong_holdings(self, *, repair: bool) -> Iterator[WrongHolding]:
+        """Compare what `stats` counts with the rows that are there; corrected, if so wished.
+
+        How many were dropped or collected no row shows. Raises `StoreError`, possibly at the end,
+        if rows come faster than they are counted.
+        """
 
     def drop_before(self, cutoff: Hour) -> int:
         """Drop rows and tallies before the hour, as far as it does; count the interactions."""
@@ -274,6 +289,15 @@ class DefinitionStore(Protocol):
         """Set what to count under, before anything is added or read.
 
         In a new store `active` becomes active. Tallies of other definitions than the two may go.
+        Where tallies must be rebuilt and nothing else is pending, `active` is.
+        """
+
+    def must_rebuild(self) -> bool:
+        """Return whether tallies were found not to be those of the rows.
+
+        So it is where one of the two was lost, or restored from another day. Then nothing is read
+        before all tallies are rebuilt, under the pending definitions or the active ones again. It
+        is found out by `use_definitions`, or by `settle` if rows were written meanwhile.
         """
 
     def rebuild(self) -> RebuildProgress:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from exporter.config import Configuration, load
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.ingest.definitions import use_definitions
+from exporter.ingest.definitions import rebuild_all, use_definitions
 from exporter.ports import Store, StoreError
 from exporter.wiring import exists, open_store
 
@@ -33,7 +33,8 @@ def open_store_with_definitions(
     """Open the store; yield it with the active definitions.
 
     They are the configuration's, unless the daemon has still to rebuild the tallies under those.
-    Raises `StoreError`, for a missing file as well, unless it is to be created.
+    Raises `StoreError`, for a missing file as well, unless it is to be created. Who may create it
+    also rebuilds tallies that were lost.
     """
     if not create and not exists(configuration.store):
         raise StoreError(
@@ -41,7 +42,10 @@ def open_store_with_definitions(
             " looked for from the directory that a command is run in"
         )
     with closing(open_store(configuration.store)) as store:
-        active, _ = use_definitions(store, configuration.definitions)
+        active, pending = use_definitions(store, configuration.definitions)
+        if create and pending is not None and store.must_rebuild():
+            rebuild_all(store)
+            active = pending
         yield store, active
 
 

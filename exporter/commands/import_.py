@@ -21,6 +21,7 @@ from exporter.config import Configuration
 from exporter.config.scalars import in_words
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.windows import ms_of
+from exporter.ingest.definitions import rebuild_all
 from exporter.ingest.files import import_files
 from exporter.ingest.importer import Importer
 from exporter.ingest.importer import Progress as Portion
@@ -87,6 +88,8 @@ def run(options: argparse.Namespace) -> None:
                     counts[result] += getattr(portion.added, result)
                 show.portion(portion)
             store.settle()
+            if store.must_rebuild():  # other imports had to end first
+                rebuild_all(store)
     except (SourceError, StoreError) as error:
         raise CommandError(str(error)) from error
     seconds = round((now() - began).total_seconds(), 3)

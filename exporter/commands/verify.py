@@ -55,6 +55,10 @@ def run(options: argparse.Namespace) -> None:
             for difference in verification.wrong(repair=options.repair):
                 wrong += 1
                 print(_line(difference, evaluator.layout))
+            if everything:
+                for what, held, right in store.wrong_holdings(repair=options.repair):
+                    wrong += 1
+                    print(f"{what}: held {held}, right {right}")
     except StoreError as error:
         raise CommandError(str(error)) from error
     structlog.get_logger().info(

@@ -11,14 +11,16 @@ from exporter.ports import DefinitionStore, RebuildProgress
 class ActiveDefinitions:
     """The definitions whose tallies are read, and those that are pending until rebuilt.
 
-    Those that are configured, before `use`. Every method raises `StoreError`. The caller sees to it
-    that nobody reads the store during `use` and `activate`.
+    Those that are configured, before `use`. `readable`: whether the tallies are those of the stored
+    rows; if not, there is nothing to expose until they are rebuilt. Every method raises
+    `StoreError`. The caller sees to it that nobody reads the store during `use` and `activate`.
     """
 
     def __init__(self, configured: Definitions) -> None:
         self._log = structlog.get_logger()
         self.active = Evaluator(configured)
         self.pending: Evaluator | None = None
+        self.readable = True
 
     def are(self, configured: Definitions) -> bool:
         """Return whether these definitions are active, or pending."""
@@ -27,7 +29,8 @@ class ActiveDefinitions:
     def use(self, store: DefinitionStore, configured: Definitions) -> None:
         """Count under these definitions; until all tallies are rebuilt, the old stay active."""
         self.active, self.pending = use_definitions(store, configured)
-        if self.pending is not None:
+        self.readable = not store.must_rebuild()
+        if self.pending is not None and self.readable:
             self._log.info(
                 "definitions changed, rebuilding tallies",
                 before=self.active.digest,
@@ -45,4 +48,5 @@ class ActiveDefinitions:
         if self.pending is not None:
             store.activate()
             self.active, self.pending = self.pending, None
+            self.readable = True
             self._log.info("definitions active", definitions=self.active.digest)

@@ -156,6 +156,13 @@ class Jobs:
         """What is wrong at the moment, empty if nothing is."""
         return self._recorder.status.last_error or self._errors.current(_READING, _WRITING)
 
+    @property
+    def waits_for(self) -> str:
+        """What has to happen before KPIs are exposed, if nothing is wrong."""
+        if self._definitions.readable:
+            return "the first import is not finished"
+        return "the tallies are being rebuilt"
+
     @contextmanager
     def reading(self) -> Iterator[tuple[Store, Evaluator]]:
         """Read the store under the active definitions, which stay so meanwhile."""
@@ -207,6 +214,9 @@ class Jobs:
                 self._count_store()
             else:
                 self._import(self._reconciler)
+            if self._definitions.readable and self._store.must_rebuild():
+                with self._adding, self._showing:
+                    self._definitions.use(self._store, self.configuration.definitions)
         self.take_snapshot()
 
     def expose_collected(self) -> None:
@@ -373,7 +383,7 @@ class Jobs:
     def _take_snapshot(self) -> None:
         """Expose the KPIs, once there was a first import."""
         with self._showing:
-            if self._stopping.is_set() or not self._filled:
+            if self._stopping.is_set() or not self._filled or not self._definitions.readable:
                 return
             windows = self.configuration.windows
             snapshot = take_snapshot(self._store, self._definitions.active, windows, self._now())
@@ -390,6 +400,7 @@ class Jobs:
         if progress.finished:
             with self._adding, self._showing:
                 self._definitions.activate(self._store)
+                self._recorder.store_counted(self._store.stats())
                 self._take_snapshot()
 
     # Errors

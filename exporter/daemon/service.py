@@ -48,8 +48,7 @@ class Service(Application):
     def unready(self) -> str | None:
         if self._jobs.exposition.snapshot is not None:
             return None
-        error = self._jobs.error or "the first import is not finished"
-        return f"no KPIs yet: {error}"
+        return f"no KPIs yet: {self._jobs.error or self._jobs.waits_for}"
 
     @override
     def report(

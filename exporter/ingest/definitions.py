@@ -11,7 +11,8 @@ def use_definitions(
     """Set a store to count under the configured definitions; return those active and pending.
 
     In a new store the configured ones are active. Where the store's differ, those stay active and
-    the configured are pending until all tallies are rebuilt. Raises `StoreError`.
+    the configured are pending until all tallies are rebuilt; so they are where the tallies must be
+    rebuilt for another reason. Raises `StoreError`.
     """
     wanted = Evaluator(configured)
     stored = store.active_definitions()
@@ -20,4 +21,11 @@ def use_definitions(
     else:
         active, pending = Evaluator(stored_definitions(stored)), wanted
     store.use_definitions(active, pending)
-    return active, pending
+    return active, wanted if store.must_rebuild() else pending
+
+
+def rebuild_all(store: DefinitionStore) -> None:
+    """Rebuild all tallies under the pending definitions, and make these active."""
+    while not store.rebuild().finished:
+        pass
+    store.activate()

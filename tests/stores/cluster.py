@@ -217,10 +217,15 @@ class Node:
 
     def database(self, method: str, name: str) -> tuple[int, Any]:
         databases = self.cluster.databases
+        if name == "_all_dbs":
+            return 200, sorted(databases)
         if method == "GET":
             if name not in databases:
                 return 404, {"error": "not_found", "reason": "Database does not exist."}
-            return 200, {"db_name": name, "cluster": {"q": 2, "n": NODES, "w": 2, "r": 2}}
+            (node,) = self.chosen(1)
+            there = sum(1 for tree in databases[name][node].trees.values() if tree.live())
+            cluster = {"q": 2, "n": NODES, "w": 2, "r": 2}
+            return 200, {"db_name": name, "doc_count": there, "cluster": cluster}
         if method == "PUT":
             databases.setdefault(name, [Copy() for _ in range(NODES)])
             return 201, {"ok": True}

@@ -6,10 +6,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import requests
 
 from fake_server import Crowd, FakeKpiggybank, Truth
 from testing.exporter_process import Daemon, daemon, write_config
-from testing.waiting import eventually
+from testing.waiting import WAIT_SECONDS, eventually
 from tests.stores.places import drop_databases
 from tests.stores.proxy import DROPPED, Answer, Proxy, error, proxied
 
@@ -83,3 +84,22 @@ def test_kpis_stay_exposed_while_couchdb_fails(
         lines = running.output.read_text().splitlines()
         said = [line for line in lines if "level=error" in line and "CouchDB at" in line]
         assert len(said) == len(set(said)) <= 3, said
+
+
+def test_kpis_are_rebuilt_and_never_zero_after_the_tallies_were_lost(
+    proxy: Proxy, config: Path, truth: Truth
+) -> None:
+    with daemon(config) as running:
+        running.await_import()
+        assert running.stop() == 0
+    (tallies,) = {r.path.split("/")[1] for r in proxy.seen if "/definitions" in r.path}
+    requests.delete(f"{proxy.upstream}/{tallies}", timeout=WAIT_SECONDS).raise_for_status()
+
+    with daemon(config) as running:
+        eventually(lambda: running.get("/-/ready").status_code == 200)
+
+        assert attempts_by_day(running) == right(truth)
+        assert running.metric("kpi_store_interactions") == sum(attempts_by_day(running).values())
+        assert running.stop() == 0
+        lines = running.output.read_text().splitlines()
+        assert sum("the tallies are not those of the stored interactions" in e for e in lines) == 1

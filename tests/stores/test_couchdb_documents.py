@@ -390,7 +390,8 @@ def test_counts_of_old_definitions_are_removed_in_time(
 
     assert counted(store) == before != {}
     held = documents(pouchdb_server, f"{name}-tallies")
-    assert {key for doc in held for key in doc.get("tallies", {})} == {"2"}  # type: ignore[attr-defined]
+    (generation,) = {key for doc in held for key in doc.get("tallies", {})}  # type: ignore[attr-defined]
+    assert generation != "1"
     assert store.stats().interactions == 4
 
 

@@ -95,8 +95,8 @@ class Contribution:
         self._fresh: list[Interaction] = []
         self._expected: Expected | None = None
         self._changes: list[Change] = []
-        self._held: dict[Month, list[int]] = {}
-        self._newest: int | None = None
+        self.held: dict[Month, list[int]] = {}
+        self.newest_ms: int | None = None
 
     @property
     def empty(self) -> bool:
@@ -123,18 +123,18 @@ class Contribution:
             self._see([change.after.at])
 
     def _hold(self, month: Month, kind: int, n: int) -> None:
-        self._held.setdefault(month, [0, 0])[kind] += n
+        self.held.setdefault(month, [0, 0])[kind] += n
 
     def _see(self, timestamps_ms: Iterable[int]) -> None:
-        self._newest = max((*timestamps_ms, self._newest or 0), default=0) or None
+        self.newest_ms = max((*timestamps_ms, self.newest_ms or 0), default=0) or None
 
     def document(self, opened: BatchDocument, evaluators: Mapping[int, Evaluator]) -> BatchDocument:
         """Return what the batch adds, as the document that it was opened with."""
         return BatchDocument(
             opened=opened.opened,
             collected=opened.collected,
-            held={month: kinds for month, kinds in self._held.items() if any(kinds)},
-            newest=self._newest,
+            held={month: kinds for month, kinds in self.held.items() if any(kinds)},
+            newest=self.newest_ms,
             tallies={
                 str(number): rows
                 for number, evaluator in evaluators.items()

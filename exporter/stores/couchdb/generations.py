@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from exporter.clock import now
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
 from exporter.ports import StoreError, stored_definitions
@@ -27,7 +28,8 @@ class Generations(msgspec.Struct, frozen=True, rename={"active": "in_force"}):
     """Generations by number. Every exporter counts under the active and the pending one.
 
     `used_slot_tiles`: which slot tiles any tally has used. Earlier versions said how many:
-    `slot_tiles`.
+    `slot_tiles`. `untrusted`: the active generation's counts are not those of the rows, and are not
+    to be read; the pending one takes its place.
     """
 
     format: int
@@ -36,6 +38,7 @@ class Generations(msgspec.Struct, frozen=True, rename={"active": "in_force"}):
     pending: int | None = None
     slot_tiles: int = 1
     used_slot_tiles: tuple[int, ...] = ()
+    untrusted: bool = False
 
     @property
     def tiles_used(self) -> frozenset[int]:
@@ -133,10 +136,14 @@ class DefinitionsDocument:
 
 
 def with_pending(state: Generations, evaluator: Evaluator) -> Generations:
-    """Add a pending generation, in place of another one that was not finished."""
+    """Add a pending generation, in place of another one that was not finished.
+
+    Rows name the generations that their batch counts under. Its number is the time, so that none is
+    used again, though this document may be lost and come back from a backup.
+    """
     if state.pending is not None and state.of(state.pending).digest == evaluator.digest:
         return state
-    number = max(map(int, state.generations)) + 1
+    number = max(*map(int, state.generations), int(now().timestamp())) + 1
     return msgspec.structs.replace(
         state,
         pending=number,
@@ -147,12 +154,24 @@ def with_pending(state: Generations, evaluator: Evaluator) -> Generations:
     )
 
 
+def rebuilt_anew(state: Generations, evaluator: Evaluator) -> Generations:
+    """Add a pending generation because the active one's counts are not those of the rows."""
+    if state.untrusted:  # another exporter was quicker
+        return state
+    fresh = msgspec.structs.replace(state, pending=None)
+    return msgspec.structs.replace(with_pending(fresh, evaluator), untrusted=True)
+
+
 def switched(state: Generations, number: int) -> Generations:
     """Activate the pending generation."""
     if state.pending != number:
         return state
     return msgspec.structs.replace(
-        state, active=number, pending=None, generations={str(number): state.of(number)}
+        state,
+        active=number,
+        pending=None,
+        generations={str(number): state.of(number)},
+        untrusted=False,
     )
 
 

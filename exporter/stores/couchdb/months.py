@@ -5,31 +5,44 @@ The list is a document because CouchDB lets only administrators ask which databa
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
 import structlog
 from msgspec.structs import replace
 
+from exporter.clock import now
 from exporter.domain.interaction import Hour
 from exporter.ports import StoreError
-from exporter.stores.couchdb.names import UNDATED, Month, end_of, start_of
+from exporter.stores.couchdb.names import (
+    OLDEST_MONTH,
+    UNDATED,
+    Month,
+    end_of,
+    is_month,
+    months_between,
+    start_of,
+)
 from exporter.stores.couchdb.server import NEVER, Database, Server
-from exporter.stores.couchdb.transport import Conflict
+from exporter.stores.couchdb.transport import Conflict, Refused
 
 DOCUMENT = "months"
 TRIES = 10
+AHEAD = timedelta(days=31)  # a month may begin before its first interaction comes
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """A month: how many of its interactions were dropped, and whether it is `gone`.
 
-    `remains`: gone, but its counts and its database are still to be removed.
+    `remains`: gone, but its counts and its database are still to be removed. `foreign`: documents
+    that are no rows of ours, as they were counted when the month was last gone through.
     """
 
     dropped: int = 0
     gone: bool = False
     remains: bool = False
+    foreign: int = 0
 
 
 class MonthsDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,6 +71,7 @@ def merged_months(documents: Sequence[MonthsDocument]) -> MonthsDocument:
                 dropped=max(record.dropped, other.dropped),
                 gone=record.gone or other.gone,
                 remains=record.remains or other.remains,
+                foreign=max(record.foreign, other.foreign),
             )
     return MonthsDocument(
         months=dict(sorted(months.items())),
@@ -124,6 +138,45 @@ class Months:
             for month in sorted(new):
                 self.database(month).create()
             self._usable |= new
+
+    def find(self) -> None:
+        """Add months that have a database with rows to the list, which may have been lost.
+
+        Once some are known only those from the first of them on are looked for.
+        """
+        known = self.records()
+        first = f"{self._prefix}-"
+        last = now() + AHEAD
+        names = None if known else self._server.names(first)
+        if names is not None:
+            among = [name.removeprefix(first) for name in names]
+            candidates = [month for month in among if month == UNDATED or is_month(month)]
+        else:
+            candidates = [*months_between(min(known, default=OLDEST_MONTH), last), UNDATED]
+        unlisted = [month for month in candidates if month not in known]
+        if found := [month for month in unlisted if self._has_rows(month)]:
+            records = dict.fromkeys(found, Record())
+            self._change(lambda it: replace(it, months={**records, **it.months}))
+
+    def _has_rows(self, month: Month) -> bool:
+        try:
+            return self.database(month).size() > 0
+        except Refused as error:
+            if not error.lacks_right:
+                raise
+            return False
+
+    def found_foreign(self, foreign: Mapping[Month, int]) -> None:
+        """Note how many documents of months are no rows of ours."""
+
+        def noted(document: MonthsDocument) -> MonthsDocument:
+            months = dict(document.months)
+            for month, n in foreign.items():
+                if month in months:
+                    months[month] = replace(months[month], foreign=n)
+            return replace(document, months=months)
+
+        self._change(noted)
 
     def forget(self, month: Month) -> None:
         """Look at a month anew before it is used again: its database was found missing."""

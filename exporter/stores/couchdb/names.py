@@ -1,6 +1,7 @@
 """Names that CouchDB takes: of databases, for any prefix, and of documents, for any id."""
 
 import hashlib
+import re
 import string
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -14,10 +15,12 @@ TALLIES = "tallies"
 MS_PER_DAY = HOURS_PER_DAY * MS_PER_HOUR
 LONGEST_NAME = 200  # CouchDB takes 238 characters, ours come behind
 LONGEST_ID = 500
+OLDEST_MONTH = "2000-01"  # earlier timestamps are not believed
 
 Month: TypeAlias = str
 """`2026-11`, or `undated` for rows without a timestamp: what a raw database is named after."""
 
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _PLAIN = frozenset(string.ascii_lowercase + string.digits + "_-")
 
 
@@ -45,6 +48,19 @@ def month_of(timestamp_ms: int | None) -> Month:
 @lru_cache(1000)
 def _month_of_day(day: int) -> Month:
     return (date(1970, 1, 1) + timedelta(days=day)).strftime("%Y-%m")
+
+
+def is_month(name: str) -> bool:
+    """Whether a name is that of a month with a timestamp."""
+    return _MONTH.fullmatch(name) is not None
+
+
+def months_between(first: Month, last: datetime) -> list[Month]:
+    """List the months from one on until that of an instant."""
+    start = OLDEST_MONTH if first == UNDATED else first
+    year, month = map(int, start.split("-"))
+    span = range(year * 12 + month - 1, last.year * 12 + last.month)
+    return [f"{n // 12}-{n % 12 + 1:02}" for n in span]
 
 
 def start_of(month: Month) -> Hour:

@@ -14,6 +14,7 @@ from exporter.domain.tally import Tally, merge
 from exporter.ports import RebuildProgress
 from exporter.stores.couchdb.batches import (
     Batches,
+    Contribution,
     generations_of,
     leaves_in_conflict,
     make_room,
@@ -21,6 +22,7 @@ from exporter.stores.couchdb.batches import (
 )
 from exporter.stores.couchdb.documents import Change, Document, row_id
 from exporter.stores.couchdb.generations import DefinitionsDocument
+from exporter.stores.couchdb.holdings import Holdings
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month
 from exporter.stores.couchdb.revisions import to_stay
@@ -37,6 +39,8 @@ class Place(msgspec.Struct, omit_defaults=True):
     """How far a rebuild has come, with what was found since the place before.
 
     `own`: batches that count under the generation themselves though their id does not say so.
+    `rows`: how many interactions and ignored rows of other batches each month has, `foreign` how
+    many documents that are no rows, `newest_ms` the newest timestamp: all so far.
     """
 
     number: int
@@ -45,7 +49,29 @@ class Place(msgspec.Struct, omit_defaults=True):
     done: int = 0
     finished: bool = False
     own: list[str] = []
+    rows: dict[Month, list[int]] = {}
+    foreign: dict[Month, int] = {}
+    newest_ms: int | None = None
     tallies: dict[str, list[TileRow]] = {}
+
+    def following(
+        self, number: int, *, finished: bool, tallies: dict[str, list[TileRow]]
+    ) -> "Place":
+        """Return what is written next; whose own batches there are, the first place says."""
+        return msgspec.structs.replace(
+            self, number=number, finished=finished, tallies=tallies, own=[]
+        )
+
+    def take_in(self, portion: "_Portion") -> None:
+        """Count the rows of a portion of the month."""
+        found = Contribution()
+        for change in portion.changes:
+            found.take(self.month, change)
+        kinds = self.rows.setdefault(self.month, [0, 0])
+        for kind, n in enumerate(found.held.get(self.month, ())):
+            kinds[kind] += n
+        self.foreign[self.month] = self.foreign.get(self.month, 0) + portion.foreign
+        self.newest_ms = max(filter(None, (self.newest_ms, found.newest_ms)), default=None)
 
 
 class Rebuild:
@@ -59,6 +85,7 @@ class Rebuild:
         tallies: Database,
         months: Months,
         batches: Batches,
+        holdings: Holdings,
         register: DefinitionsDocument,
     ) -> None:
         self.number = number
@@ -66,6 +93,7 @@ class Rebuild:
         self._tallies = tallies
         self._months = months
         self._batches = batches
+        self._holdings = holdings
         self._register = register
         self._place: Place | None = None
         self._found: Tally = {}
@@ -84,6 +112,7 @@ class Rebuild:
         rows = self._read(place)
         merge(self._found, tally_of(rows.changes, self._evaluator))
         place.done += rows.interactions
+        place.take_in(rows)
         self._since += rows.read
         if rows.read:
             place.after = rows.last
@@ -103,15 +132,7 @@ class Rebuild:
             last = self._tallies.get(written[-1], Place)
             first = self._tallies.get(written[0], Place)
             if last is not None and first is not None:
-                place = last.document
-                return Place(
-                    number=place.number,
-                    month=place.month,
-                    after=place.after,
-                    done=place.done,
-                    finished=place.finished,
-                    own=first.document.own,
-                )
+                return msgspec.structs.replace(last.document, own=first.document.own, tallies={})
         start = Place(number=0, own=self._batches.count_also(self.number))
         try:
             self._tallies.put(self._id(0), start)
@@ -121,28 +142,26 @@ class Rebuild:
 
     def _write(self, place: Place, total: int, *, finished: bool) -> RebuildProgress:
         rows = encoded(self._found, self._evaluator.layout)
-        following = Place(
-            number=place.number + 1,
-            month=place.month,
-            after=place.after,
-            done=place.done,
+        following = place.following(
+            place.number + 1,
             finished=finished,
             tallies={str(self.number): rows} if rows else {},
         )
+        if finished and self._register.read().untrusted:
+            self._holdings.rebuilt(
+                self.number,
+                own=place.own,
+                rows=place.rows,
+                foreign=place.foreign,
+                newest_ms=place.newest_ms,
+            )
         make_room(self._register, following.tallies)
         try:
             self._tallies.put(self._id(following.number), following)
         except Conflict:  # another exporter has come further
             self._place = None
         else:
-            self._place = Place(
-                number=following.number,
-                month=place.month,
-                after=place.after,
-                done=place.done,
-                finished=finished,
-                own=place.own,
-            )
+            self._place = msgspec.structs.replace(following, own=place.own, tallies={})
         self._found, self._since = {}, 0
         came_to = self._place or self._begin()
         self._place = came_to
@@ -161,6 +180,9 @@ class Rebuild:
             document = (to_stay(leaves).document if leaves else None) or found.document
             if document.raw:
                 portion.interactions += 1
+            elif not document.batch:
+                portion.foreign += not found.id.startswith("_design/")
+                continue
             portion.changes += self._due(row_id(found.id, document), document, place.own)
         return portion
 
@@ -186,4 +208,5 @@ class _Portion(msgspec.Struct):
     read: int = 0
     last: str = ""
     interactions: int = 0
+    foreign: int = 0
     changes: list[Change] = []

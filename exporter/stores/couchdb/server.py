@@ -74,6 +74,7 @@ class _Copies(msgspec.Struct, frozen=True):
 class _Info(msgspec.Struct):
     db_name: str
     cluster: _Copies = _Copies()
+    doc_count: int = 0
 
 
 class _Result(msgspec.Struct):
@@ -180,6 +181,21 @@ class Server:
         """Return a database, whether it is there or not."""
         return Database(couchdb.Database(self._server.resource(name), name), self, name)
 
+    def names(self, prefix: str) -> list[str] | None:
+        """List the databases whose names start so; None if this user may not."""
+        try:
+            answer = self._server.resource.get(
+                "_all_dbs",
+                startkey=msgspec.json.encode(prefix).decode(),
+                endkey=msgspec.json.encode(prefix + "\ufff0").decode(),
+            )
+        except Refused as error:
+            if not error.lacks_right:
+                raise
+            return None
+        names: list[str] = _decoded(_body(answer), list[str])
+        return [name for name in names if name.startswith(prefix)]
+
     def close(self) -> None:
         """Close connections."""
         self._transport.close()
@@ -222,12 +238,22 @@ class Database:
 
     def exists(self) -> bool:
         """Return whether the database is there."""
+        return self._info() is not None
+
+    def size(self) -> int:
+        """Return how many documents there are, design documents left out; 0 without a database."""
+        info = self._info()
+        if info is None or not info.doc_count:
+            return 0
+        return info.doc_count - len(self.identifiers("_design/"))
+
+    def _info(self) -> "_Info | None":
         try:
             info: _Info = _decoded(_body(self._resource.get()), _Info)
         except NotFound:
-            return False
+            return None
         self._copies = info.cluster.n
-        return True
+        return info
 
     @property
     def is_replicated(self) -> bool:

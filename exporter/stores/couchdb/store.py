@@ -5,15 +5,16 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+import structlog
 from typing_extensions import override
 
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, Reason, StoredInteraction
+from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, StoredInteraction
 from exporter.domain.tally import Tally, merge
 from exporter.domain.windows import ms_of
 from exporter.ports import (
@@ -25,6 +26,8 @@ from exporter.ports import (
     Store,
     StoreError,
     StoreStats,
+    StoreUnavailableError,
+    WrongHolding,
 )
 from exporter.stores.couchdb.batch_writer import BatchWriter
 from exporter.stores.couchdb.batches import ABANDONED_MS, Batches
@@ -36,9 +39,11 @@ from exporter.stores.couchdb.documents import Document, row_id, stored
 from exporter.stores.couchdb.generations import (
     DefinitionsDocument,
     Generations,
+    rebuilt_anew,
     switched,
     with_pending,
 )
+from exporter.stores.couchdb.holdings import Held, Holdings
 from exporter.stores.couchdb.look import Look
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_prefix, end_of, start_of
@@ -61,21 +66,6 @@ class _Note(msgspec.Struct):
     value: str
 
 
-@dataclass(slots=True, kw_only=True)
-class _Held:
-    """How many rows came, those that were dropped since included."""
-
-    by_month: dict[Month, int] = field(default_factory=dict)
-    ignored: int = 0
-    rejected: dict[Reason, int] = field(default_factory=dict)
-    collected: int = 0
-
-    @property
-    def interactions(self) -> int:
-        """How many interactions came."""
-        return sum(self.by_month.values())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
     """What works once the databases and views are known to be there."""
@@ -87,6 +77,7 @@ class _Parts:
     rejections: Rejections
     upkeep: Cleanup
     look: Look
+    holdings: Holdings
 
 
 class CouchdbStore(Store):
@@ -121,6 +112,8 @@ class CouchdbStore(Store):
         self._in_force: Evaluator | None = None
         self._pending: Evaluator | None = None
         self._rebuild: Rebuild | None = None
+        self._checked = False
+        self._surplus: Mapping[Month, int] | None = None
         self._seen = DedupCache()
         self._note_revs: dict[str, str] = {}
         self._unfinished: list[str] = []
@@ -151,6 +144,7 @@ class CouchdbStore(Store):
                     look=Look(
                         self._tallies, months, Conflicts(self._tallies, months, register), register
                     ),
+                    holdings=Holdings(self._tallies, months, views),
                 )
             return self._made
 
@@ -187,6 +181,37 @@ class CouchdbStore(Store):
             self._rebuild = None
             parts.batches.recover(None)
             parts.look.run()
+            self._check(parts)
+
+    def _check(self, parts: _Parts) -> None:
+        """Find out whether tallies and rows go together, once and as soon as it is certain.
+
+        In a cluster one node may lag behind for a while: there a difference has to last.
+        """
+        state = parts.register.read()
+        if not state.untrusted and not self._checked:
+            parts.months.find()
+            surplus = parts.holdings.surplus()
+            lasts = bool(surplus) and surplus == self._surplus
+            self._surplus = surplus
+            if surplus and (lasts or not self._tallies.is_replicated):
+                wanted = self._pending or self._evaluator
+                structlog.get_logger().warning(
+                    "the tallies are not those of the stored interactions: one of the two was lost,"
+                    " or restored from another day; rebuilding the tallies",
+                    database=self._tallies.url,
+                    difference=sum(surplus.values()),
+                )
+                state = parts.register.change(lambda state: rebuilt_anew(state, wanted))
+            self._checked = surplus is not None and (not surplus or state.untrusted)
+        if state.untrusted:
+            self._pending = self._pending or self._evaluator
+            wanted = self._pending
+            parts.register.change(lambda state: with_pending(state, wanted))
+
+    @override
+    def must_rebuild(self) -> bool:
+        return self._parts.register.last.untrusted
 
     @override
     def rebuild(self) -> RebuildProgress:
@@ -195,20 +220,22 @@ class CouchdbStore(Store):
             pending = self._rebuilt_under
             state = parts.register.read()
             total = self.stats().interactions
-            if state.of(state.active).digest == pending.digest:  # another exporter was quicker
-                return RebuildProgress(total, total, finished=True)
-            if state.pending is None or state.of(state.pending).digest != pending.digest:
+            number = state.pending
+            if number is None or state.of(number).digest != pending.digest:
+                if state.of(state.active).digest == pending.digest:  # another one was quicker
+                    return RebuildProgress(total, total, finished=True)
                 raise StoreError(
                     f"{self._tallies.url} is being rebuilt by an exporter with other"
                     " definitions; give all exporters of one store the same"
                 )
-            if self._rebuild is None or self._rebuild.number != state.pending:
+            if self._rebuild is None or self._rebuild.number != number:
                 self._rebuild = Rebuild(
-                    state.pending,
+                    number,
                     pending,
                     tallies=self._tallies,
                     months=parts.months,
                     batches=parts.batches,
+                    holdings=parts.holdings,
                     register=parts.register,
                 )
             return self._rebuild.step(total)
@@ -250,6 +277,8 @@ class CouchdbStore(Store):
         parts = self._parts
         with self._writing:
             parts.look.run()
+            if not self._checked:
+                self._check(parts)
 
     def _add(self, parts: _Parts, batch: Batch, now_ms: int) -> AddResult:
         if self._import_began is None or self._import_began[0] != now_ms:
@@ -284,8 +313,7 @@ class CouchdbStore(Store):
         # The difference is written beside what was counted.
         parts = self._parts
         with self._writing:
-            state = parts.register.read()
-            self._require(state, self._evaluator)
+            state = self._state_to_read()
             reading = self._reading(state)
             difference: Tally = {}
             merge(difference, right)
@@ -304,10 +332,10 @@ class CouchdbStore(Store):
                 return 0
             parts.upkeep.drop_generations(state)
             past = parts.months.past(cutoff)
-            held = self._held() if past else _Held()
+            held = parts.holdings.counted() if past else Held()
             dropped = 0
             for month in past:
-                dropped += parts.months.drop(month, held.by_month.get(month, 0))
+                dropped += parts.months.drop(month, held.of(month)[0])
             if remaining := parts.months.remaining():
                 parts.upkeep.drop_hours(state, max(map(end_of, remaining)))
                 parts.months.remove_databases(remaining)
@@ -364,6 +392,12 @@ class CouchdbStore(Store):
         evaluator = self._evaluator
         state = self._parts.register.read()
         self._require(state, evaluator)
+        if state.untrusted:
+            raise StoreUnavailableError(
+                f"the counts in {self._tallies.url} are not those of the stored interactions: one"
+                " of the two was lost, or restored from another day. `kpi-exporter serve` and"
+                " `import` rebuild them; until then there is nothing to read"
+            )
         return state
 
     def _still(self, state: Generations) -> None:
@@ -418,7 +452,7 @@ class CouchdbStore(Store):
     @override
     def stats(self) -> StoreStats:
         parts = self._parts
-        held = self._held()
+        held = parts.holdings.counted()
         absent = parts.months.absent()
         newest = parts.views.rows("newest", descending=True, limit=1)
         return StoreStats(
@@ -430,18 +464,11 @@ class CouchdbStore(Store):
             collected=held.collected + absent.collected_elsewhere,
         )
 
-    def _held(self) -> "_Held":
-        held = _Held()
-        for row in self._parts.views.rows("held", group=True):
-            kind, name = row.key
-            if kind == "rejected":
-                held.rejected[Reason(name)] = row.value[0]
-            elif kind == "collected":
-                held.collected += row.value[0]
-            else:
-                held.by_month[name] = row.value[0]
-                held.ignored += row.value[1]
-        return held
+    @override
+    def wrong_holdings(self, *, repair: bool) -> Iterator[WrongHolding]:
+        parts = self._parts
+        with self._writing:
+            yield from parts.holdings.wrong(repair=repair)
 
     @override
     def rejected(self, limit: int) -> Sequence[RejectedRow]:

@@ -211,3 +211,22 @@ def hold(db: sqlite3.Connection, name: str, more: int) -> int:
     if more:
         db.execute("insert or replace into holdings (name, n) values (?, ?)", (name, n))
     return n
+
+
+def wrong_holdings(db: sqlite3.Connection) -> list[tuple[str, int, int]]:
+    """Return which of what is held is not as many as there are rows: name, count, right count."""
+    counted = dict(
+        db.execute(
+            "select name, n from holdings"
+            " where name in ('interactions', 'ignored') or name like 'rejected:%'"
+        ).fetchall()
+    )
+    rows = dict(
+        db.execute(
+            "select 'interactions', count(*) from interactions"
+            " union all select 'ignored', count(*) from ignored"
+            " union all select 'rejected:' || reason, count(*) from rejected group by reason"
+        ).fetchall()
+    )
+    both = [(name, counted.get(name, 0), rows.get(name, 0)) for name in {**rows, **counted}]
+    return [(name, held, right) for name, held, right in both if held != right]

@@ -29,6 +29,7 @@ from exporter.ports import (
     Store,
     StoreError,
     StoreStats,
+    WrongHolding,
 )
 from exporter.stores.sqlite import tallies
 from exporter.stores.sqlite.batch_writer import (
@@ -45,13 +46,21 @@ from exporter.stores.sqlite.compression import (
     newest_dictionary,
     train,
 )
-from exporter.stores.sqlite.database import Database, hold, holding, note, remember
+from exporter.stores.sqlite.database import (
+    Database,
+    hold,
+    holding,
+    note,
+    remember,
+    wrong_holdings,
+)
 from exporter.stores.sqlite.ids import forget
 
 PORTION = 5_000  # interactions read, rebuilt or dropped at a time
 _DEFINITIONS, _REBUILD = "definitions", "recount"
 _OWN_NOTES = frozenset({_DEFINITIONS, _REBUILD, REBUILT})
 _END_OF_TIME_MS = 1 << 62
+_KINDS = {"interactions": "interactions", "ignored": "ignored rows", "rejected": "rejected rows"}
 
 
 class SqliteStore(Store):
@@ -90,6 +99,10 @@ class SqliteStore(Store):
                 hold(db, REBUILT, -holding(db, REBUILT))
                 db.execute("delete from tallies where definitions = ?", (pending.digest,))
         self._in_force, self._pending = active, pending
+
+    @override
+    def must_rebuild(self) -> bool:
+        return False  # rows and tallies are in one file, and are written in one transaction
 
     @override
     def rebuild(self) -> RebuildProgress:
@@ -148,6 +161,19 @@ class SqliteStore(Store):
     def repair(self, hours: Collection[Hour], right: Tally) -> None:
         with self._file.transaction() as db:
             tallies.replace_hours(db, self._evaluator.digest, hours, right)
+
+    @override
+    def wrong_holdings(self, *, repair: bool) -> Iterator[WrongHolding]:
+        with self._file.reading() as db:
+            wrong = wrong_holdings(db)
+        if wrong and repair:
+            with self._file.transaction() as db:
+                wrong = wrong_holdings(db)
+                for name, n, right in wrong:
+                    hold(db, name, right - n)
+        for name, n, right in wrong:
+            kind, _, reason = name.partition(":")
+            yield WrongHolding(f"{_KINDS[kind]} ({reason})" if reason else _KINDS[kind], n, right)
 
     @override
     def drop_before(self, cutoff: Hour) -> int:
