@@ -167,13 +167,14 @@ class Balance:
 
 
 class RejectedRow(NamedTuple):
-    """A refused row as the store keeps it."""
+    """A refused row as the store keeps it; `collected` where that is to be said again."""
 
     id: str
     raw: bytes
     reason: Reason
     detail: str
     refused_ms: int
+    collected: bool = False
 
 
 class PeriodCounts(NamedTuple):

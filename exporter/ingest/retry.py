@@ -1,6 +1,6 @@
 """The retrial: rejected rows are read again, under today's definitions and by today's clock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,14 +27,21 @@ def retry(
     """Add what can be read now; the rest stays rejected as it is. Raises `StoreError`."""
     newest_ms = ms_of(now + AHEAD)
     imported = ignored = 0
-    for start in range(0, len(rows), _PORTION):
-        portion = [Row(row.id, row.raw) for row in rows[start : start + _PORTION]]
-        verdicts = evaluator.read(portion, newest_ms)
+    for portion, collected in _portions(rows):
+        verdicts = evaluator.read([Row(row.id, row.raw) for row in portion], newest_ms)
         batch = Batch(
             interactions=[v for v in verdicts if isinstance(v, Interaction)],
             ignored=[v for v in verdicts if isinstance(v, Ignored)],
+            collected=collected,
         )
         added = store.add(batch, now)
         imported += added.imported
         ignored += added.ignored
     return Retried(imported, ignored, len(rows) - imported - ignored)
+
+
+def _portions(rows: Sequence[RejectedRow]) -> Iterator[tuple[Sequence[RejectedRow], bool]]:
+    for collected in (False, True):
+        those = [row for row in rows if row.collected == collected]
+        for start in range(0, len(those), _PORTION):
+            yield those[start : start + _PORTION], collected

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.interaction import Reason
+from exporter.domain.interaction import Reason, Rejected, Row
 from exporter.domain.tally import Tally, add, merge
 from exporter.domain.windows import ms_of
-from exporter.ports import Store
+from exporter.ingest.retry import retry
+from exporter.ports import Batch, Store
 from tests.stores.oracle import Oracle, assert_holds, counted
 from tests.stores.places import Place
 from tests.stores.rows import ENGAGED, NOW, SHOWN, SIGNED_IN, batch, blob, hour, ms, some
@@ -415,6 +416,25 @@ def test_what_was_collected_is_held_apart_from_the_sources_rows(
     reopened = place.open()
     reopened.use_definitions(evaluator)
     assert reopened.stats() == stats
+
+
+def test_a_collected_row_that_was_rejected_stays_collected_when_it_is_retried(
+    store: Store, evaluator: Evaluator
+) -> None:
+    ahead = blob("2027-01-03", SHOWN)  # of NOW, but not of the clock when it is tried again
+    for collected in (True, False):
+        rows = [Row(f"{'posted' if collected else 'imported'} {n}", ahead) for n in range(3)]
+        refused = evaluator.read(rows, newest_ms=ms_of(NOW))
+        rejected = [each for each in refused if isinstance(each, Rejected)]
+        store.add(Batch(rejected=rejected, collected=collected), NOW)
+    before = store.stats()
+
+    retried = retry(store, evaluator, store.rejected(10), NOW + timedelta(days=365))
+
+    after = store.stats()
+    assert retried.imported == 6
+    assert (before.collected, before.accounted_for) == (3, 3)
+    assert (after.collected, after.accounted_for) == (3, 3)
 
 
 def test_collected_rows_that_change_are_collected_once(store: Store, evaluator: Evaluator) -> None:

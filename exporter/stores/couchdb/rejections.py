@@ -176,5 +176,10 @@ def _row(found: Found[_Rejection]) -> RejectedRow:
     else:
         raw = (rejection.text or "").encode()
     return RejectedRow(
-        read(rejection.row), raw, rejection.reason, rejection.detail, rejection.refused
+        id=read(rejection.row),
+        raw=raw,
+        reason=rejection.reason,
+        detail=rejection.detail,
+        refused_ms=rejection.refused,
+        collected=rejection.collected,
     )
