@@ -21,6 +21,7 @@ from exporter.ingest.importer import OLDEST, Importer
 from exporter.ingest.reconciler import Reconciler
 from exporter.metrics.collecting import CollectRecorder, CollectStatus
 from exporter.metrics.exposition import Exposition
+from exporter.metrics.periods import Periods, take_periods
 from exporter.metrics.snapshot import take_snapshot
 from exporter.metrics.status import StatusRecorder
 from exporter.ports import (
@@ -68,6 +69,7 @@ class Jobs:
         self._stopping = threading.Event()
         self._damaged = False  # whether the store was found to be
         self.configuration = configuration
+        self._periods: Periods | None = None
         self._source: Source | None = None
         self._reconciler: Reconciler | None = None
         self._filled = False
@@ -142,6 +144,11 @@ class Jobs:
         return self._exposition
 
     @property
+    def periods(self) -> Periods | None:
+        """The last days, for the page; None until they were added up."""
+        return self._periods
+
+    @property
     def digest(self) -> str:
         """Names the definitions that the exposed KPIs are counted by."""
         return self._definitions.active.digest
@@ -210,6 +217,8 @@ class Jobs:
             if not self._definitions.are(self.configuration.definitions):
                 with self._adding, self._showing:
                     self._definitions.use(self._store, self.configuration.definitions)
+            if self._periods is None:
+                self._take_periods()
             if self._reconciler is None:
                 self._count_store()
             else:
@@ -232,6 +241,7 @@ class Jobs:
         """Expose the KPIs of this instant: windows move even when nothing comes."""
         with self._guarded(_READING):
             self._take_snapshot()
+            self._take_periods()
 
     def rebuild(self) -> None:
         """Rebuild tallies under changed definitions, if there are any; imports come in between."""
@@ -394,6 +404,13 @@ class Jobs:
         self._recorder.store_used(_READING, worked=True)
         self._errors.recovered(_READING)
 
+    def _take_periods(self) -> None:
+        """Add up the last days; a snapshot that is due meanwhile waits for it."""
+        with self._showing:
+            if self._stopping.is_set() or not self._filled:
+                return
+            self._periods = take_periods(self._store, self._definitions.active, self._now().date())
+
     def _rebuild_portion(self) -> None:
         progress = self._definitions.rebuild(self._store)
         self._recorder.rebuilt(progress)
@@ -402,6 +419,7 @@ class Jobs:
                 self._definitions.activate(self._store)
                 self._recorder.store_counted(self._store.stats())
                 self._take_snapshot()
+                self._take_periods()
 
     # Errors
 

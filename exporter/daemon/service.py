@@ -13,12 +13,12 @@ from typing_extensions import override
 from exporter.config import Configuration, ConfigurationError, StoreSettings, load
 from exporter.daemon.jobs import Jobs
 from exporter.domain.reports import milestones, segmentations
-from exporter.maintenance.periods import read_period
 from exporter.maintenance.reports import FIRST_DAY, LAST_DAY, read_report
 from exporter.metrics.exposition import Response
+from exporter.metrics.periods import DEFAULT_PERIOD_DAYS
 from exporter.web.application import Application
 from exporter.web.page.build import State, build_page
-from exporter.web.page.model import DEFAULT_PERIOD_DAYS, Page
+from exporter.web.page.model import Page
 
 
 class Service(Application):
@@ -71,16 +71,9 @@ class Service(Application):
     @override
     def page(self, *, days: int | None = None, segmentation: str | None = None) -> Page:
         period = None
-        snapshot = self._jobs.exposition.snapshot
-        if snapshot is not None and (days or segmentation):
-            with self._jobs.reading() as (store, evaluator):
-                period = read_period(
-                    store,
-                    evaluator,
-                    today=self._now().date(),
-                    length=days or DEFAULT_PERIOD_DAYS,
-                    segmentation=segmentation,
-                )
+        snapshot, periods = self._jobs.exposition.snapshot, self._jobs.periods
+        if snapshot is not None and periods is not None and (days or segmentation):
+            period = periods.period(days or DEFAULT_PERIOD_DAYS, segmentation)
         return build_page(
             at=self._now(),
             snapshot=snapshot,

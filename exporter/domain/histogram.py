@@ -85,9 +85,12 @@ def duration_quantile_ms(
 
     `counts` holds the buckets from key `first` on, `interactions` of them in all.
     """
-    before = percent * (interactions - 1) // 100 if interactions > 0 else -1
-    for bucket in range(DURATION_BUCKETS if interactions > 0 else 0):
-        before -= counts.get(first + bucket, 0)
-        if before < 0:
-            return duration_ms(bucket)
+    if interactions <= 0:
+        return nan
+    rank, held = percent * (interactions - 1) // 100, counts.get
+    for slot in range(first, first + DURATION_BUCKETS):
+        if n := held(slot):
+            rank -= n
+            if rank < 0:
+                return duration_ms(slot - first)
     return nan

@@ -44,7 +44,7 @@ def take_snapshot(
     result: dict[str, Mapping[tuple[str, str], Counts]] = {}
     covered = end
     for window in sorted(windows, key=lambda window: window.hours):
-        _add_up(sums, store.total(end - window.hours, covered))
+        add_up(sums, store.total(end - window.hours, covered))
         covered = end - window.hours
         result[window.name] = {row: dict(counts) for row, counts in sums.items()}
     return Snapshot(
@@ -57,7 +57,8 @@ def take_snapshot(
     )
 
 
-def _add_up(sums: dict[tuple[str, str], Counts], more: Iterable[PeriodCounts]) -> None:
+def add_up(sums: Mapping[tuple[str, str], Counts], more: Iterable[PeriodCounts]) -> None:
+    """Add counts to the sums of their segments; those of unknown segments are left out."""
     for row in more:
         into = sums.get((row.segmentation, row.segment))
         if into is not None:

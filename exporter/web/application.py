@@ -12,7 +12,8 @@ class Application(Protocol):
 
     `metrics`, `unready` and `page` are called on the event loop: they return what is there
     and never wait. `report`, `metrics` with names, `page` with a period, and `reload` run in a
-    thread of their own and may take their time. All may be called at once.
+    thread of their own and may take their time; only `report` reads the store. All may be called
+    at once.
     """
 
     def metrics(self, *, accept: str, gzip: bool, names: Sequence[str]) -> Response:
@@ -40,8 +41,7 @@ class Application(Protocol):
     def page(self, *, days: int | None = None, segmentation: str | None = None) -> Page:
         """Return what the page for people shows.
 
-        With `days` or a segmentation it is read as a report is. Raises `InvalidSegmentation` and
-        `StoreError` then.
+        With `days` or a segmentation, of the last whole days. Raises `InvalidSegmentation`.
         """
         ...
 

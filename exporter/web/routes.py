@@ -21,11 +21,11 @@ from exporter.crash import end_out_of_memory
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
 from exporter.escape import escaped
 from exporter.metrics.accept import weights
+from exporter.metrics.periods import PERIODS_DAYS
 from exporter.ports import StoreError
 from exporter.web.application import Application
 from exporter.web.auth import Authenticator
 from exporter.web.executor import BoundedExecutor, QueueFull
-from exporter.web.page.model import PERIODS_DAYS
 from exporter.web.page.render import PageTemplate
 
 _log = structlog.get_logger(__name__)
@@ -217,7 +217,7 @@ class _Page(_Route):
             return self.page_template.render(shown)
 
         with self.refused_reading():
-            return await self.in_time(self.site.reports, page)
+            return await self.in_time(self.site.selections, page)
 
     def _days(self) -> int | None:
         """Read how many days are requested; empty is not requested."""

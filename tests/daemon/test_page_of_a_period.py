@@ -11,6 +11,8 @@ from exporter.config import Configuration, load
 from exporter.daemon.jobs import Jobs
 from exporter.daemon.service import Service
 from exporter.domain.reports import InvalidSegmentation
+from exporter.ingest.importer import Progress
+from exporter.ingest.reconciler import Reconciler
 from exporter.stores.sqlite import SqliteStore
 from exporter.web.page.model import KpiCard, Page
 from fake_server import FakeKpiggybank
@@ -33,7 +35,7 @@ def dialog(*events: str, days_ago: int, system: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def bank() -> Iterator[FakeKpiggybank]:
     """Of the last 7 whole days: 4 dialogs, 3 bounces; of the 7 before: 2 and 1; 1 today."""
     rows = [
         dialog(*RETURNING, days_ago=0, system="Linux"),
@@ -43,11 +45,22 @@ def service(tmp_path: Path) -> Iterator[Service]:
         dialog(*RETURNING, days_ago=14, system="Linux"),
         dialog(*RETURNING, days_ago=15, system="Linux"),
     ]
-    with FakeKpiggybank() as bank, closing(SqliteStore(tmp_path / "kpi.db")) as store:
+    with FakeKpiggybank() as bank:
         bank.add(rows)
+        yield bank
+
+
+@pytest.fixture
+def jobs(bank: FakeKpiggybank, tmp_path: Path) -> Iterator[Jobs]:
+    with closing(SqliteStore(tmp_path / "kpi.db")) as store:
         jobs = Jobs(load(f"data_server: {{url: '{bank.url}'}}", {}), store, now=lambda: AT)
         jobs.import_now()
-        yield Service(jobs, config_file=None, now=lambda: AT, apply=refuse)
+        yield jobs
+
+
+@pytest.fixture
+def service(jobs: Jobs) -> Service:
+    return Service(jobs, config_file=None, now=lambda: AT, apply=refuse)
 
 
 def card(page: Page, name: str) -> KpiCard:
@@ -117,12 +130,41 @@ def test_a_funnel_has_shares_of_the_first_and_of_the_previous_step(service: Serv
     assert steps["Signed in"].of_previous == 1.0  # of those who engaged, not of the error screen
 
 
-def test_without_a_period_the_store_is_not_read(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("days", "segmentation"), [(None, None), (90, None), (7, "OS")])
+def test_no_page_reads_the_store(
+    service: Service, monkeypatch: pytest.MonkeyPatch, days: int | None, segmentation: str | None
 ) -> None:
-    monkeypatch.setattr(Jobs, "reading", lambda _: pytest.fail("the store was read"))
+    for name in ("total", "by_day", "by_hour", "interactions", "stats", "note"):
+        monkeypatch.setattr(SqliteStore, name, lambda *_: pytest.fail("the store was read"))
 
-    assert service.page().kpis
+    assert service.page(days=days, segmentation=segmentation).kpis
+
+
+def test_a_period_is_of_what_the_next_import_brings(bank: FakeKpiggybank, jobs: Jobs) -> None:
+    service = Service(jobs, config_file=None, now=lambda: AT, apply=refuse)
+    bank.add([dialog(*SHOWN, days_ago=1, system="iOS")])
+
+    jobs.import_now()
+
+    assert card(service.page(days=7), "bounce_ratio").readings[0].parts == "4 of 5"
+
+
+def test_what_the_store_holds_already_is_shown_before_the_first_import_ends(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    def look(*_: object, **__: object) -> Iterator[Progress]:
+        service = Service(again, config_file=None, now=lambda: AT, apply=refuse)
+        shown.append(card(service.page(days=7), "bounce_ratio").readings[0].parts)
+        return iter(())
+
+    monkeypatch.setattr(Reconciler, "import_all", look)
+    with closing(SqliteStore(tmp_path / "kpi.db")) as store:
+        again = Jobs(jobs.configuration, store, now=lambda: AT)
+        again.import_now()
+
+    assert shown == ["3 of 4"]
 
 
 def test_an_unknown_segmentation_is_refused(service: Service) -> None:

@@ -30,7 +30,7 @@ class FakeApplication:
         self.answers: dict[str, object] = {"sites": {"Total": []}}
         self.errors: Sequence[str] = ()
         self.asked: list[tuple[object, ...]] = []
-        self.hold = threading.Event()  # reports and selections wait for it
+        self.hold = threading.Event()  # reports, selections and periods wait for it
         self.hold.set()
         self.broken: Exception | None = None
 
@@ -65,6 +65,8 @@ class FakeApplication:
 
     def page(self, *, days: int | None = None, segmentation: str | None = None) -> Page:
         self.asked.append(("page", days, segmentation))
+        if days or segmentation:
+            self.hold.wait(timeout=WAIT_SECONDS)
         if self.broken:
             raise self.broken
         if segmentation == "Nothing":

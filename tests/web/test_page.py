@@ -10,6 +10,7 @@ from html import escape
 from html.parser import HTMLParser
 from math import nan
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -18,7 +19,7 @@ from exporter.domain.kpis import Unit
 from exporter.domain.reports import Milestone
 from exporter.web import WebServer
 from exporter.web.page.charts import chart
-from exporter.web.page.model import Funnel, KpiCard, Page, Step
+from exporter.web.page.model import Day, Funnel, KpiCard, Page, Step
 from testing.waiting import WAIT_SECONDS
 from tests.web.conftest import FakeApplication, Serve
 from tests.web.pages import NOW, a_kpi, a_page, a_status, some_days
@@ -158,8 +159,8 @@ def test_flows_show_counts_and_shares(look: Look) -> None:
 def test_no_bar_of_a_flow_is_longer_than_its_track(look: Look) -> None:
     steps = (Step(name="a", count=50, share=1.0), Step(name="b", count=100, share=2.0))
     page = replace(a_page(), funnels=(Funnel(flow="f", title="F", range="last hour", steps=steps),))
-    bars = look.at(page).having("rect", **{"class": "bar", "height": "1"})
-    assert [bar["width"] for bar in bars] == ["50", "100"]
+    bars = [path["d"] for path in look.at(page).having("path") if "h" in (path["d"] or "")]
+    assert bars == ["M0 0h50v1H0z", "M0 0h100v1H0z"]
 
 
 def test_everything_is_escaped(look: Look) -> None:
@@ -234,6 +235,32 @@ def test_its_policy_allows_its_own_style_and_script_only(server: WebServer) -> N
     assert " style=" not in answer.text
 
 
+def columns(seen: Shown, css: str) -> int:
+    """Count the columns that are drawn in one path."""
+    return sum((path["d"] or "").count("M") for path in seen.having("path", **{"class": css}))
+
+
+def test_a_day_costs_few_bytes(server: WebServer, application: FakeApplication) -> None:
+    sizes = []
+    for days in (30, 90):
+        kpi = replace(a_kpi(), days=some_days([0.1234] * days))
+        application.shown = replace(a_page(), kpis=(kpi,))
+        sizes.append(len(requests.get(server.url, timeout=WAIT_SECONDS).content))
+    assert sizes[1] - sizes[0] < 60 * 260  # its words in the chart and in the table, and its CSV
+
+
+def test_tables_are_there_as_csv(look: Look) -> None:
+    kpi = replace(
+        a_kpi(),
+        columns=("numerator", "denominator"),
+        days=(Day(date=NOW.date(), value=1 / 3, parts="1 of 3", figures=(1, 3)),),
+    )
+    (link,) = look.at_kpi(kpi).having("a", download="bounce_ratio.csv")
+    assert unquote((link["href"] or "").partition(",")[2]) == (
+        "day,value,numerator,denominator\n2026-11-23,0.333333,1,3\n"
+    )
+
+
 class TestCharts:
     def test_speak_to_those_who_do_not_see_them(self, look: Look) -> None:
         seen = look.at_kpi(replace(a_kpi(), days=some_days([0.25, None, 0.5, 0.75])))
@@ -257,8 +284,8 @@ class TestCharts:
         bars = look.at_kpi(
             replace(a_kpi(), unit=Unit.INTERACTIONS, days=some_days([1.0, 2.0, 3.0]))
         )
-        assert len(bars.having("rect", **{"class": "bar"})) == 2
-        assert len(bars.having("rect", **{"class": "so-far"})) == 1
+        assert columns(bars, "bar") == 2
+        assert columns(bars, "so-far") == 1
         assert "23 Nov 2026: 3 (2 of 100), so far" in bars.text
 
     def test_tell_counts_without_parts(self, look: Look) -> None:
@@ -299,7 +326,8 @@ class TestCharts:
 
     def test_stand_on_zero_where_all_is_zero(self, look: Look) -> None:
         seen = look.at_kpi(replace(a_kpi(), unit=Unit.INTERACTIONS, days=some_days([0.0, 0.0])))
-        assert [bar["height"] for bar in seen.having("rect", **{"class": "bar"})] == ["0"]
+        (bar,) = seen.having("path", **{"class": "bar"})
+        assert re.search(r" 94h\d+V94h", bar["d"] or "")  # from the line to the line
 
     def test_do_without_a_value_for_today(self, look: Look) -> None:
         seen = look.at_kpi(replace(a_kpi(), days=some_days([0.1, 0.2, None])))

@@ -238,15 +238,18 @@ def test_answers_tell_browsers_to_be_careful(server: WebServer) -> None:
         assert "Server" not in headers
 
 
-def test_the_page_of_a_period_is_read_as_a_report_is(
+def test_the_page_of_a_period_is_made_off_the_event_loop(
     server: WebServer, application: FakeApplication
 ) -> None:
     url = f"{server.url}?days=7&segmentation=OS"
     assert requests.get(url, timeout=WAIT_SECONDS).status_code == 200
     assert application.asked[-1] == ("page", 7, "OS")
-    application.broken = StoreError("locked")
-    refused = requests.get(url, timeout=WAIT_SECONDS)
-    assert (refused.status_code, refused.text) == (503, "The store cannot be read.")
+    application.hold.clear()
+    with in_background(server, "?days=7") as answers:
+        eventually(lambda: application.asked[-1] == ("page", 7, None))
+        assert ask(server, "/metrics").status_code == 200
+        application.hold.set()
+    assert answers[0].status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from exporter import __version__
 from exporter.domain.reports import REPORTS, Milestone, reports_of
 from exporter.domain.titles import Titles
-from exporter.maintenance.periods import Period
 from exporter.metrics.collecting import CollectStatus
+from exporter.metrics.periods import DEFAULT_PERIOD_DAYS, PERIODS_DAYS, Period
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.status import Status
 from exporter.web.page.cards import kpi_cards
 from exporter.web.page.counted import Counted, counted_of
 from exporter.web.page.funnels import funnels
 from exporter.web.page.headline import headline
-from exporter.web.page.model import DEFAULT_PERIOD_DAYS, PERIODS_DAYS, Choice, Page
+from exporter.web.page.model import Choice, Page
 
 DOCUMENTATION = "https://github.com/mozilla/kpi-exporter/tree/main/docs"
 

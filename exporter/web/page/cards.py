@@ -1,8 +1,8 @@
 """Cards: each KPI over each range, by segment and by day, with what it is made of."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from math import isnan
 
 from exporter.domain.kpis import KPIS, Formula, Kpi, Number, Unit
 from exporter.domain.tally import Counts
@@ -12,19 +12,38 @@ from exporter.web.page.formatting import value_words
 from exporter.web.page.model import Day, KpiCard, KpiValue, SegmentValue
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """What a value is made of, in words and as numbers."""
+
+    words: str = ""
+    figures: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """How to tell what a value is made of; `columns` names the figures."""
+
+    columns: tuple[str, ...]
+    of: Callable[[Counts, Number], _Made]
+
+
 def kpi_cards(counted: Counted, titles: Titles) -> Iterator[KpiCard]:
     """Yield a card for each KPI that the page explains, and for each duration."""
     layout = counted.layout
     for kpi in KPIS.values():
         if kpi.explanation and not kpi.labels:
             (formula,) = kpi.formulas(layout)
-            yield _card(counted, kpi, kpi.name, kpi.title, formula, partial(_parts, kpi))
+            yield _card(counted, kpi, kpi.name, kpi.title, formula, _parts(kpi))
     median, p90 = KPIS["duration_median_seconds"], KPIS["duration_p90_seconds"]
     for half, most in zip(median.formulas(layout), p90.formulas(layout), strict=True):
         (duration,) = half.labels
         title = f"{median.title}: {titles.duration(duration)}"
         name = f"{median.name}_{duration}"
-        yield _card(counted, median, name, title, half, partial(_sample, half, most))
+        sample = _Parts(
+            columns=("90th percentile", "interactions"), of=partial(_sample, half, most)
+        )
+        yield _card(counted, median, name, title, half, sample)
 
 
 def _card(
@@ -33,13 +52,13 @@ def _card(
     name: str,
     title: str,
     formula: Formula,
-    parts: Callable[[Counts, Number], str],
+    parts: _Parts,
 ) -> KpiCard:
     """Show one KPI over each range, by segment and on each day; `parts` says what it is made of."""
 
-    def shown(counts: Counts) -> tuple[float | None, str]:
+    def shown(counts: Counts) -> tuple[float | None, _Made]:
         number = formula.of(counts)
-        return defined(number), parts(counts, number)
+        return defined(number), parts.of(counts, number)
 
     return KpiCard(
         name=name,
@@ -50,20 +69,21 @@ def _card(
             KpiValue(
                 range=words,
                 value=value,
-                parts=made_of,
+                parts=made.words,
                 change=change(formula, kpi.unit, counts, counted.before)
                 if words == counted.main
                 else "",
             )
             for words, counts in counted.ranges.items()
-            for value, made_of in (shown(counts),)
+            for value, made in (shown(counts),)
         ),
         days=tuple(
-            Day(date=day, value=value, parts=made_of)
+            Day(date=day, value=value, parts=made.words, figures=made.figures)
             for day, counts in counted.days.items()
-            for value, made_of in (shown(counts),)
+            for value, made in (shown(counts),)
         ),
         segments=_by_segment(counted, kpi.unit, formula, shown),
+        columns=parts.columns,
     )
 
 
@@ -71,7 +91,7 @@ def _by_segment(
     counted: Counted,
     unit: Unit,
     formula: Formula,
-    shown: Callable[[Counts], tuple[float | None, str]],
+    shown: Callable[[Counts], tuple[float | None, _Made]],
 ) -> tuple[SegmentValue, ...]:
     values = {segment: shown(counts) for segment, (counts, _) in counted.segments.items()}
     longest = max((value or 0.0 for value, _ in values.values()), default=0.0)
@@ -79,26 +99,44 @@ def _by_segment(
         SegmentValue(
             segment=segment,
             value=value,
-            parts=parts,
+            parts=made.words,
+            figures=made.figures,
             before=defined(formula.of(before)),
             change=change(formula, unit, counts, before),
             share=max(value or 0.0, 0.0) / longest if longest > 0 else 0.0,
         )
         for segment, (counts, before) in counted.segments.items()
-        for value, parts in (values[segment],)
+        for value, made in (values[segment],)
     )
 
 
-def _parts(kpi: Kpi, _: Counts, number: Number) -> str:
-    if number.denominator is None:
-        return ""
+def _parts(kpi: Kpi) -> _Parts:
     if kpi.unit is Unit.SITES:
-        return f"of {number.denominator:,} interactions"
-    return f"{number.numerator:,} of {number.denominator:,}"
+        return _Parts(columns=("sites", "interactions"), of=_mean)
+    if kpi.unit is Unit.RATIO:
+        return _Parts(columns=("numerator", "denominator"), of=_ratio)
+    return _Parts(columns=(), of=lambda _counts, _number: _Made())
 
 
-def _sample(median: Formula, p90: Formula, counts: Counts, _: Number) -> str:
+def _mean(_: Counts, number: Number) -> _Made:
+    if number.denominator is None:
+        return _Made(figures=(None, None))
+    return _Made(
+        words=f"of {number.denominator:,} interactions",
+        figures=(number.numerator, number.denominator),
+    )
+
+
+def _ratio(_: Counts, number: Number) -> _Made:
+    return _Made(
+        words=f"{number.numerator:,} of {number.denominator:,}",
+        figures=(number.numerator, number.denominator),
+    )
+
+
+def _sample(median: Formula, p90: Formula, counts: Counts, _: Number) -> _Made:
     """Return the 90th percentile and how many interactions both are of."""
-    of = f"of {counts.get(median.plus[0], 0):,} interactions"
-    most = p90.of(counts).value
-    return of if isnan(most) else f"90% within {value_words(most, Unit.SECONDS)}, {of}"
+    interactions = counts.get(median.plus[0], 0)
+    of, most = f"of {interactions:,} interactions", defined(p90.of(counts))
+    words = of if most is None else f"90% within {value_words(most, Unit.SECONDS)}, {of}"
+    return _Made(words=words, figures=(most, interactions))

@@ -1,6 +1,7 @@
 """Small charts: a KPI's days as shapes on a canvas, ready to be written as SVG."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -125,12 +126,15 @@ def chart(kpi: KpiCard, *, milestones: Sequence[Milestone], today: date) -> Char
     if high == low:
         high = 1.0
     width = WIDTH / max(len(kpi.days), 1)
+    names_on: defaultdict[date, list[str]] = defaultdict(list)
+    for milestone in milestones:
+        names_on[milestone.date].append(milestone.name)
 
     def height(value: float) -> float:
         return _BOTTOM - (value - low) / (high - low) * (_BOTTOM - _TOP)
 
     def spot(number: int, day: Day) -> Spot:
-        names = [milestone.name for milestone in milestones if milestone.date == day.date]
+        names = names_on.get(day.date, ())
         over = day.date < today
         return Spot(
             x=number * width,

@@ -9,7 +9,7 @@ from exporter.domain.definitions import Definitions
 from exporter.domain.kpis import Formula, Number, Unit
 from exporter.domain.layout import TOTAL_ROW, Layout
 from exporter.domain.tally import Counts
-from exporter.maintenance.periods import Period
+from exporter.metrics.periods import Period
 from exporter.metrics.snapshot import Snapshot
 from exporter.web.page.formatting import change_words, window_words
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from exporter.domain.kpis import Unit
 
@@ -67,6 +68,7 @@ def moment_words(moment: datetime) -> str:
     return f"{moment:%-d %b %Y, %H:%M} UTC"
 
 
+@lru_cache(maxsize=256)  # each is written dozens of times
 def day_words(day: date) -> str:
     """Write a date."""
     return f"{day:%-d %b %Y}"

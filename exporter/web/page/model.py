@@ -8,9 +8,6 @@ from exporter.domain.reports import Milestone
 from exporter.metrics.collecting import CollectStatus
 from exporter.metrics.status import Status
 
-PERIODS_DAYS = (7, 30, 90)
-DEFAULT_PERIOD_DAYS = 30
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiValue:
@@ -31,7 +28,7 @@ class KpiValue:
 class SegmentValue:
     """A KPI of one segment over the period; `value`, `parts` and `change` as in a `KpiValue`.
 
-    `share` is the bar's length, of 1.
+    `share` is the bar's length, of 1; `figures` are the parts as numbers.
     """
 
     segment: str
@@ -40,20 +37,25 @@ class SegmentValue:
     before: float | None
     change: str
     share: float
+    figures: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """A KPI over one UTC day; `value` and `parts` as in a `KpiValue`."""
+    """A KPI over one UTC day; `value` and `parts` as in a `KpiValue`, `figures` as numbers."""
 
     date: date
     value: float | None
     parts: str = ""
+    figures: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiCard:
-    """One KPI: now, over each range, by segment, and day by day, oldest first and none left out."""
+    """One KPI: now, over each range, by segment, and day by day, oldest first and none left out.
+
+    `columns` says what the `figures` of days and segments are.
+    """
 
     name: str
     title: str
@@ -62,6 +64,7 @@ class KpiCard:
     readings: tuple[KpiValue, ...]
     days: tuple[Day, ...]
     segments: tuple[SegmentValue, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

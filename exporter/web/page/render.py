@@ -1,24 +1,22 @@
 """Writes the page for people as HTML that needs nothing from outside."""
 
 import base64
-import csv
 import hashlib
-import io
 import math
-from collections.abc import Iterable
 from importlib import resources
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from tornado.template import Template
 
 from exporter.domain.kpis import Unit
-from exporter.web.page.charts import HEIGHT, WIDTH, Spot, chart
+from exporter.web.page.charts import chart
 from exporter.web.page.formatting import (
     age_words,
     day_words,
     moment_words,
     value_words,
 )
+from exporter.web.page.markup import bar, csv_address, day_rows, segment_rows, small, svg
 from exporter.web.page.model import Choice, Page
 
 
@@ -53,14 +51,15 @@ class PageTemplate:
             style=self._style,
             script=self._script,
             chart=chart,
-            WIDTH=WIDTH,
-            HEIGHT=HEIGHT,
+            svg=svg,
+            bar=bar,
+            day_rows=day_rows,
+            segment_rows=segment_rows,
+            small=small,
             COUNT=Unit.INTERACTIONS,
             isnan=math.isnan,
             RATIO=Unit.RATIO,
-            at=_at,
-            path=_path,
-            csv=_csv,
+            csv=csv_address,
             query=_query,
             age_words=age_words,
             day_words=day_words,
@@ -72,23 +71,6 @@ class PageTemplate:
 def _hash(text: str) -> str:
     """Return the source expression that allows this text in a policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _at(length: float) -> str:
-    """A length on the canvas, as short as it can be seen."""
-    return f"{length:.1f}".removesuffix(".0")
-
-
-def _path(spots: Iterable[Spot]) -> str:
-    """An SVG path through days that have a value."""
-    return "M" + "L".join(f"{_at(s.middle)} {_at(s.y)}" for s in spots if s.y is not None)
-
-
-def _csv(*rows: Iterable[object]) -> str:
-    """Return the address of a table as CSV, which holds the table itself."""
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return "data:text/csv;charset=utf-8," + quote(text.getvalue())
 
 
 def _query(choice: Choice) -> str:

@@ -9,6 +9,11 @@ setInterval(() => {
 for (const chart of document.querySelectorAll(".chart")) {
   const days = [...chart.querySelectorAll(".day")];
   chart.setAttribute("tabindex", "0");
+  for (const day of days) {
+    day.setAttribute("tabindex", "-1");
+    day.setAttribute("role", "img");
+    day.setAttribute("aria-label", day.textContent);
+  }
   chart.addEventListener("keydown", event => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
