@@ -32,8 +32,9 @@ class Period:
     """What was counted on `length` whole days, and on as many before them.
 
     `days`: the total's counts of each day of the period and of the day after it, which is still
-    going on. `now` and `before`: (segmentation, segment) -> counts, the total first, then every
-    segment of the segmentation in the order in which they are configured.
+    going on; `since` is the first day on which anything was counted, as far as is known.
+    `now` and `before`: (segmentation, segment) -> counts, the total first, then every segment of
+    the segmentation in the order in which they are configured.
     """
 
     definitions: Definitions
@@ -41,6 +42,7 @@ class Period:
     length: int
     segmentation: str | None
     days: Mapping[date, Counts]
+    since: date | None
     now: Mapping[tuple[str, str], Counts]
     before: Mapping[tuple[str, str], Counts]
 
@@ -50,7 +52,8 @@ class Periods:
     """What was counted on the 7, 30 and 90 days before `today`, and on as many before them.
 
     Packed, for most of it is never looked at: `segments` holds what was counted in each segment by
-    the period's length and the segmentation, `days` the total's counts of each day up to `today`.
+    the period's length and the segmentation, `days` the total's counts of each day of the longest
+    period and today; `since` is the first day on which anything was counted.
     """
 
     definitions: Definitions
@@ -58,6 +61,7 @@ class Periods:
     today: date
     segments: Mapping[tuple[int, str], bytes]
     days: bytes
+    since: date | None
 
     def period(self, length: int, segmentation: str | None = None) -> Period:
         """Return one of the periods, by one segmentation or none. Raises `InvalidSegmentation`."""
@@ -70,12 +74,14 @@ class Periods:
             for segment, counts in _unpack(self.segments[length, name]).items()
         }
         days = _unpack_days(self.days)[-length - 1 :]
+        first = self.today - timedelta(days=length)
         return Period(
             definitions=self.definitions,
             layout=self.layout,
             length=length,
             segmentation=segmentation,
-            days={self.today - timedelta(days=length - n): of for n, of in enumerate(days)},
+            days={first + timedelta(days=n): of for n, of in enumerate(days)},
+            since=self.since,
             now={row: now for row, (now, _) in counted.items()},
             before={row: before for row, (_, before) in counted.items()},
         )
@@ -100,12 +106,14 @@ def take_periods(store: TallyStore, evaluator: Evaluator, today: date) -> Period
             segments[length, name] = _pack(
                 {row[1]: (now[row], before[row]) for row in layout.segments if row[0] == name}
             )
+    days = _days(store, today)
     return Periods(
         definitions=evaluator.definitions,
         layout=layout,
         today=today,
         segments=segments,
-        days=_pack(list(_days(store, today).values())),
+        days=_pack(list(days.values())[-max(PERIODS_DAYS) - 1 :]),
+        since=next((day for day, counts in days.items() if counts), None),
     )
 
 
@@ -117,9 +125,9 @@ def _counted(store: TallyStore, today: date, first: int, end: int) -> Iterable[P
 
 
 def _days(store: TallyStore, today: date) -> Mapping[date, Counts]:
-    first = today - timedelta(days=max(PERIODS_DAYS))
-    days: dict[date, Counts] = {first + timedelta(days=n): {} for n in range(max(PERIODS_DAYS) + 1)}
-    end = first_hour_of(today + timedelta(days=1))
-    for row in store.by_day(first_hour_of(first), end, (_TOTAL,)):
+    """Return the total's counts of each day of all periods, and of today."""
+    first, end = today - timedelta(days=2 * max(PERIODS_DAYS)), today + timedelta(days=1)
+    days: dict[date, Counts] = {first + timedelta(days=n): {} for n in range((end - first).days)}
+    for row in store.by_day(first_hour_of(first), first_hour_of(end), (_TOTAL,)):
         days[day_of(row.start)] = row.counts
     return days

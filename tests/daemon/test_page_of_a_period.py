@@ -78,6 +78,16 @@ def test_a_period_is_whole_days_and_compared_with_as_many_before(service: Servic
     assert bounce.days[-1].parts == "0 of 1"
 
 
+def test_days_before_the_data_begin_are_compared_with_nothing(service: Service) -> None:
+    bounce = card(service.page(days=30), "bounce_ratio")
+
+    assert [(r.range, r.parts, r.change) for r in bounce.readings] == [
+        ("last 30 whole days", "4 of 7", ""),
+        ("30 days before, data from 16 Jun 2013", "0 of 0", ""),
+    ]
+    assert "points" not in service.page(days=30).headline[0].detail
+
+
 def test_a_segmentation_shows_every_segment_with_its_sample(service: Service) -> None:
     page = service.page(days=7, segmentation="OS")
 

@@ -19,7 +19,7 @@ from exporter.domain.kpis import Unit
 from exporter.domain.reports import Milestone
 from exporter.web import WebServer
 from exporter.web.page.charts import chart
-from exporter.web.page.model import Day, Funnel, KpiCard, Page, Step
+from exporter.web.page.model import Day, Funnel, KpiCard, Page, SegmentValue, Step
 from testing.waiting import WAIT_SECONDS
 from tests.web.conftest import FakeApplication, Serve
 from tests.web.pages import NOW, a_kpi, a_page, a_status, some_days
@@ -352,7 +352,21 @@ def test_nothing_is_wider_than_its_place(
     server: WebServer, application: FakeApplication, chromium: Path, tmp_path: Path
 ) -> None:
     address = "http://kpiggybank.example.com/wsapi/interaction_data"
-    application.shown = replace(a_page(), status=replace(a_status(), last_error=address))
+    long = "Donaudampfschifffahrtsgesellschaft" * 2
+    kpi = replace(
+        a_kpi(),
+        title=long,
+        days=(replace(a_kpi().days[0], parts="90% within 1,234.5 s, of 12,345,678 interactions"),),
+        segments=(
+            SegmentValue(segment=long, value=1.0, parts="1 of 1", before=0.5, change="", share=1.0),
+        ),
+    )
+    application.shown = replace(
+        a_page(),
+        kpis=(kpi,),
+        segmentation=long,
+        status=replace(a_status(), last_error=address),
+    )
     page = escape(requests.get(server.url, timeout=WAIT_SECONDS).text)
     frames = [f'<iframe width="{width}" srcdoc="{page}"></iframe>' for width in (320, 390, 760)]
     file = tmp_path / "frames.html"
@@ -367,6 +381,7 @@ def test_nothing_is_wider_than_its_place(
 MEASURE = """<script>
 onload = () => {
   document.title = [...document.querySelectorAll("iframe")].map(frame => {
+    frame.contentDocument.querySelectorAll("details").forEach(part => part.open = true);
     const tooWide = [...frame.contentDocument.querySelectorAll("html, .card")]
       .filter(part => part.scrollWidth > part.clientWidth)
       .map(part => part.innerText.slice(0, 20));

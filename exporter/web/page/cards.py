@@ -8,7 +8,7 @@ from exporter.domain.kpis import KPIS, Formula, Kpi, Number, Unit
 from exporter.domain.tally import Counts
 from exporter.domain.titles import Titles
 from exporter.web.page.counted import Counted, change, defined
-from exporter.web.page.formatting import value_words
+from exporter.web.page.formatting import change_words, value_words
 from exporter.web.page.model import Day, KpiCard, KpiValue, SegmentValue
 
 
@@ -38,7 +38,7 @@ def kpi_cards(counted: Counted, titles: Titles) -> Iterator[KpiCard]:
     median, p90 = KPIS["duration_median_seconds"], KPIS["duration_p90_seconds"]
     for half, most in zip(median.formulas(layout), p90.formulas(layout), strict=True):
         (duration,) = half.labels
-        title = f"{median.title}: {titles.duration(duration)}"
+        title = f"{titles.duration(duration)}, median time"
         name = f"{median.name}_{duration}"
         sample = _Parts(
             columns=("90th percentile", "interactions"), of=partial(_sample, half, most)
@@ -101,12 +101,12 @@ def _by_segment(
             value=value,
             parts=made.words,
             figures=made.figures,
-            before=defined(formula.of(before)),
-            change=change(formula, unit, counts, before),
+            before=before,
+            change=change_words(value, before, unit) if counted.before is not None else "",
             share=max(value or 0.0, 0.0) / longest if longest > 0 else 0.0,
         )
-        for segment, (counts, before) in counted.segments.items()
-        for value, made in (values[segment],)
+        for segment, (value, made) in values.items()
+        for before in (defined(formula.of(counted.segments[segment][1])),)
     )
 
 

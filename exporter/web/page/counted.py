@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from math import isnan
 
 from exporter.domain.definitions import Definitions
@@ -11,7 +11,9 @@ from exporter.domain.layout import TOTAL_ROW, Layout
 from exporter.domain.tally import Counts
 from exporter.metrics.periods import Period
 from exporter.metrics.snapshot import Snapshot
-from exporter.web.page.formatting import change_words, window_words
+from exporter.web.page.formatting import change_words, day_words, window_words
+
+_LATE = timedelta(days=0.1)  # a day: how late data may begin, for a change that tells something
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +21,8 @@ class Counted:
     """What KPIs are computed from: the total's counts of ranges by the words for them.
 
     `main` is the range of headline and flows; `before`: the total of the range before it, if that
-    is known. `segments`: segment -> counts of the main range and of that before, in the order in
-    which they are configured, those without any last.
+    is known whole. `segments`: segment -> counts of the main range and of that before, in the
+    order in which they are configured, those without any last.
     """
 
     layout: Layout
@@ -48,13 +50,16 @@ def counted_of(snapshot: Snapshot, period: Period | None) -> Counted:
             days=snapshot.days,
         )
     now, before = f"last {period.length} whole days", f"{period.length} days before"
+    comparable = _comparable(period)
+    if not comparable and period.since:
+        before += f", data from {day_words(period.since)}"
     attempts = period.layout.attempts
     return Counted(
         layout=period.layout,
         definitions=period.definitions,
         ranges={now: period.now[TOTAL_ROW], before: period.before[TOTAL_ROW]},
         main=now,
-        before=period.before[TOTAL_ROW],
+        before=period.before[TOTAL_ROW] if comparable else None,
         segments={
             row[1]: (counts, period.before[row])
             for row, counts in sorted(
@@ -65,6 +70,12 @@ def counted_of(snapshot: Snapshot, period: Period | None) -> Counted:
         },
         days=period.days,
     )
+
+
+def _comparable(period: Period) -> bool:
+    """Return whether the data reach back to about the beginning of the days before."""
+    begin = min(period.days) - timedelta(days=period.length)
+    return period.since is not None and period.since <= begin + period.length * _LATE
 
 
 def defined(number: Number) -> float | None:

@@ -154,4 +154,5 @@ def csv_address(*rows: Iterable[object]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([f"{v:.6g}" if isinstance(v, float) else v for v in row] for row in rows)
-    return "data:text/csv;charset=utf-8," + quote(text.getvalue(), safe=",:")
+    lines = (quote(line, safe=",:") for line in text.getvalue().split("\n"))
+    return "data:text/csv;charset=utf-8," + "%0A".join(lines)
