@@ -122,7 +122,7 @@ def day_rows(days: Iterable[Day], unit: Unit) -> str:
     """Write days as rows of a table, the last first, without the end tags that HTML spares."""
     return "".join(
         f"<tr><th>{day_words(day.date)}<td>{value_words(day.value, unit)}"
-        f"<td>{xhtml_escape(day.parts)}"
+        + (f"<td>{xhtml_escape(day.parts)}" if day.parts else "")
         for day in reversed(tuple(days))
     )
 
