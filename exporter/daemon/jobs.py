@@ -248,13 +248,14 @@ class Jobs:
         with self._guarded(_WRITING):
             while self._definitions.pending is not None and not self._stopping.is_set():
                 with self._working:
-                    self._rebuild_portion()
+                    if not self._stopping.is_set():
+                        self._rebuild_portion()
 
     def drop_old(self) -> None:
         """Drop what is past the retention."""
         with self._guarded(_WRITING):
             with self._working:
-                dropped = self._drop_old(self._now())
+                dropped = 0 if self._stopping.is_set() else self._drop_old(self._now())
             if dropped:
                 self._log.info("old interactions dropped", interactions=dropped)
 
@@ -292,6 +293,7 @@ class Jobs:
             self._disconnect()
             with self._showing, suppress(StoreError):  # a snapshot under way comes to its end
                 self._store.close()
+            self._working.release()  # those in line find that there is nothing more to do
         return finished
 
     # Importing
