@@ -22,9 +22,7 @@ def main(config: str, listen: str, *clock: str) -> int:
         return app.serve(
             load(Path(config), os.environ),
             config_file=Path(config),
-            listen=listen,
-            web_config=None,
-            lifecycle=True,
+            web=app.WebFlags(listen=listen, lifecycle=True),
             schedule=FastSchedule(FastClock.of(*clock)),
         )
     except StoreError as error:

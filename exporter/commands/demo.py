@@ -13,7 +13,7 @@ from exporter.commands.sign_in import SignInPage
 from exporter.config import load
 from exporter.daemon import serve as daemon
 from exporter.ports import StoreError
-from exporter.web.server import ListenError, bind
+from exporter.web.sockets import ListenError, bind
 from exporter.web.web_config import WebConfigError
 
 TEXT = "serve against a fake KPIggybank that is started along with it, on a temporary store"
@@ -71,9 +71,7 @@ def _run(options: argparse.Namespace) -> int:
             return daemon.serve(
                 configuration,
                 config_file=None,
-                listen=options.listen,
-                web_config=options.web_config,
-                lifecycle=options.lifecycle,
+                web=serve.web_flags(options),
                 on_listening=lambda base, _: _tell(base, address),
             )
         except (StoreError, WebConfigError, ListenError) as error:
@@ -94,9 +92,7 @@ def _run_collecting(options: argparse.Namespace) -> int:
             return daemon.serve(
                 configuration,
                 config_file=None,
-                listen=options.listen,
-                web_config=options.web_config,
-                lifecycle=options.lifecycle,
+                web=serve.web_flags(options),
                 on_listening=lambda base, collector: _show_page(page, base, collector),
             )
         except (StoreError, WebConfigError, ListenError) as error:

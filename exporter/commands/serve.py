@@ -6,9 +6,9 @@ from pathlib import Path
 from typing_extensions import override
 
 from exporter.commands.common import CommandError, load_configuration
-from exporter.daemon.serve import serve
+from exporter.daemon.serve import WebFlags, serve
 from exporter.ports import StoreError
-from exporter.web.server import ListenError
+from exporter.web.sockets import ListenError
 from exporter.web.web_config import WebConfigError
 
 TEXT = "import on a schedule, compute and expose, until told to stop"
@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="host:port to listen on (default: web.listen of the configuration)",
     )
     parser.add_argument(
+        "--web.systemd-socket",
+        dest="systemd_socket",
+        action="store_true",
+        help="take the sockets that systemd opened instead of listening on an address",
+    )
+    parser.add_argument(
         "--web.config.file",
         dest="web_config",
         type=Path,
@@ -54,16 +60,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def web_flags(options: argparse.Namespace) -> WebFlags:
+    """Return the flags of the web. Raises `CommandError`."""
+    if options.systemd_socket and options.listen is not None:
+        raise CommandError("expected --web.listen-address or --web.systemd-socket, found both")
+    return WebFlags(
+        listen=options.listen,
+        systemd_socket=options.systemd_socket,
+        config_file=options.web_config,
+        lifecycle=options.lifecycle,
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    web = web_flags(options)
     configuration = load_configuration(options)
     try:
-        return serve(
-            configuration,
-            config_file=options.config_file,
-            listen=options.listen,
-            web_config=options.web_config,
-            lifecycle=options.lifecycle,
-        )
+        return serve(configuration, config_file=options.config_file, web=web)
     except (StoreError, WebConfigError, ListenError) as error:
         raise CommandError(str(error)) from error

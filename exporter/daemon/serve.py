@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -32,13 +33,21 @@ DROP_EVERY = timedelta(hours=6)  # often enough for the clock to be watched
 PROBE_SECONDS = 5.0  # how often it is seen whether there is memory
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebFlags:
+    """What the command line says of the web: where it listens, TLS, and what it lets do."""
+
+    listen: str | None = None
+    systemd_socket: bool = False
+    config_file: Path | None = None
+    lifecycle: bool = False
+
+
 def serve(
     configuration: Configuration,
     *,
     config_file: Path | None,
-    listen: str | None,
-    web_config: Path | None,
-    lifecycle: bool,
+    web: WebFlags,
     on_listening: Callable[[str, str], None] = lambda _, __: None,
     schedule: Schedule | None = None,
 ) -> int:
@@ -68,9 +77,10 @@ def serve(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked since the start
     server = WebServer(
         service,
-        listen=listen or configuration.listen,
-        config_file=web_config,
-        lifecycle=lifecycle,
+        listen=web.listen or configuration.listen,
+        config_file=web.config_file,
+        lifecycle=web.lifecycle,
+        systemd_socket=web.systemd_socket,
     )
     collecting = None
     if configuration.collect is not None:

@@ -1,7 +1,7 @@
 """Connections: how many at once, who gives way, and how long an answer may take."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -19,8 +19,10 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, SSLIOStream
 
+from exporter.escape import escaped
+from exporter.web.client_names import client_names
 from exporter.web.file_descriptors import Listener
 
 PAUSE_SECONDS = 1.0  # until it is tried again to accept without a file descriptor
@@ -36,7 +38,11 @@ class Connections(HTTPServer):
     At the limit a new one takes the place of the one that has waited longest: a flood of
     clients that dawdle over their headers cannot keep out one that does not. How long
     a connection may wait is tornado's `idle_connection_timeout`.
+
+    Where there are `client_names`, a client whose certificate has none of them is not listened to.
     """
+
+    client_names: frozenset[str] = frozenset()
 
     def initialize(
         self,
@@ -47,6 +53,7 @@ class Connections(HTTPServer):
     ) -> None:
         """Tornado's constructor, with the limits of this one."""
         super().initialize(*args, **kwargs)
+        self._handshake_seconds = float(kwargs["idle_connection_timeout"])
         self._limit = connections
         self._answer = answer
         self._waiting: dict[IOStream, None] = {}  # in the order in which they began to wait
@@ -61,11 +68,36 @@ class Connections(HTTPServer):
         listener.on_exhausted = partial(self._pause, listener)
         self.add_socket(listener)
 
-    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+    def handle_stream(  # type: ignore[override]  # TCPServer's form, which HTTPServer narrows
+        self, stream: IOStream, address: tuple[Any, ...]
+    ) -> Coroutine[Any, Any, None] | None:
         """Take a new connection, if there is room: many are accepted before any request."""
         self._admit(stream)
-        if not stream.closed():
-            super().handle_stream(stream, address)
+        if stream.closed():
+            return None
+        if self.client_names:
+            return self._handle_named(cast(SSLIOStream, stream), address)
+        super().handle_stream(stream, address)
+        return None
+
+    async def _handle_named(self, stream: SSLIOStream, address: tuple[Any, ...]) -> None:
+        """Listen to a client whose certificate names one that is allowed."""
+        try:
+            async with asyncio.timeout(self._handshake_seconds):
+                await stream.wait_for_handshake()
+            found = client_names(stream.socket.getpeercert())
+            if found & self.client_names:
+                super().handle_stream(stream, address)
+                return
+            _log.warning(
+                "client refused: its certificate has none of client_allowed_sans",
+                address=address[0],
+                found=sorted(map(escaped, found)),
+            )
+        except (OSError, TimeoutError):  # no handshake: tornado has logged why
+            pass
+        stream.close()
+        self._forget(stream)
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from exporter.web.application import Application
 from exporter.web.auth import Authenticator
 from exporter.web.executor import BoundedExecutor, QueueFull
 from exporter.web.page.render import PageTemplate
+from exporter.web.rate import Rate
 
 _log = structlog.get_logger(__name__)
 
@@ -51,11 +53,13 @@ class Site:
     """What the routes serve from.
 
     A report that takes longer than `patience` is answered 503. `lifecycle` allows a reload
-    over HTTP. `headers` returns those to add to every answer, by name.
+    over HTTP. `headers` returns those to add to every answer, by name; `rate` how many requests
+    are taken, if that is limited.
     """
 
     application: Application
     access: Authenticator
+    rate: Callable[[], Rate | None]
     headers: Callable[[], Mapping[str, str]]
     reports: BoundedExecutor
     selections: BoundedExecutor
@@ -92,9 +96,12 @@ def takes_gzip(accept_encoding: str) -> bool:
 class Refused(HTTPError):
     """A request that is not answered; `text` is the line that the client reads instead."""
 
-    def __init__(self, status: HTTPStatus, text: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, text: str, *, retry_after: float = _RETRY_AFTER_SECONDS
+    ) -> None:
         super().__init__(status)
         self.text = text
+        self.retry_after = retry_after
 
 
 class _Route(RequestHandler):
@@ -125,6 +132,9 @@ class _Route(RequestHandler):
     async def prepare(self) -> None:
         if not self.guarded:
             return
+        rate = self.site.rate()
+        if rate is not None and (wait := rate.take_one()):
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", retry_after=wait)
         authorization = self.request.headers.get("Authorization", "")
         try:
             admitted = await self.site.access.authenticate(
@@ -140,9 +150,10 @@ class _Route(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         status = HTTPStatus(status_code)
+        retry_after: float = _RETRY_AFTER_SECONDS
         match kwargs.get("exc_info"):
             case (_, Refused() as refused, _):
-                text = refused.text
+                text, retry_after = refused.text, refused.retry_after
             case (_, HTTPError(), _):
                 text = status.phrase
             case _:
@@ -153,8 +164,8 @@ class _Route(RequestHandler):
                 text = f"Only {' or '.join(self.methods)} requests allowed"
             case HTTPStatus.UNAUTHORIZED:
                 self.set_header("WWW-Authenticate", 'Basic realm="kpi-exporter", charset="UTF-8"')
-            case HTTPStatus.SERVICE_UNAVAILABLE:
-                self.set_header("Retry-After", str(_RETRY_AFTER_SECONDS))
+            case HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.TOO_MANY_REQUESTS:
+                self.set_header("Retry-After", str(max(1, math.ceil(retry_after))))
         self.finish(text)
 
     def log_exception(

@@ -1,10 +1,9 @@
 """The listening side: sockets, limits, and a thread with an event loop of its own."""
 
 import asyncio
-import errno
 import os
-import socket
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,23 +11,20 @@ from datetime import timedelta
 from pathlib import Path
 
 from tornado import web
+from typing_extensions import override
 
-from exporter.addresses import host_and_port
 from exporter.web.application import Application
 from exporter.web.auth import Authenticator
 from exporter.web.config_watcher import ConfigWatcher
 from exporter.web.connections import Connections
 from exporter.web.executor import BoundedExecutor, QueueFull
 from exporter.web.file_descriptors import Listener, allowed_connections
+from exporter.web.rate import Rate
 from exporter.web.routes import Site, application
+from exporter.web.sockets import ListenError, bind, inherited, written
 from exporter.web.web_config import WebConfig
 
-_BACKLOG = 128  # connections that wait to be accepted
 _LOCAL = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 -- looked up, not bound to
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the message names it and says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +69,7 @@ class HttpServer:
         )
         self._control = BoundedExecutor(f"{name} control", threads=1, waiting=4)
         self._access = Authenticator(self._logins)
+        self._rate: Rate | None = None
         self._address = ""
         self._thread: threading.Thread | None = None
         self._stopping: Future[timedelta] = Future()
@@ -85,17 +82,17 @@ class HttpServer:
         """Return the threads that the routes use."""
         return (self._logins, self._control)
 
-    def _listener(self) -> Listener:
-        """Return the socket to take connections from. Raises `ListenError`."""
-        return bind(self._listen)
+    def _listeners(self) -> Sequence[Listener]:
+        """Return the sockets to take connections from. Raises `ListenError`."""
+        return [bind(self._listen)]
 
     def start(self) -> None:
         """Listen and serve; returns once connections are taken. Raises `ListenError`."""
-        listener = self._listener()
-        self._address = _written(listener)
+        listeners = self._listeners()
+        self._address = written(listeners[0])
         listening: Future[None] = Future()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, listening)),
+            target=lambda: asyncio.run(self._serve(listeners, listening)),
             name=self._name,
             daemon=True,
         )
@@ -121,7 +118,7 @@ class HttpServer:
         scheme = "http" if self._config.tls is None else "https"
         return f"{scheme}://{_LOCAL.get(host, host)}:{port}/"
 
-    async def _serve(self, listener: Listener, listening: Future[None]) -> None:
+    async def _serve(self, listeners: Sequence[Listener], listening: Future[None]) -> None:
         for workers in self._workers():
             workers.start()
         connections = Connections(
@@ -134,7 +131,8 @@ class HttpServer:
             max_body_size=self._limits.body_bytes,
         )
         self._apply(connections)
-        connections.accept_from(listener)
+        for listener in listeners:
+            connections.accept_from(listener)
         listening.set_result(None)
         looking = asyncio.create_task(self._look(connections))
         await connections.drain(await asyncio.wrap_future(self._stopping))
@@ -149,7 +147,13 @@ class HttpServer:
     def _apply(self, connections: Connections) -> None:
         """Apply the configuration to new connections; those that stand are not dropped."""
         connections.ssl_options = self._config.tls  # tornado reads it for each new connection
+        connections.client_names = self._config.client_names
         self._access.renew(self._config.users)
+        limit = self._config.rate_limit
+        if limit is None:
+            self._rate = None
+        elif self._rate is None or self._rate.limit != limit:
+            self._rate = Rate(limit)
 
     async def _look(self, connections: Connections) -> None:
         while self._watch:
@@ -169,9 +173,11 @@ class WebServer(HttpServer):
         listen: str = "127.0.0.1:3434",
         config_file: Path | None = None,
         lifecycle: bool = False,
+        systemd_socket: bool = False,
         limits: Limits = _LIMITS,
     ) -> None:
         super().__init__("web", listen=listen, config_file=config_file, limits=limits)
+        self._systemd_socket = systemd_socket
         self._reports = BoundedExecutor(
             "report", threads=limits.reports_at_once, waiting=limits.reports_waiting
         )
@@ -181,6 +187,7 @@ class WebServer(HttpServer):
         self._site = Site(
             application=application,
             access=self._access,
+            rate=lambda: self._rate,
             headers=lambda: self._config.headers,
             reports=self._reports,
             selections=self._selections,
@@ -189,40 +196,18 @@ class WebServer(HttpServer):
             lifecycle=lifecycle,
         )
 
+    @override
+    def _listeners(self) -> Sequence[Listener]:
+        if not self._systemd_socket:
+            return super()._listeners()
+        if listeners := inherited(os.environ, collect=False):
+            return listeners
+        raise ListenError(
+            "--web.systemd-socket: systemd passed no socket; start the service by a .socket unit"
+        )
+
     def _application(self) -> web.Application:
         return application(self._site)
 
     def _workers(self) -> tuple[BoundedExecutor, ...]:
         return (*super()._workers(), self._reports, self._selections)
-
-
-def bind(listen: str) -> Listener:
-    """Listen on `host:port`, `[address]:port` or `:port`, which is every address."""
-    try:
-        host, port = host_and_port(listen)
-    except ValueError as error:
-        raise ListenError(f"cannot listen on {listen!r}: {error}") from error
-    try:
-        if host or not socket.has_dualstack_ipv6():
-            family, *_, address = socket.getaddrinfo(
-                host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-        else:
-            listening = socket.create_server(
-                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
-            )
-    except socket.gaierror as error:
-        raise ListenError(f"cannot listen on {listen}: {error.strerror}") from error
-    except OSError as error:
-        reason = os.strerror(error.errno or 0).lower()
-        hint = "; --web.listen-address names another" if error.errno == errno.EADDRINUSE else ""
-        raise ListenError(f"cannot listen on {listen}: {reason}{hint}") from error
-    listener = Listener(fileno=listening.detach())
-    listener.settimeout(0)
-    return listener
-
-
-def _written(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,8 +1,10 @@
 """Certificates -> the context of TLS handshakes."""
 
+import os
 import ssl
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +17,47 @@ _VERSIONS: Mapping[Version, ssl.TLSVersion] = {
     "TLS11": ssl.TLSVersion.TLSv1_1,
     "TLS12": ssl.TLSVersion.TLSv1_2,
     "TLS13": ssl.TLSVersion.TLSv1_3,
+}
+
+
+Cipher: TypeAlias = Literal[
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+]
+"""Those that Go knows and calls safe."""
+
+# What OpenSSL calls them. The three of TLS 1.3 cannot be chosen among, neither there nor here.
+_CIPHERS: Mapping[str, str] = {
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+}
+
+Curve: TypeAlias = Literal["CurveP256", "CurveP384", "CurveP521", "X25519"]
+
+_CURVES: Mapping[Curve, str] = {
+    "CurveP256": "prime256v1",
+    "CurveP384": "secp384r1",
+    "CurveP521": "secp521r1",
+    "X25519": "X25519",
 }
 
 
@@ -44,24 +87,58 @@ _UNUSABLE: Mapping[str | None, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """Which certificate to show, and what to ask of clients; all paths can be opened as given."""
+class Pem:
+    """A certificate or a key: in a file that can be opened as given, inline, or not there."""
 
-    cert_file: Path
-    key_file: Path
-    client_ca_file: Path | None
+    file: Path | None = None
+    text: str = ""
+
+    def __bool__(self) -> bool:
+        """Return whether there is one."""
+        return self.file is not None or bool(self.text)
+
+    @contextmanager
+    def path(self) -> Iterator[Path]:
+        """Yield a path that OpenSSL can open; what is inline lies in memory, in no directory."""
+        if self.file is not None:
+            yield self.file
+            return
+        with os.fdopen(os.memfd_create("pem"), "wb") as inline:
+            inline.write(self.text.encode())
+            inline.flush()
+            yield Path(f"/proc/self/fd/{inline.fileno()}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Which certificate to show, and what to ask of clients."""
+
+    cert: Pem
+    key: Pem
+    client_ca: Pem
     client_auth: ClientAuth
+    client_names: frozenset[str] = frozenset()
+    """Of which a client's certificate has to name one; none: it may name anybody."""
     min_version: Version
     max_version: Version | None = None
+    ciphers: Sequence[Cipher] = ()
+    curves: Sequence[Curve] = ()
+    own_order_of_ciphers: bool = True
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that the context is made of."""
-        return tuple(filter(None, (self.cert_file, self.key_file, self.client_ca_file)))
+        return tuple(filter(None, (self.cert.file, self.key.file, self.client_ca.file)))
 
     def context(self, errors: list[str]) -> ssl.SSLContext | None:
         """Read the files; None if they are invalid, which `errors` then says by key."""
-        found = [*self._client_auth_errors(), *self._version_errors(), *self._file_errors()]
+        found = [
+            *self._source_errors(),
+            *self._client_auth_errors(),
+            *self._version_errors(),
+            *self._choice_errors(),
+            *self._file_errors(),
+        ]
         errors.extend(found)
         if found:
             return None
@@ -71,11 +148,19 @@ class Tls:
             context.minimum_version = _VERSIONS[self.min_version]  # an old one is a wish
             if self.max_version is not None:
                 context.maximum_version = _VERSIONS[self.max_version]
+        if not self.own_order_of_ciphers:
+            context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+        if names := self._openssl_ciphers():
+            context.set_ciphers(":".join(names))
+        for curve in self.curves:
+            context.set_ecdh_curve(_CURVES[curve])
         try:
-            # With a password given, an encrypted key is an error, not a question on a terminal.
-            context.load_cert_chain(self.cert_file, self.key_file, password="")
-            if self.client_ca_file is not None:
-                context.load_verify_locations(self.client_ca_file)
+            with self.cert.path() as cert, self.key.path() as key:
+                # With a password given, an encrypted key is an error, not a question on a terminal.
+                context.load_cert_chain(cert, key, password="")
+            if self.client_ca:
+                with self.client_ca.path() as client_ca:
+                    context.load_verify_locations(client_ca)
         except ssl.SSLError as error:
             errors.append(_UNUSABLE.get(error.reason, _NOT_A_PAIR))
             return None
@@ -84,16 +169,38 @@ class Tls:
         context.verify_mode = _VERIFICATION[self.client_auth]
         return context
 
+    def _openssl_ciphers(self) -> list[str]:
+        return [_CIPHERS[name] for name in self.ciphers if name in _CIPHERS]
+
+    def _source_errors(self) -> Iterator[str]:
+        for key, pem, needed in (
+            ("cert", self.cert, True),
+            ("key", self.key, True),
+            ("client_ca", self.client_ca, False),
+        ):
+            if needed and not pem:
+                yield f"{key}_file: expected a value, found no such key"
+            if pem.file is not None and pem.text:
+                yield f"{key}: expected without {key}_file, found both"
+
+    def _choice_errors(self) -> Iterator[str]:
+        if self.ciphers and not self._openssl_ciphers() and self.min_version != "TLS13":
+            yield "cipher_suites: expected one of TLS 1.2 among them, or min_version: TLS13"
+        if len(self.curves) > 1:
+            yield "curve_preferences: expected one curve, as OpenSSL is told of one here"
+
     def _client_auth_errors(self) -> Iterator[str]:
+        if self.client_names and self.client_auth is not ClientAuth.REQUIRE_AND_VERIFY:
+            yield f"client_allowed_sans: expected with {ClientAuth.REQUIRE_AND_VERIFY}"
         if self.client_auth is ClientAuth.REQUIRE_ANY:
             yield (
                 f"client_auth_type: {self.client_auth} is not supported, as a certificate that"
                 f" nobody verifies proves nothing; {ClientAuth.REQUIRE_AND_VERIFY} is"
             )
         elif _VERIFICATION[self.client_auth] is ssl.CERT_NONE:
-            if self.client_auth is ClientAuth.NONE and self.client_ca_file is not None:
+            if self.client_auth is ClientAuth.NONE and self.client_ca:
                 yield "client_auth_type: expected with client_ca_file, found no such key"
-        elif self.client_ca_file is None:
+        elif not self.client_ca:
             yield f"client_ca_file: expected with {self.client_auth}, found no such key"
 
     def _version_errors(self) -> Iterator[str]:
@@ -105,9 +212,9 @@ class Tls:
 
     def _file_errors(self) -> Iterator[str]:
         for key, file in (
-            ("cert_file", self.cert_file),
-            ("key_file", self.key_file),
-            ("client_ca_file", self.client_ca_file),
+            ("cert_file", self.cert.file),
+            ("key_file", self.key.file),
+            ("client_ca_file", self.client_ca.file),
         ):
             if file is not None:
                 try:

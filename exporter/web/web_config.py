@@ -4,6 +4,7 @@ import re
 import ssl
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -12,7 +13,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.web.tls import ClientAuth, Tls, Version
+from exporter.web.rate import RateLimit
+from exporter.web.tls import Cipher, ClientAuth, Curve, Pem, Tls, Version
 
 _BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$(?P<salt>[./A-Za-z0-9]{22})[./A-Za-z0-9]{31}")
 _COSTS = range(4, 16)  # 15 is a matter of seconds, and each step doubles it
@@ -41,10 +43,13 @@ class WebConfig:
     """How to serve: over TLS or not, to whom, and with which headers besides its own.
 
     `users` maps names to bcrypt hashes; where it is empty, everybody is served. `files` are
-    those that `tls` was made of.
+    those that `tls` was made of. `client_names`: of which a client's certificate has to name one;
+    where it is empty, any that is signed will do.
     """
 
     tls: ssl.SSLContext | None = None
+    client_names: frozenset[str] = frozenset()
+    rate_limit: RateLimit | None = None
     users: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
@@ -71,6 +76,8 @@ def load(file: Path) -> WebConfig:
         raise WebConfigError(file, [f"tls_server_config.{error}" for error in errors])
     return WebConfig(
         tls=context,
+        client_names=frozenset() if tls is None else tls.client_names,
+        rate_limit=form.rate_limit.limit(),
         users=form.basic_auth_users,
         headers=form.http_server_config.headers,
         files=() if tls is None else tls.files,
@@ -118,23 +125,44 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def _yes_or_no(value: object) -> bool:
+    if value not in {"true", "false"}:
+        raise ValueError("expected true or false")
+    return value == "true"
+
+
 class _TlsSection(_Section):
-    cert_file: _Text
-    key_file: _Text
+    cert: _Text = ""
+    cert_file: _Text = ""
+    key: _Text = ""
+    key_file: _Text = ""
+    client_ca: _Text = ""
     client_ca_file: _Text = ""
     client_auth_type: ClientAuth = ClientAuth.NONE
+    client_allowed_sans: frozenset[_Text] = frozenset()
     min_version: Version = "TLS12"
     max_version: Version | None = None
+    cipher_suites: tuple[Cipher, ...] = ()
+    curve_preferences: tuple[Curve, ...] = ()
+    prefer_server_cipher_suites: Annotated[bool, BeforeValidator(_yes_or_no)] = True
 
     def beside(self, file: Path) -> Tls:
         """Take relative paths from where the file stands."""
+
+        def pem(text: str, name: str) -> Pem:
+            return Pem(text=text, file=file.parent / name if name else None)
+
         return Tls(
-            cert_file=file.parent / self.cert_file,
-            key_file=file.parent / self.key_file,
-            client_ca_file=file.parent / self.client_ca_file if self.client_ca_file else None,
+            cert=pem(self.cert, self.cert_file),
+            key=pem(self.key, self.key_file),
+            client_ca=pem(self.client_ca, self.client_ca_file),
             client_auth=self.client_auth_type,
+            client_names=self.client_allowed_sans,
             min_version=self.min_version,
             max_version=self.max_version,
+            ciphers=self.cipher_suites,
+            curves=self.curve_preferences,
+            own_order_of_ciphers=self.prefer_server_cipher_suites,
         )
 
 
@@ -149,12 +177,45 @@ class _HttpSection(_Section):
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = {}
 
 
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h)", re.ASCII)
+
+
+def _interval(text: object) -> timedelta:
+    if text == "0":
+        return timedelta()
+    parts = _PART.findall(text) if isinstance(text, str) else []
+    if not parts or "".join(map("".join, parts)) != text:
+        raise ValueError("expected a length of time, as 100ms, 1s or 1m30s")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def _burst(text: object) -> int:
+    if not (
+        isinstance(text, str) and text.isascii() and text.isdecimal() and 0 < int(text) < 10**9
+    ):
+        raise ValueError("expected a whole number, 1 or more")
+    return int(text)
+
+
+class _RateSection(_Section):
+    interval: Annotated[timedelta, BeforeValidator(_interval)] = timedelta()
+    burst: Annotated[int, BeforeValidator(_burst)] = 1
+
+    def limit(self) -> RateLimit | None:
+        """Return none for an interval of 0, which limits nothing."""
+        if not self.interval:
+            return None
+        return RateLimit(per_second=1 / self.interval.total_seconds(), burst=self.burst)
+
+
 class _File(_Section):
     tls_server_config: _TlsSection | None = None
     basic_auth_users: dict[
         Annotated[str, AfterValidator(_user)], Annotated[str, AfterValidator(_hash)]
     ] = {}
     http_server_config: _HttpSection = _HttpSection()
+    rate_limit: _RateSection = _RateSection()
 
 
 class _Loader(yaml.BaseLoader):
@@ -192,6 +253,8 @@ def _words(error: ErrorDetails) -> str:
             words = f"expected {error['ctx']['expected']}"
         case "model_type" | "dict_type" | "model_attributes_type":
             words = "expected keys with values"
+        case "tuple_type" | "frozen_set_type":
+            words = "expected a list"
         case "value_error":
             words = str(error["ctx"]["error"])
         case _:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from exporter.web.collect.server import SOCKET
+from exporter.web.sockets import COLLECT
 from tests.deploy.compose import CHECKOUT
 
 UNIT = CHECKOUT / "deploy/systemd/kpi-exporter.service"
@@ -52,7 +52,20 @@ def test_the_socket_hands_over_what_the_exporter_looks_for() -> None:
     folder = CHECKOUT / "deploy/systemd"
     listening = (folder / "kpi-exporter-collect.socket").read_text(encoding="utf-8")
 
-    assert f"FileDescriptorName={SOCKET}\n" in listening
+    assert f"FileDescriptorName={COLLECT}\n" in listening
     assert f"Service={UNIT.name}\n" in listening
     drop_in = (folder / "kpi-exporter-collect.conf").read_text(encoding="utf-8")
     assert "Sockets=kpi-exporter-collect.socket\n" in drop_in
+
+
+def test_the_web_socket_is_taken_by_what_its_drop_in_starts() -> None:
+    folder = CHECKOUT / "deploy/systemd"
+    listening = (folder / "kpi-exporter.socket").read_text(encoding="utf-8")
+    drop_in = (folder / "kpi-exporter-socket.conf").read_text(encoding="utf-8")
+
+    assert f"FileDescriptorName={COLLECT}\n" not in listening
+    assert f"Service={UNIT.name}\n" in listening
+    assert "Sockets=kpi-exporter.socket\n" in drop_in
+    started = re.search(r"^ExecStart=.+$", UNIT.read_text(), re.MULTILINE)
+    assert started
+    assert f"ExecStart=\n{started[0]} --web.systemd-socket\n" in drop_in

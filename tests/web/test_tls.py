@@ -48,7 +48,10 @@ class Site:
 
     def start(self, *lines: str) -> WebServer:
         self.configure(*lines)
-        return self._serve(config_file=self.file, limits=LOOK)
+        return self.serve(self.file)
+
+    def serve(self, file: Path) -> WebServer:
+        return self._serve(config_file=file, limits=LOOK)
 
     def get(self, server: WebServer, client: tuple[str, str] | None = None) -> requests.Response:
         ca = str(self.directory / "ca.crt")
@@ -128,6 +131,74 @@ class TestClientCertificates:
         client = a_certificate("self-signed").write(site.directory, "client")
         with pytest.raises((requests.ConnectionError, ConnectionResetError)):
             site.get(server, client)
+
+
+class TestNamesOfClients:
+    NAMES = (*VERIFY, "  client_allowed_sans: [prometheus.example.org, 127.0.0.1]")
+
+    def test_one_of_those_allowed_is_let_in(self, site: Site) -> None:
+        server = site.start(*self.NAMES)  # all certificates here name 127.0.0.1
+        client = a_certificate("client", issuer=site.authority).write(site.directory, "client")
+        assert site.get(server, client).ok
+
+    def test_any_other_is_refused_and_nothing_of_it_is_answered(
+        self, site: Site, logs: list[EventDict]
+    ) -> None:
+        server = site.start(*VERIFY, "  client_allowed_sans: [prometheus.example.org]")
+        client = a_certificate("client", issuer=site.authority).write(site.directory, "client")
+        with pytest.raises((requests.ConnectionError, ConnectionResetError)):
+            site.get(server, client)
+        (refused,) = [entry for entry in logs if entry["event"].startswith("client refused")]
+        assert refused["found"] == ["127.0.0.1"]
+
+    def test_clients_that_never_finish_the_handshake_keep_nobody_out(self, site: Site) -> None:
+        server = site.start(*self.NAMES)
+        client = a_certificate("client", issuer=site.authority).write(site.directory, "client")
+        host, port = server.address.split(":")
+        with ExitStack() as clients:
+            for _ in range(20):
+                clients.enter_context(socket.create_connection((host, int(port))))
+            assert site.get(server, client).ok
+
+
+def test_a_certificate_may_be_inline(site: Site) -> None:
+    pem = {
+        key: (site.directory / name).read_text().replace("\n", "\n    ").rstrip()
+        for key, name in {"cert": "web.crt", "key": "web.key"}.items()
+    }
+    site.file.write_text(
+        "tls_server_config:\n" + "".join(f"  {key}: |\n    {text}\n" for key, text in pem.items())
+    )
+    server = site.serve(site.file)
+    assert site.get(server).ok
+
+
+def test_the_curve_is_the_one_that_is_given(site: Site) -> None:
+    server = site.start("  curve_preferences: [CurveP384]")
+    for curve, fits in {"secp384r1": True, "prime256v1": False}.items():
+        context = ssl.create_default_context(cafile=str(site.directory / "ca.crt"))
+        context.set_ecdh_curve(curve)
+        host, port = server.address.split(":")
+        connection = http.client.HTTPSConnection(
+            host, int(port), context=context, timeout=WAIT_SECONDS
+        )
+        if fits:
+            connection.connect()
+        else:
+            with pytest.raises(ssl.SSLError):
+                connection.connect()
+        connection.close()
+
+
+def test_more_requests_than_the_rate_allows_are_turned_away_but_health_is_not(site: Site) -> None:
+    server = site.start("rate_limit: {interval: 1h, burst: 2}")
+    codes = [site.get(server).status_code for _ in range(4)]
+    assert codes == [200, 200, 429, 429]
+    assert int(site.get(server).headers["Retry-After"]) > 3000
+    ca = str(site.directory / "ca.crt")
+    assert requests.get(server.url + "-/healthy", verify=ca, timeout=WAIT_SECONDS).ok
+    site.configure()
+    eventually(lambda: site.get(server).ok)
 
 
 def test_older_versions_than_wished_are_refused(site: Site) -> None:

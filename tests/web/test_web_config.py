@@ -1,5 +1,6 @@
 """The file of `--web.config.file`: what is read from it, and what is refused with which words."""
 
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from exporter.web.web_config import WebConfigError, load
 from tests.web.certificates import a_certificate
 
 HASH = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
+VERIFIED = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: web.crt\n"
 TLS = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n"
 
 
@@ -26,8 +28,7 @@ def directory(tmp_path: Path) -> Path:
 ACCEPTED = {
     "nothing": "",
     "TLS": TLS,
-    "TLS with clients that must show a certificate": TLS
-    + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: web.crt\n",
+    "TLS with clients that must show a certificate": TLS + VERIFIED,
     "TLS with clients that may show a certificate": TLS
     + "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: web.crt\n",
     "TLS with a certificate requested": TLS + "  client_auth_type: RequestClientCert\n",
@@ -37,6 +38,11 @@ ACCEPTED = {
     "TLS 1.2": TLS + "  min_version: TLS12\n",
     "TLS 1.3": TLS + "  min_version: TLS13\n",
     "TLS 1.2 at most": TLS + "  max_version: TLS12\n",
+    "ciphers": TLS
+    + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]\n",
+    "ciphers of TLS 1.3": TLS + "  min_version: TLS13\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n",
+    "the clients' order of ciphers": TLS + "  prefer_server_cipher_suites: false\n",
+    "a curve": TLS + "  curve_preferences: [X25519]\n",
     "HTTP/1.1": TLS + "http_server_config: {http2: false}\n",
     "users": f"basic_auth_users:\n  prometheus: {HASH}\n  yes: {HASH}\n  123: {HASH}\n",
     "headers": "http_server_config:\n  headers:\n"
@@ -46,6 +52,60 @@ ACCEPTED = {
     "    X-XSS-Protection: '0'\n"
     "    Content-Security-Policy: default-src 'none'\n",
 }
+
+
+def inline(name: str) -> str:
+    return "|\n" + "".join(f"    {line}\n" for line in name.splitlines())
+
+
+NEWER = {
+    "names of clients": TLS + VERIFIED + "  client_allowed_sans: [prometheus.example.org]\n",
+    "a rate": "rate_limit: {interval: 1s, burst: 20}\n",
+    "a rate of parts": "rate_limit: {interval: 1m30s, burst: 1}\n",
+    "no rate": "rate_limit: {interval: 0s, burst: 20}\n",
+}
+"""What Prometheus 2.42 does not know yet."""
+
+
+@pytest.mark.parametrize("text", NEWER.values(), ids=NEWER.keys())
+def test_what_came_to_the_format_later_is_read(directory: Path, text: str) -> None:
+    (directory / "web.yml").write_text(text)
+
+    load(directory / "web.yml")
+
+
+def test_certificates_may_be_inline(directory: Path) -> None:
+    keys = {"cert": "web.crt", "key": "web.key", "client_ca": "web.crt"}
+    lines = [f"  {key}: {inline((directory / name).read_text())}" for key, name in keys.items()]
+    lines.append("  client_auth_type: RequireAndVerifyClientCert\n")
+    (directory / "web.yml").write_text("tls_server_config:\n" + "".join(lines))
+
+    config = load(directory / "web.yml")
+
+    assert config.tls is not None
+    assert len(config.tls.get_ca_certs()) == 1
+    assert config.files == ()
+
+
+def test_the_ciphers_and_their_order_are_those_given(directory: Path) -> None:
+    (directory / "web.yml").write_text(
+        TLS
+        + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,"
+        + " TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]\n  prefer_server_cipher_suites: false\n"
+    )
+    tls = load(directory / "web.yml").tls
+    assert tls is not None
+    older = [each["name"] for each in tls.get_ciphers() if each["protocol"] != "TLSv1.3"]
+    assert older == ["ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"]
+    assert not tls.options & ssl.OP_CIPHER_SERVER_PREFERENCE
+
+
+def test_an_interval_is_read_as_go_writes_it(directory: Path) -> None:
+    (directory / "web.yml").write_text("rate_limit: {interval: 1m30.5s, burst: 3}")
+    limit = load(directory / "web.yml").rate_limit
+    assert limit is not None
+    assert 1 / limit.per_second == pytest.approx(90.5)
+    assert limit.burst == 3
 
 
 @pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED.keys())
@@ -89,7 +149,35 @@ REFUSED = {
         "tls_server_config.cert_file: expected a value, found no such key\n"
         "tls_server_config.key_file: expected a value, found no such key"
     ),
-    TLS + "  cipher_suites: []": "tls_server_config.cipher_suites: unknown key",
+    TLS + "  ocsp: yes": "tls_server_config.ocsp: unknown key",
+    TLS + "  cipher_suites: TLS_AES_128_GCM_SHA256": (
+        "tls_server_config.cipher_suites: expected a list"
+    ),
+    TLS + "  cipher_suites: [TLS_AES_128_GCM_SHA256]": (
+        "tls_server_config.cipher_suites: expected one of TLS 1.2 among them, or min_version: TLS13"
+    ),
+    TLS + "  curve_preferences: [P256]": (
+        "tls_server_config.curve_preferences.0:"
+        " expected 'CurveP256', 'CurveP384', 'CurveP521' or 'X25519'"
+    ),
+    TLS + "  curve_preferences: [X25519, CurveP256]": (
+        "tls_server_config.curve_preferences: expected one curve, as OpenSSL is told of one here"
+    ),
+    TLS + "  prefer_server_cipher_suites: perhaps": (
+        "tls_server_config.prefer_server_cipher_suites: expected true or false"
+    ),
+    TLS + "  cert: junk": "tls_server_config.cert: expected without cert_file, found both",
+    "tls_server_config: {cert: junk, key: junk}": (
+        "tls_server_config.cert_file, key_file:"
+        " expected a certificate and its unencrypted key, both in PEM"
+    ),
+    TLS + "  client_allowed_sans: [a]": (
+        "tls_server_config.client_allowed_sans: expected with RequireAndVerifyClientCert"
+    ),
+    "rate_limit: {interval: 1 s}": (
+        "rate_limit.interval: expected a length of time, as 100ms, 1s or 1m30s"
+    ),
+    "rate_limit: {interval: 1s, burst: 0}": "rate_limit.burst: expected a whole number, 1 or more",
     TLS + "  min_version: TLS13\n  max_version: TLS12": (
         "tls_server_config.max_version: expected at least min_version (TLS13), found TLS12"
     ),

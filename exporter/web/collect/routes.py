@@ -18,8 +18,8 @@ from exporter.ingest.collector import CollectorFull
 from exporter.ports import StoreError
 from exporter.web.auth import Authenticator
 from exporter.web.collect.body import UnreadableBody, read_rows
-from exporter.web.collect.rate import Rate
 from exporter.web.executor import QueueFull
+from exporter.web.rate import Rate
 
 PING = "/wsapi/ping"
 MOST_READ_BYTES = 8 * 1024 * 1024  # of a body that is too large, so that its sender hears of it
@@ -47,14 +47,18 @@ class CollectApplication(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the routes serve from; `max_body` is in bytes."""
+    """What the routes serve from; `max_body` is in bytes.
+
+    `interactions` says how many of them are taken, `rate` how many requests, if that is limited.
+    """
 
     application: CollectApplication
     access: Authenticator
     headers: Callable[[], Mapping[str, str]]
     allow_origins: frozenset[str]
     max_body: int
-    rate: Rate
+    interactions: Rate
+    rate: Callable[[], Rate | None]
     path: str
 
 
@@ -157,6 +161,9 @@ class _Collect(_Route):
     async def prepare(self) -> None:
         if self.request.method != "POST":
             return  # a preflight brings no credentials
+        rate = self.site.rate()
+        if rate is not None and (wait := rate.take_one()):
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", retry_after=wait)
         await self.authenticate()
         announced = self.request.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced) > self.site.max_body:
@@ -174,17 +181,17 @@ class _Collect(_Route):
     async def post(self) -> None:
         if self._size > self.site.max_body:
             raise self._too_large()
-        wait = self.site.rate.wait_seconds()
+        wait = self.site.interactions.wait_seconds()
         if wait:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many interactions", retry_after=wait)
         content_type = self.request.headers.get("Content-Type", "")
         try:
             rows = read_rows(b"".join(self._pieces), content_type)
         except UnreadableBody as error:
-            self.site.rate.take(1)
+            self.site.interactions.take(1)
             raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
         self._pieces.clear()
-        self.site.rate.take(len(rows))
+        self.site.interactions.take(len(rows))
         try:
             await asyncio.wrap_future(self.site.application.submit(rows))
         except CollectorFull:

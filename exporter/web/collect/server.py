@@ -1,36 +1,21 @@
 """The listening side of collecting: its own socket, its own limits."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from tornado import web
+from typing_extensions import override
 
-from exporter.web.collect.rate import Rate
 from exporter.web.collect.routes import MOST_READ_BYTES, CollectApplication, Site, application
 from exporter.web.file_descriptors import Listener
+from exporter.web.rate import Rate, RateLimit
 from exporter.web.server import HttpServer, Limits
+from exporter.web.sockets import inherited
 
 LIMITS = Limits(connections=1024, idle=timedelta(seconds=30), answer=timedelta(seconds=60))
-
-
-SOCKET = "collect"
-_FIRST_INHERITED = 3  # after standard input, output and error: sd_listen_fds(3)
-
-
-def inherited(name: str, environ: Mapping[str, str]) -> Listener | None:
-    """Return the socket that systemd opened under this name; None if it did not.
-
-    While the exporter restarts, connections wait in it instead of being refused.
-    """
-    names = environ.get("LISTEN_FDNAMES", "").split(":")
-    if environ.get("LISTEN_PID") != str(os.getpid()) or name not in names:
-        return None
-    listener = Listener(fileno=_FIRST_INHERITED + names.index(name))
-    listener.settimeout(0)
-    return listener
 
 
 class CollectServer(HttpServer):
@@ -58,12 +43,14 @@ class CollectServer(HttpServer):
             headers=lambda: self._config.headers,
             allow_origins=frozenset(allow_origins),
             max_body=max_body,
-            rate=Rate(max_rate),
+            interactions=Rate(RateLimit(per_second=max_rate, burst=max_rate)),
+            rate=lambda: self._rate,
             path=path,
         )
 
-    def _listener(self) -> Listener:
-        return inherited(SOCKET, os.environ) or super()._listener()
+    @override
+    def _listeners(self) -> Sequence[Listener]:
+        return inherited(os.environ, collect=True) or super()._listeners()
 
     def _application(self) -> web.Application:
         return application(self._site)
