@@ -13,8 +13,8 @@ from math import exp
 from random import Random
 from typing import Final
 
-from fake_server.incidents import Incident
-from fake_server.journeys import JOURNEYS, Journey
+from fake_server.incidents import CROWDS, Incident
+from fake_server.journeys import BY_NAME, JOURNEYS, Journey
 from fake_server.pace import HANDHELD_FACTOR, NEW_FACTOR
 from fake_server.traits import (
     APIS,
@@ -111,28 +111,38 @@ class Crowd:
         start_ms = number * SLOT_MS
         start = datetime.fromtimestamp(start_ms / 1000, UTC)
         incidents = tuple(one for one in self.incidents if one.covers(start))
-        drawn = (self._plan(rng, start_ms, incidents) for _ in range(self._visitors(rng, number)))
+        mean = self._mean(number)
+        drawn = [self._plan(rng, start_ms, incidents) for _ in range(_visitors(rng, mean))]
+        for incident in incidents:
+            if incident.kind in CROWDS:
+                more = Random(f"{self.seed}/{number}/{incident.kind}")
+                drawn += (
+                    self._plan(more, start_ms, incidents, does=CROWDS[incident.kind])
+                    for _ in range(_visitors(more, mean * (incident.factor - 1)))
+                )
         return [one for one in drawn if one is not None]
 
-    def _visitors(self, rng: Random, slot: int) -> int:
+    def _mean(self, slot: int) -> float:
         day, within = divmod(slot, _SLOTS_A_DAY)
         # 1970 began on a Thursday.
         rhythm = _BY_HOUR[within // 6] * _BY_WEEKDAY[(day + 3) % 7]
         rhythm *= 24 / sum(_BY_HOUR) * 7 / sum(_BY_WEEKDAY)
-        mean = self.per_day / _SLOTS_A_DAY * rhythm
-        if mean >= _NORMAL_FROM:
-            return max(0, round(rng.gauss(mean, mean**0.5)))
-        visitors, left = 0, rng.random()
-        while left > exp(-mean):
-            visitors += 1
-            left *= rng.random()
-        return visitors
+        return self.per_day / _SLOTS_A_DAY * rhythm
 
-    def _plan(self, rng: Random, start_ms: int, incidents: tuple[Incident, ...]) -> Plan | None:
+    def _plan(
+        self,
+        rng: Random,
+        start_ms: int,
+        incidents: tuple[Incident, ...],
+        *,
+        does: str | None = None,
+    ) -> Plan | None:
         # Every draw is made whatever comes of it, so that an incident changes only what it hits.
         number, chance = rng.getrandbits(160), rng.getrandbits(512)
         user = _user(rng)
         journey: Journey | None = rng.choice(_JOURNEYS)
+        if does is not None:
+            journey = BY_NAME[does]
         hit, email_type_drawn, moment, late, far, oddity = (rng.random() for _ in range(6))
         for incident in incidents:
             if journey is not None:
@@ -172,6 +182,16 @@ class Crowd:
         for incident in incidents:
             slowness *= incident.slows(user.segments)
         return slowness
+
+
+def _visitors(rng: Random, mean: float) -> int:
+    if mean >= _NORMAL_FROM:
+        return max(0, round(rng.gauss(mean, mean**0.5)))
+    visitors, left = 0, rng.random()
+    while left > exp(-mean):
+        visitors += 1
+        left *= rng.random()
+    return visitors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

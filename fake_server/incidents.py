@@ -60,10 +60,22 @@ KINDS: Final[Mapping[str, Mapping[str, str | None]]] = MappingProxyType(
         },
         "idp_down": dict.fromkeys(_PROVIDED, "does not return from the provider"),
         "slow": {},
+        "crowd": {},
+        "bots": {},
+        "load_test": {},
     }
 )
 """For each kind: the journeys that it touches and what becomes of each; None: it never happens.
 In a ``slow`` one everybody does what they always do, and takes `factor` times as long."""
+
+CROWDS: Final[Mapping[str, str | None]] = MappingProxyType(
+    {
+        "crowd": None,
+        "bots": "leaves at the e-mail field",
+        "load_test": "types the password",
+    }
+)
+"""Kinds in which `factor` times as many come: what those do who come on top; None: what all do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +92,8 @@ class Incident:
     segmentation: str | None = None
     segment: str | None = None
     factor: float = 2.0
-    """Of a ``slow`` one: how many times as long everything takes."""
+    """Of a ``slow`` one: how many times as long everything takes; of `CROWDS`: how many times as
+    many come."""
 
     def __post_init__(self) -> None:
         """Refuse what could never happen."""
@@ -94,6 +107,8 @@ class Incident:
             raise ValueError(f"no user is in {self.segmentation}: {self.segment}")
         if self.factor <= 0:
             raise ValueError(f"factor is how many times as long it takes, above 0: {self.factor}")
+        if self.kind in CROWDS and (self.factor < 1 or self.segment is not None):
+            raise ValueError(f"{self.kind} brings everybody `factor` times, 1 or more: {self}")
         if self.start >= self.end:
             raise ValueError(f"the incident ends before it starts: {self.start} to {self.end}")
 

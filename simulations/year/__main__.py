@@ -1,21 +1,23 @@
-"""A simulated year with twelve incidents, through backfill and rules in a real Prometheus.
+"""A simulated year with incidents and odd days, through backfill and rules in a real Prometheus.
 
-    python -m simulations.year --per-day 200
+    python -m simulations.year --per-day 200 --odd-days
 
 prints what stands in docs/alerting.md. It takes a quarter of an hour at 200 a day. At 20,000 there
 are more users to simulate and to import, and some 10 GB of disk are needed.
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from simulations.year.history import backfilled, what_rules_read
-from simulations.year.incidents import BEGIN, END, FIRST, TROUBLES
+from simulations.programs import program
+from simulations.year.history import backfilled, imported, in_a_cluster, what_rules_read
+from simulations.year.incidents import BEGIN, END, FIRST, ODD_DAYS, TROUBLES, Trouble
 from simulations.year.pages import (
+    KEPT_HOURS,
     Firing,
     Found,
     false_pages,
@@ -36,31 +38,48 @@ PLAIN = {
     ),
 }
 
+WHICH = ("window", "ratio", "duration", "segmentation", "segment", "flow", "step")
+"""Labels that tell one series of an alert from another."""
+
 
 def main() -> None:
     """Simulate, replay, and print."""
     parser = argparse.ArgumentParser(description="Simulate a year and count pages.")
     parser.add_argument("--per-day", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--directory", type=Path, help="kept; default: a temporary one")
+    parser.add_argument("--odd-days", action="store_true", help="bots, a campaign, holidays too")
+    parser.add_argument("--quiet", action="store_true", help="no incident")
+    parser.add_argument("--cluster", action="store_true", help="two replicas, and rollouts")
+    parser.add_argument(
+        "--directory", type=Path, help="kept, and what it holds used; default: a temporary one"
+    )
     options = parser.parse_args()
     if options.directory:
         options.directory.mkdir(parents=True, exist_ok=True)
-        _simulate(options.directory, options.per_day, options.seed)
+        _simulate(options.directory.resolve(), options)
     else:
         with tempfile.TemporaryDirectory() as directory:
-            _simulate(Path(directory), options.per_day, options.seed)
+            _simulate(Path(directory), options)
 
 
-def _simulate(directory: Path, per_day: int, seed: int) -> None:
+def _simulate(directory: Path, options: argparse.Namespace) -> None:
     replay = Replay(
-        prometheus=_program("prometheus"),
-        promtool=_program("promtool"),
+        prometheus=program("prometheus"),
+        promtool=program("promtool"),
         directory=directory,
         start=FIRST,
         end=END,
     )
-    replay.add(what_rules_read(backfilled(directory, per_day=per_day, seed=seed)))
+    incidents = () if options.quiet else TROUBLES
+    odd_days = ODD_DAYS if options.odd_days else ()
+    troubles = (*incidents, *odd_days)
+    imported(directory, per_day=options.per_day, seed=options.seed, troubles=troubles)
+
+    def history() -> Iterator[bytes]:
+        lines = what_rules_read(backfilled(directory), troubles)
+        return in_a_cluster(lines) if options.cluster else lines
+
+    replay.begin(history)
     replay.record()
     with replay.asking() as asking:
         series = asking.value(
@@ -69,12 +88,14 @@ def _simulate(directory: Path, per_day: int, seed: int) -> None:
             BEGIN,
         )
         score = asking.value("global:kpi_false_alarm:zscore", BEGIN)
-        _say(f"{per_day} a day, seed {seed}: {series:.0f} series, z {score:.2f}")
+        _say(f"{options.per_day} a day, seed {options.seed}: {series:.0f} series, z {score:.2f}")
         firings = [each for rule in rules_of("alerts-sign-in") for each in _firings(asking, rule)]
-        _print("rules", firings)
-        _print("rules, 1d alone", [each for each in firings if each.window == "1d"])
+        _print("rules", firings, incidents, odd_days)
+        _print_false(firings, troubles)
+        alone = [each for each in firings if each.window == "1d"]
+        _print("rules, 1d alone", alone, incidents, odd_days)
         for title, expr in PLAIN.items():
-            _print(f"plain: {title}", list(_hours(asking, title, expr)))
+            _print(f"plain: {title}", list(_hours(asking, title, expr)), incidents, odd_days)
 
 
 def _firings(asking: Question, rule: Rule) -> Iterator[Firing]:
@@ -86,19 +107,33 @@ def _hours(asking: Question, name: str, expr: str) -> Iterator[Firing]:
     for labels, hours in asking.hours(expr):
         seen = frozenset(hour for hour in hours if hour >= year)
         if seen:
-            yield Firing(alert=name, window=labels.get("window", ""), hours=seen)
+            of = [labels[label] for label in WHICH if label in labels]
+            title = " ".join((name, *of))
+            yield Firing(alert=name, window=labels.get("window", ""), title=title, hours=seen)
 
 
-def _print(title: str, firings: Sequence[Firing]) -> None:
-    found = [finding(trouble, firings) for trouble in TROUBLES]
-    known = sum(each is not None for each in found)
-    alarmed, quiet = quiet_days_alarmed(firings, TROUBLES), quiet_days(TROUBLES)
+def _print(
+    title: str, firings: Sequence[Firing], incidents: Sequence[Trouble], odd_days: Sequence[Trouble]
+) -> None:
+    troubles = (*incidents, *odd_days)
+    known = sum(finding(trouble, firings) is not None for trouble in incidents)
+    alarmed, quiet = quiet_days_alarmed(firings, troubles), quiet_days(troubles)
     _say(
-        f"\n{title}: {known} of {len(TROUBLES)} found, {len(pages(firings))} pages,"
-        f" {false_pages(firings, TROUBLES)} false; {alarmed} of {quiet} quiet days alarmed"
+        f"\n{title}: {known} of {len(incidents)} found, {len(pages(firings))} pages,"
+        f" {false_pages(firings, troubles)} false; {alarmed} of {quiet} quiet days alarmed"
     )
-    for trouble, each in zip(TROUBLES, found, strict=True):
-        _say(f"  {trouble.title:50} {_told(each)}")
+    for trouble in troubles:
+        _say(f"  {trouble.title:50} {_told(finding(trouble, firings))}")
+
+
+def _print_false(firings: Sequence[Firing], troubles: Sequence[Trouble]) -> None:
+    for each in firings:
+        for first, last in pages([each]):
+            if false_pages([each.between(first, last)], troubles):
+                at = datetime.fromtimestamp(first * 3600, UTC)
+                _say(
+                    f"  false from {at:%Y-%m-%d %H:%M}, {last - first - KEPT_HOURS} h: {each.title}"
+                )
 
 
 def _told(found: Found | None) -> str:
@@ -108,13 +143,6 @@ def _told(found: Found | None) -> str:
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _program(name: str) -> Path:
-    found = shutil.which(name)
-    if found is None:
-        raise SystemExit(f"{name} is missing; as root: apt-get install prometheus")
-    return Path(found)
 
 
 if __name__ == "__main__":

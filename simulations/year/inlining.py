@@ -52,8 +52,14 @@ class Inliner:
                 rest.append((label, operator, value))
         made = " or ".join(self.records(rule) for rule in chosen)
         for label, operator, value in rest:
-            if value or operator not in {"=", "!="}:
+            if operator not in {"=", "!=", "=~"} or not re.fullmatch(r"[\w|]*", value):
                 raise NotInlined(f"{name}{{{matchers}}}")
-            keep = "and" if operator == "=" else "unless"
-            made = f"({made}) {keep} on ({label}) vector(1)"
+            keep = "unless" if operator == "!=" else "and"
+            values = value.split("|") if operator == "=~" else [value]
+            chosen_by = " or ".join(_labelled(label, each) for each in values)
+            made = f"({made}) {keep} on ({label}) ({chosen_by})"
         return f"({made})"
+
+
+def _labelled(label: str, value: str) -> str:
+    return f'label_replace(vector(1), "{label}", "{value}", "", "")'

@@ -1,7 +1,7 @@
 """From firing hours to pages, and from pages to incidents."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from simulations.year.incidents import BEGIN, END, Trouble
@@ -16,7 +16,13 @@ class Firing:
 
     alert: str
     window: str
+    title: str = ""
+    """The alert and what it is about."""
     hours: frozenset[int]
+
+    def between(self, first: int, end: int) -> "Firing":
+        """Return the part of it within these hours."""
+        return replace(self, hours=frozenset(hour for hour in self.hours if first <= hour < end))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,31 +1,30 @@
 """What the rules say of a past that is all in the database of a real Prometheus."""
 
+import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from simulations.year.inlining import Inliner
-from simulations.year.server import HOUR_SECONDS, Server, server
+from simulations.year.server import HOUR_SECONDS, Series, Server, server
 from testing.rulebook import recorded
 
-# There is one exporter, never behind another; no day is quiet and nothing is late. Of arrivals
-# a backfill knows nothing.
+BEHIND = "job_instance:kpi_snapshot_timestamp_seconds:stale"
+# No exporter is behind another, and nothing is late. Of arrivals a backfill knows nothing.
 NEVER = frozenset(
     {
-        "job_instance:kpi_snapshot_timestamp_seconds:stale",
-        "job_window:kpi_quiet_day_age_seconds:max",
+        BEHIND,
         "job_window:kpi_expected_completeness_ratio:max",
         "job_lookback:kpi_exporter_import_interactions:increase",
     }
 )
 # Chosen from by label, or read by very many: too much for one expression, so stored first.
 LAYERS = (
+    ("job_window:kpi_quiet_day_age_seconds:max",),
     (
-        "job_window_segment_outcome:kpi_dialogs:sum",
-        "job_window_segment:kpi_bounces_signed_in:sum",
         "job_window_flow_step:kpi_flow_step_interactions:sum",
         "job_window_flow_step:kpi_flow_step_dropoff_ratio:max",
         "job_window_flow_step:kpi_flow_step_ratio:now",
@@ -47,7 +46,11 @@ LAYERS = (
     ("job_window_ratio:kpi_failure_ratio:odd_week",),
     ("job_window_ratio:kpi_trials:past", "job_window_ratio:kpi_failures:past"),
     ("job_window_ratio:kpi_failure_ratio:past", "job_window_ratio:kpi_failure_ratio:rise"),
-    ("job_window_ratio:kpi_failure_ratio:high", "job_window_ratio:kpi_failure_ratio:rising"),
+    (
+        "job_window_ratio:kpi_failure_ratio:high",
+        "job_window_ratio:kpi_failure_ratio:rising",
+        "job_window_duration:kpi_duration_median_seconds:slow",
+    ),
 )
 _BLOCK = "13122h"  # one for the whole year, because promtool reads all samples for each
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\""})
@@ -63,8 +66,15 @@ class Question:
     def hours(self, expr: str) -> list[tuple[dict[str, str], list[int]]]:
         """For each series that an expression gives: its labels, and at which Unix hours."""
         return [
-            (series.metric, [int(at) // HOUR_SECONDS for at, _ in series.values])
-            for series in self.server.hourly(self.inliner.expand(expr))
+            (labels, [second // HOUR_SECONDS for second in seconds])
+            for labels, seconds in self.seconds(expr)
+        ]
+
+    def seconds(self, expr: str) -> list[tuple[dict[str, str], list[int]]]:
+        """For each series that an expression gives: its labels, and at which Unix seconds."""
+        return [
+            (series.metric, [int(at) for at, _ in series.values])
+            for series in self.server.stepwise(self.inliner.expand(expr))
         ]
 
     def value(self, expr: str, at: datetime) -> float:
@@ -80,13 +90,25 @@ class Replay:
     directory: Path
     start: datetime
     end: datetime
+    step_seconds: int = HOUR_SECONDS
     stored: set[str] = field(default_factory=lambda: set(NEVER))
+
+    def begin(self, lines: Callable[[], Iterable[bytes]]) -> None:
+        """Begin with a history, given as lines of OpenMetrics, unless the directory holds it."""
+        history, blocks = (self.directory / name for name in ("history", "tsdb"))
+        shutil.rmtree(blocks, ignore_errors=True)
+        if not history.exists():
+            self.add(lines())
+            blocks.rename(history)
+        shutil.copytree(history, blocks)
 
     def add(self, lines: Iterable[bytes]) -> None:
         """Take in samples, as lines of OpenMetrics."""
         path = self.directory / "samples.om"
         with path.open("wb") as file:
             file.writelines(lines)
+            if not file.tell():
+                return
             file.write(b"# EOF\n")
         subprocess.run(
             [
@@ -111,23 +133,25 @@ class Replay:
                     line
                     for rule in recorded()
                     if rule.name in layer
-                    for series in question.server.hourly(question.inliner.records(rule))
-                    for line in _lines(rule.name, series.metric, series.values)
+                    for series in question.server.stepwise(question.inliner.records(rule))
+                    for line in _lines(rule.name, series)
                 )
             self.stored.update(layer)
 
     @contextmanager
     def asking(self) -> Iterator[Question]:
         """Run on what is there."""
-        with server(self.prometheus, self.directory, self.start, self.end) as running:
+        with server(
+            self.prometheus, self.directory, self.start, self.end, self.step_seconds
+        ) as running:
             yield Question(server=running, inliner=Inliner(frozenset(self.stored)))
 
 
-def _lines(name: str, labels: dict[str, str], values: list[tuple[float, str]]) -> Iterator[bytes]:
+def _lines(name: str, series: Series) -> Iterator[bytes]:
     written = ",".join(
         f'{label}="{value.translate(_ESCAPED)}"'
-        for label, value in labels.items()
+        for label, value in series.metric.items()
         if label != "__name__"
     )
-    for at, value in values:
-        yield f"{name}{{{written}}} {value} {at:.0f}\n".encode()
+    begin = f"{name}{{{written}}} "
+    yield "".join([f"{begin}{value} {at:.0f}\n" for at, value in series.values]).encode()

@@ -41,9 +41,10 @@ class Server:
     address: str
     start: datetime
     end: datetime
+    step_seconds: int = HOUR_SECONDS
 
-    def hourly(self, expr: str) -> list[Series]:
-        """What an expression gives at each full hour from `start` on, before `end`.
+    def stepwise(self, expr: str) -> list[Series]:
+        """What an expression gives at each step, an hour as a rule, from `start` on, before `end`.
 
         In ranges, so that all processors have something to do: a series of more than one
         comes in as many pieces.
@@ -51,19 +52,19 @@ class Server:
         first, end = int(self.start.timestamp()), int(self.end.timestamp())
         with ThreadPoolExecutor() as asked:
             pieces = asked.map(
-                lambda since: self._hourly(expr, since, min(since + RANGE_SECONDS, end)),
+                lambda since: self._stepwise(expr, since, min(since + RANGE_SECONDS, end)),
                 range(first, end, RANGE_SECONDS),
             )
             return [series for piece in pieces for series in piece]
 
-    def _hourly(self, expr: str, since: int, end: int) -> list[Series]:
+    def _stepwise(self, expr: str, since: int, end: int) -> list[Series]:
         answer = requests.post(
             f"{self.address}/api/v1/query_range",
             data={
                 "query": expr,
                 "start": since,
-                "end": end - HOUR_SECONDS,
-                "step": HOUR_SECONDS,
+                "end": end - self.step_seconds,
+                "step": self.step_seconds,
             },
             timeout=1800,
         )
@@ -83,7 +84,13 @@ class Server:
 
 
 @contextmanager
-def server(prometheus: Path, directory: Path, start: datetime, end: datetime) -> Iterator[Server]:
+def server(
+    prometheus: Path,
+    directory: Path,
+    start: datetime,
+    end: datetime,
+    step_seconds: int = HOUR_SECONDS,
+) -> Iterator[Server]:
     """Run on the blocks in `directory/tsdb`."""
     (directory / "prometheus.yml").write_text("scrape_configs: []\n")
     address = f"http://127.0.0.1:{(port := unused_port())}"
@@ -96,4 +103,4 @@ def server(prometheus: Path, directory: Path, start: datetime, end: datetime) ->
         ready=lambda: answers(f"{address}/-/ready"),
         directory=directory,
     ):
-        yield Server(address=address, start=start, end=end)
+        yield Server(address=address, start=start, end=end, step_seconds=step_seconds)

@@ -12,7 +12,7 @@ import pytest
 
 from fake_server import Arrivals, Crowd, Incident, Lateness, Plan, Truth
 from fake_server.blob import write
-from fake_server.incidents import KINDS, read_incidents
+from fake_server.incidents import CROWDS, KINDS, read_incidents
 from fake_server.pace import durations_ms
 from fake_server.rows import from_plan
 
@@ -134,7 +134,34 @@ def test_an_incident_is_in_the_truth(kind: str, gone: str, grown: str | None) ->
 
 def test_each_kind_of_incident_is_tested() -> None:
     marks = test_an_incident_is_in_the_truth.pytestmark  # type: ignore[attr-defined]
-    assert {case[0] for case in marks[0].args[1]} | {"slow"} == KINDS.keys()
+    assert {case[0] for case in marks[0].args[1]} | {"slow"} | CROWDS.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "grown"), [("crowd", None), ("bots", "bounce"), ("load_test", "assertion")]
+)
+def test_a_crowd_comes_on_top_and_leaves_the_others_as_they_are(
+    kind: str, grown: str | None
+) -> None:
+    incident = Incident(kind=kind, start=SINCE, end=UNTIL, factor=8)
+    quiet, hit = (
+        {plan.number: plan for plan in Crowd(per_day=300, incidents=each).plans(SINCE, UNTIL)}
+        for each in ((), (incident,))
+    )
+
+    assert {number: hit[number] for number in quiet} == quiet
+    more = [plan for number, plan in hit.items() if number not in quiet]
+    assert len(more) == pytest.approx(7 * len(quiet), rel=0.1)
+    outcomes = {plan.journey.outcome for plan in more}
+    assert outcomes == ({grown} if grown else {plan.journey.outcome for plan in quiet.values()})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"factor": 0.5}, {"segmentation": "OS", "segment": "Linux"}], ids=str
+)
+def test_a_crowd_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="bots brings everybody"):
+        Incident(kind="bots", start=SINCE, end=UNTIL, **wrong)
 
 
 def test_in_a_slow_time_those_that_it_touches_take_longer_and_do_the_same() -> None:

@@ -1,12 +1,14 @@
 """The program that simulates a year can still ask every alert for its past."""
 
 import subprocess
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import yaml
 
-from simulations.year.incidents import BEGIN, END, TROUBLES
+from simulations.year.history import ROLLOUT_SECONDS, in_a_cluster
+from simulations.year.incidents import BEGIN, END, ODD_DAYS, TROUBLES
 from simulations.year.inlining import Inliner
 from simulations.year.pages import (
     Firing,
@@ -43,11 +45,37 @@ def test_every_alert_is_an_expression_over_what_is_stored(promtool: Path, tmp_pa
     subprocess.run([promtool, "check", "rules", path], check=True, capture_output=True)
 
 
-def test_there_are_twelve_incidents_far_apart() -> None:
-    assert len(TROUBLES) == 12
-    for one, next_one in pairwise(TROUBLES):
+def test_incidents_and_odd_days_are_far_apart() -> None:
+    both = sorted((*TROUBLES, *ODD_DAYS), key=lambda each: each.start)
+    for one, next_one in pairwise(both):
         assert (next_one.start - one.end).days >= 5
-    assert TROUBLES[-1].end < END
+    assert both[-1].end < END
+
+
+def test_an_odd_day_is_in_the_past_of_an_incident() -> None:
+    begun = {each.start.date() for each in TROUBLES}
+    for odd in ODD_DAYS:
+        assert {odd.start.date() + timedelta(weeks=n) for n in (1, 2, 3, 4)} & begun, odd.title
+
+
+def test_what_a_matcher_chooses_is_chosen_from_the_expression() -> None:
+    name = "job_window_segment_outcome:kpi_dialogs:sum"
+    expanded = Inliner(set(NEVER)).expand(name + '{period="now", outcome=~"bounce|fail"}')
+
+    assert "offset" not in expanded, "the past is left out"
+    assert expanded.count("and on (outcome)") == 1
+    for outcome in ("bounce", "fail"):
+        assert f'label_replace(vector(1), "outcome", "{outcome}", "", "")' in expanded
+
+
+def test_a_sample_of_a_cluster_is_two_and_their_pods_are_replaced() -> None:
+    lines = [
+        b'kpi_x{job="j",instance="exporter:3434"} 1 %d\n' % (n * ROLLOUT_SECONDS) for n in (0, 1)
+    ]
+
+    pods = {line.split(b'pod="')[1].split(b'"')[0] for line in in_a_cluster(lines)}
+
+    assert len(pods) == 4
 
 
 def test_alerts_that_overlap_or_nearly_touch_are_one_page() -> None:
@@ -73,5 +101,5 @@ def test_a_page_that_no_incident_explains_is_false() -> None:
 
 
 def test_a_day_without_an_incident_and_what_it_leaves_in_the_window_is_quiet() -> None:
-    assert quiet_days(TROUBLES) == 365 - 30
+    assert quiet_days(TROUBLES) == 365 - 50
     assert quiet_days_alarmed([firing(0, 1, 24, 29 * 24 + 12)], TROUBLES) == 2
