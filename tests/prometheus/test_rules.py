@@ -12,6 +12,7 @@ import yaml
 
 from exporter.domain.outcome import Outcome
 from exporter.metrics.families import FAMILIES
+from prometheus.generate import SERVICE_LABELS
 from testing.rulebook import (
     CHECKOUT,
     PROMETHEUS,
@@ -218,6 +219,23 @@ def test_alertmanager_speaks_only_of_alerts_and_labels_that_exist() -> None:
         assert label in labels | {"ratio"}
         if label == "alertname":
             assert [name for name in names if re.fullmatch(value, name)], value
+
+
+def test_alertmanager_tells_services_apart_by_the_labels_of_a_service() -> None:
+    configuration = read_yaml(PROMETHEUS / "alertmanager.yml")
+    alike = [configuration["route"]["group_by"]]
+    alike += [rule["equal"] for rule in configuration["inhibit_rules"]]
+
+    for labels in alike:
+        assert tuple(labels[: len(SERVICE_LABELS)]) == SERVICE_LABELS
+        known = {"component", "ratio", "duration", "segmentation", "segment"}
+        assert set(labels[len(SERVICE_LABELS) :]) <= known, "a label of a process splits a page"
+
+
+def test_each_rule_file_is_under_test() -> None:
+    tested = {Path(name).name for path in UNIT_TESTS for name in read_yaml(path)["rule_files"]}
+
+    assert tested == {path.name for path in RULE_FILES}
 
 
 def test_the_documentation_lists_the_alerts_as_they_are() -> None:
