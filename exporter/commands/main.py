@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import gc
 import io
 import os
 import re
@@ -35,6 +36,7 @@ from exporter.crash import end_out_of_memory, end_where_memory_is_out
 
 DONE, FAILED, MISUSED = 0, 1, 2  # 2 is argparse's as well
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # adapters translate what befalls other files
+_GARBAGE_AFTER = 50_000  # objects: an import makes no cycles, and looked for them at each 700
 DEFAULT_CONFIG = Path("kpi-exporter.yml")
 
 COMMANDS: Mapping[str, ModuleType] = {
@@ -59,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = command_line().parse_args(arguments)
     logs.set_up(options.log_level, options.log_format)
     end_where_memory_is_out()
+    gc.set_threshold(_GARBAGE_AFTER)
     try:
         code = int(options.run(options) or DONE)
         if sys.stdout is not None:  # it was closed before we began

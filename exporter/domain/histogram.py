@@ -6,8 +6,9 @@ relative-error guarantees", VLDB 2019): bucket i holds gamma^(i-1) < x <= gamma^
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor, log, nan, nextafter
 
 BUCKETS = "sites: 1 to 1,000, then 5%; durations: 5%"
@@ -38,12 +39,29 @@ _BOUNDS = _bounds(LONGEST_MS)
 _MIDDLES = (0.0, *map(_stands_for, range(len(_BOUNDS))))
 DURATION_BUCKETS = len(_MIDDLES)
 _EXACT_BUCKETS = bisect_left(_BOUNDS, EXACT_SITES)
+_QUICK_MS = 100_000  # most durations are shorter: their buckets are looked up
 SITES_BUCKETS = EXACT_SITES + 1 + bisect_left(_BOUNDS, MOST_SITES) - _EXACT_BUCKETS + 1
 
 
 def duration_bucket(ms: float) -> int:
     """Return the bucket of a duration in milliseconds: 0 below 1 ms, then i + 1."""
+    if type(ms) is int and ms < _QUICK_MS:
+        return _QUICK[ms]
+    return _bucket(ms)
+
+
+def _bucket(ms: float) -> int:
     return 0 if ms < 1 else 1 + bisect_left(_BOUNDS, float(ms))  # an int compares slowly
+
+
+def _buckets_below(end: int) -> bytes:
+    """Return the bucket of each whole number of milliseconds before `end`."""
+    ends = [min(floor(bound) + 1, end) for bound in _BOUNDS]
+    widths = [1, *(after - before for before, after in pairwise((1, *ends)))]
+    return b"".join(bytes([bucket]) * width for bucket, width in enumerate(widths))
+
+
+_QUICK = _buckets_below(_QUICK_MS)
 
 
 def duration_ms(bucket: int) -> float:
@@ -79,18 +97,18 @@ def sites_range(bucket: int) -> tuple[int, int]:
 
 
 def duration_quantile_ms(
-    counts: Mapping[int, int], first: int, interactions: int, percent: int
+    counts: Mapping[int, int], ordered: Sequence[int], first: int, interactions: int, percent: int
 ) -> float:
     """Return the value at rank floor(percent / 100 (n - 1)), from 0; NaN without interactions.
 
-    `counts` holds the buckets from key `first` on, `interactions` of them in all.
+    `counts` holds the buckets from key `first` on, `interactions` of them in all; `ordered` are
+    its keys, ascending.
     """
     if interactions <= 0:
         return nan
-    rank, held = percent * (interactions - 1) // 100, counts.get
-    for slot in range(first, first + DURATION_BUCKETS):
-        if n := held(slot):
-            rank -= n
-            if rank < 0:
-                return duration_ms(slot - first)
+    rank = percent * (interactions - 1) // 100
+    for n in range(bisect_left(ordered, first), bisect_left(ordered, first + DURATION_BUCKETS)):
+        rank -= counts[ordered[n]]
+        if rank < 0:
+            return duration_ms(ordered[n] - first)
     return nan

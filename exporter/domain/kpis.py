@@ -4,17 +4,19 @@ The value on `/metrics`, in a report and on the page, HELP, what `explain` write
 tables of the documentation all come from an entry here. Definitions: `docs/reference/kpis.md`.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
 from itertools import pairwise
 from math import nan
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from exporter.domain.histogram import duration_quantile_ms, sites_in
 from exporter.domain.layout import DurationSlots, Layout
 from exporter.domain.outcome import Outcome
+from exporter.domain.tally import ordered
 
 _MEDIAN = 50  # percent
 
@@ -29,8 +31,7 @@ class Unit(StrEnum):
     SECONDS = "seconds"
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """A KPI's value with its parts; `denominator` is None where nothing is divided."""
 
     numerator: float
@@ -72,11 +73,15 @@ class Formula:
         """Return what it comes to for these counts."""
         if self.quantile is not None:
             return Number(self.quantile(counts))
-        above = _sum(counts, self.plus) - _sum(counts, self.minus)
+        above = _sum(counts, self.plus)
+        if self.minus:
+            above -= _sum(counts, self.minus)
         return Number(above, None if self.over is None else _sum(counts, self.over))
 
 
 def _sum(counts: Mapping[int, int], slots: tuple[int, ...]) -> int:
+    if len(slots) == 1:  # as nearly always
+        return counts.get(slots[0], 0)
     return sum([counts.get(slot, 0) for slot in slots])
 
 
@@ -157,7 +162,8 @@ def _durations(percent: int) -> Callable[[Layout], Iterable[Formula]]:
 
 def _quantile_seconds(slots: DurationSlots, percent: int, counts: Mapping[int, int]) -> float:
     interactions = counts.get(slots.interactions, 0)
-    return duration_quantile_ms(counts, slots.buckets, interactions, percent) / 1000
+    in_order = ordered(counts)
+    return duration_quantile_ms(counts, in_order, slots.buckets, interactions, percent) / 1000
 
 
 def median_sites(layout: Layout, counts: Mapping[int, int]) -> float:
@@ -166,7 +172,8 @@ def median_sites(layout: Layout, counts: Mapping[int, int]) -> float:
     if not total:
         return nan
     first = layout.sites_histogram
-    above = sorted((slot - first, n) for slot, n in counts.items() if slot > first)
+    in_order = ordered(counts)
+    above = [(slot - first, counts[slot]) for slot in in_order[bisect_right(in_order, first) :]]
     histogram = [(0, total - sum(n for _, n in above)), *above]
 
     def at(position: int) -> float:

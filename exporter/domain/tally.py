@@ -1,7 +1,8 @@
 """Tallies: whole numbers by hour, segmentation, segment and slot. They only ever add up."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from struct import unpack
 from typing import NamedTuple, TypeAlias
@@ -12,6 +13,20 @@ from exporter.domain.layout import Layout
 
 Counts: TypeAlias = dict[int, int]
 """Slot -> count, without the zeros. What a slot means is for `Layout` to say."""
+
+
+class FixedCounts(dict[int, int]):
+    """Counts that no longer change, so that their slots are sorted once."""
+
+    @cached_property
+    def ordered(self) -> Sequence[int]:
+        """The slots, ascending."""
+        return sorted(self)
+
+
+def ordered(counts: Mapping[int, int]) -> Sequence[int]:
+    """Return the slots of counts, ascending."""
+    return counts.ordered if isinstance(counts, FixedCounts) else sorted(counts)
 
 
 class Key(NamedTuple):
@@ -40,19 +55,16 @@ def tally(layout: Layout, facts: Iterable[Facts]) -> Tally:
     }
 
 
-def _count(layout: Layout, of_hour: Iterable[Facts]) -> list[Counts]:
+def _count(layout: Layout, of_hour: Sequence[Facts]) -> list[Counts]:
     """Count the interactions of an hour in each row: first those that are alike.
 
     A row's counters are lanes of one whole number, so that all that an interaction raises is
     raised by one addition: a third of the time of raising them one by one.
     """
     shapes: defaultdict[tuple[int, ...], list[tuple[int, ...]]] = defaultdict(list)
-    buckets: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
     sites: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
     for fact in of_hour:
         shapes[fact.counter_indexes].append(fact.segment_indexes)
-        for slot in fact.buckets:
-            buckets[slot].append(fact.segment_indexes)
         if fact.sites:
             sites[fact.sites].append(fact.segment_indexes)
     lanes = [0] * len(layout.segments)
@@ -61,9 +73,9 @@ def _count(layout: Layout, of_hour: Iterable[Facts]) -> list[Counts]:
         for row, n in Counter(chain.from_iterable(alike)).items():
             lanes[row] += n * raised
     counted = [_counts(number) for number in lanes]
-    for slot, alike in buckets.items():
-        for row, n in Counter(chain.from_iterable(alike)).items():
-            counted[row][slot] = n
+    for counts, buckets in zip(counted, _buckets(layout, of_hour), strict=True):
+        if buckets:
+            counts.update(Counter(buckets))
     for number, alike in sites.items():
         slot = layout.sites_histogram + sites_bucket(number)
         for row, n in Counter(chain.from_iterable(alike)).items():
@@ -71,6 +83,16 @@ def _count(layout: Layout, of_hour: Iterable[Facts]) -> list[Counts]:
             counts[layout.sites] = counts.get(layout.sites, 0) + number * n
             counts[slot] = counts.get(slot, 0) + n
     return counted
+
+
+def _buckets(layout: Layout, of_hour: Iterable[Facts]) -> list[list[int]]:
+    """Return the buckets of durations that the interactions of each row are in."""
+    rows: list[list[int]] = [[] for _ in layout.segments]
+    for fact in of_hour:
+        if fact.buckets:
+            for row in fact.segment_indexes:
+                rows[row] += fact.buckets
+    return rows
 
 
 def _counts(lanes: int) -> Counts:

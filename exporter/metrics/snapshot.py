@@ -8,7 +8,7 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
 from exporter.domain.interaction import HOURS_PER_DAY, Hour
 from exporter.domain.layout import Layout
-from exporter.domain.tally import Counts, add
+from exporter.domain.tally import Counts, FixedCounts, add
 from exporter.domain.windows import Window, day_of, hour_of
 from exporter.ports import PeriodCounts, TallyStore
 
@@ -46,7 +46,7 @@ def take_snapshot(
     for window in sorted(windows, key=lambda window: window.hours):
         add_up(sums, store.total(end - window.hours, covered))
         covered = end - window.hours
-        result[window.name] = {row: dict(counts) for row, counts in sums.items()}
+        result[window.name] = {row: FixedCounts(counts) for row, counts in sums.items()}
     return Snapshot(
         taken=now,
         definitions=evaluator.definitions,

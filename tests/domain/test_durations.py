@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.config import load
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
-from exporter.domain.histogram import duration_bucket, duration_ms
+from exporter.domain.histogram import DURATION_BUCKETS, duration_bucket, duration_ms
 from exporter.domain.interaction import Row
 from exporter.domain.kpis import KPIS
 from exporter.domain.tally import Counts, Key, Tally, add, merge
@@ -46,6 +46,10 @@ def counts_of(tally: Tally) -> Counts:
 def of(definitions: Definitions, counts: Counts) -> dict[str, tuple[float, float, float]]:
     """Sample size, median and 90th percentile of each duration, in seconds."""
     layout = Evaluator(definitions).layout
+    for slots in layout.durations.values():
+        buckets = range(slots.buckets, slots.buckets + DURATION_BUCKETS)
+        in_buckets = sum(counts.get(slot, 0) for slot in buckets)
+        assert in_buckets == counts.get(slots.interactions, 0)
     found = [
         {name: number.value for (name,), number in KPIS[kpi].compute(layout, counts)}
         for kpi in ("duration_interactions", "duration_median_seconds", "duration_p90_seconds")

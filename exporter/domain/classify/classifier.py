@@ -6,9 +6,8 @@ Where this is written: `docs/reference/definitions.md`, "From a blob to facts".
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
 from itertools import chain
-from math import nan
 from operator import or_
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from exporter.domain.classify.compiled import (
     MAX_CACHED,
@@ -22,6 +21,7 @@ from exporter.domain.classify.compiled import (
 from exporter.domain.classify.decoder import (
     MAX_DEPTH,
     Decoder,
+    Event,
     Unreadable,
     number,
     refuse_row_with_odd_id,
@@ -92,16 +92,44 @@ class _Duration(NamedTuple):
     flow: str | None
 
 
+class _Span(NamedTuple):
+    """Where a duration begins and ends: places among the events that matter to any rule.
+
+    `start` and `end` where there is one of each, as nearly always.
+    """
+
+    slots: DurationSlots
+    start: int | None
+    end: int | None
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, duration: _Duration, masks: Sequence[int]) -> Self:
+        """Find the places by the bits of the events."""
+        starts = tuple(n for n, bits in enumerate(masks) if bits & duration.start)
+        ends = tuple(n for n, bits in enumerate(masks) if bits & duration.end)
+        simple = len(starts) == 1 == len(ends)
+        return cls(
+            slots=duration.slots,
+            start=starts[0] if simple else None,
+            end=ends[0] if simple else None,
+            starts=starts,
+            ends=ends,
+        )
+
+
 class _EventPattern(NamedTuple):
     """What an interaction's events come to, whatever its segments: most are alike.
 
-    `in_flow`: in which segmentations (by place) the flows decide on the row; `durations`: those
-    that it has if its events have offsets.
+    `in_flow`: in which segmentations (by place) the flows decide on the row; `spans`: the
+    durations that it has if its events have offsets; `timed_slots`: `slots` with all of these.
     """
 
     slots: tuple[int, ...]
     in_flow: tuple[tuple[int, int], ...]
-    durations: tuple[_Duration, ...]
+    spans: tuple[_Span, ...]
+    timed_slots: tuple[int, ...]
 
 
 class Classifier:
@@ -135,10 +163,8 @@ class Classifier:
             )
             for duration in definitions.durations
         )
-        self._timed = reduce(or_, (d.start | d.end for d in self._durations), 0)
         self._flows = {flow.name: flow for flow in definitions.flows}
-        self._spans = lru_cache(MAX_CACHED)(_work_out_spans)
-        self._shape = lru_cache(MAX_CACHED)(self._work_out_shape)
+        self._pattern = lru_cache(MAX_CACHED)(self._work_out_pattern)
         blobs = Decoder(
             values={
                 *definitions.sites_fields,
@@ -206,18 +232,12 @@ class Classifier:
             refuse_row_with_odd_id(row.raw)
             return Ignored(row.id, _timestamp_ms_if_usable(self._timestamp(blob), newest_ms))
         timestamp_ms = _timestamp_ms(self._timestamp(blob), newest_ms)
-        seen = 0
-        bits, timed_bits = self._events, self._timed
-        timed: list[int] = []
-        offsets: list[object] = []
-        for event in events:
-            of_event = bits[event.name]
-            seen |= of_event
-            if of_event & timed_bits:
-                timed.append(of_event)
-                offsets.append(event.offset)
+        bits = self._events
+        # Only what matters to a rule: of many streams few patterns remain.
+        events = [event for event in events if bits[event.name]]
+        masks = tuple([bits[event.name] for event in events])
         answers = tuple([asked.answer(get(blob)) for get, asked in self._answers])
-        slots, in_flow, durations = self._shape(seen, answers)
+        slots, in_flow, spans, timed_slots = self._pattern(masks, answers)
         rows = [0, *[segments[get(blob)] for segments, get in self._segments]]
         for place, row_ in in_flow:
             rows[place] = row_
@@ -227,9 +247,11 @@ class Classifier:
             if sites:
                 break
         buckets: tuple[int, ...] = ()
-        if durations:
-            had, buckets = _taken(self._spans(durations, tuple(timed)), offsets)
-            slots += had
+        if spans:
+            slots = timed_slots
+            buckets, missing = _buckets(spans, events)
+            if missing:
+                slots = tuple(slot for slot in slots if slot not in missing)
         facts = Facts(timestamp_ms // MS_PER_HOUR, tuple(rows), slots, sites, buckets)
         return Interaction(row.id, timestamp_ms, row.raw, facts)
 
@@ -246,8 +268,9 @@ class Classifier:
         contained = 0 if events.contains is None else self._events.containing(events.contains)
         return self._events.of(events.any_of) | contained
 
-    def _work_out_shape(self, seen: int, answers: tuple[bool, ...]) -> _EventPattern:
-        """Find the steps reached and the outcome, by the definitions, for these events."""
+    def _work_out_pattern(self, masks: tuple[int, ...], answers: tuple[bool, ...]) -> _EventPattern:
+        """Find the steps reached, the outcome and the durations, by the bits of these events."""
+        seen = reduce(or_, masks, 0)
         reading = _RuleEvaluation(
             seen=seen,
             fields=dict(zip(self._asked, answers, strict=True)),
@@ -274,56 +297,54 @@ class Classifier:
         for name, found in steps.items():
             slots += (slot for step, slot in self.layout.steps[name].items() if step in found)
         in_flow = tuple((place, row) for place, flow, row in self._in_flow if steps[flow])
-        durations = tuple(
-            duration
+        spans = tuple(
+            _Span.of(duration, masks)
             for duration in self._durations
             if seen & duration.start
             and seen & duration.end
             and (duration.flow is None or steps[duration.flow])
         )
-        return _EventPattern(tuple(slots), in_flow, durations)
+        timed_slots = (*slots, *(span.slots.interactions for span in spans))
+        return _EventPattern(tuple(slots), in_flow, spans, timed_slots)
 
 
-class _Span(NamedTuple):
-    """Where a duration begins and ends: places of events among those that have an offset."""
+def _buckets(
+    spans: Iterable[_Span], events: Sequence[Event]
+) -> tuple[tuple[int, ...], Sequence[int]]:
+    """Return the buckets of the durations that these events have, and the counters of the others.
 
-    slots: DurationSlots
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-
-
-def _work_out_spans(durations: Sequence[_Duration], timed: Sequence[int]) -> tuple[_Span, ...]:
-    """Find the events that matter to each duration, by the bits of these events."""
-    return tuple(
-        _Span(
-            slots=duration.slots,
-            starts=tuple(n for n, bits in enumerate(timed) if bits & duration.start),
-            ends=tuple(n for n, bits in enumerate(timed) if bits & duration.end),
-        )
-        for duration in durations
-    )
-
-
-def _taken(
-    spans: Sequence[_Span], offsets: Sequence[object]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the slots of the durations that these offsets make, and those of their buckets."""
-    ms: list[float] = [
-        # As nearly always; a truth value is none, though it is an int.
-        offset if type(offset) is int and 0 <= offset <= LONGEST_MS else usable_offset(offset)
-        for offset in offsets
-    ]
-    slots, buckets = [], []
-    for (slot, first_bucket), starts, ends in spans:
-        if len(starts) == 1 == len(ends):
-            took = ms[ends[0]] - ms[starts[0]]
+    Those others have events without a usable offset, or in the wrong order.
+    """
+    buckets: list[int] = []
+    missing: list[int] = []
+    for span in spans:
+        (interactions, first), start, end, _, _ = span
+        if start is not None and end is not None:
+            began, ended = events[start].offset, events[end].offset
+            # As nearly always; a truth value is no offset, though it is an int.
+            if type(began) is int and type(ended) is int and 0 <= began <= ended <= LONGEST_MS:
+                buckets.append(first + duration_bucket(ended - began))
+                continue
+        took = _taken_ms(span, events)
+        if took is None:
+            missing.append(interactions)
         else:
-            start = min((ms[n] for n in starts if ms[n] >= 0), default=nan)
-            took = min((ms[n] for n in ends if ms[n] >= start), default=nan) - start
-        if took >= 0:  # NaN is not
-            slots.append(slot)
-            buckets.append(first_bucket + duration_bucket(took))
-    return tuple(slots), tuple(buckets)
+            buckets.append(first + duration_bucket(took))
+    return tuple(buckets), missing
+
+
+def _taken_ms(span: _Span, events: Sequence[Event]) -> float | None:
+    """Return how long a duration took; None where these events do not have it."""
+    starts = _usable(span.starts, events)
+    if not starts:
+        return None
+    start = min(starts)
+    return min((ms - start for ms in _usable(span.ends, events) if ms >= start), default=None)
+
+
+def _usable(places: Iterable[int], events: Sequence[Event]) -> list[float]:
+    offsets = [usable_offset(events[place].offset) for place in places]
+    return [ms for ms in offsets if ms >= 0]  # NaN is not
 
 
 class _RuleEvaluation:
