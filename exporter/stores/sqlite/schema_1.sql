@@ -38,7 +38,7 @@ create table tallies (
     hours integer not null,         -- how long the period is: 1 or 24
     start integer not null,         -- its first hour
     segmentation text not null,
-    counts blob not null,           -- MessagePack: {segment: {slot: count}}
+    counts blob not null,           -- MessagePack: {segment: {slot: count}}; a large one as zstd
     primary key (definitions, hours, start, segmentation)
 ) without rowid, strict;
 

@@ -1,21 +1,61 @@
-"""The tallies' table: counts by definitions, period and segmentation, added to and read."""
+"""The tallies' table: counts by definitions, period and segmentation, added to and read.
+
+Large ones are compressed: a page of the table's tree takes rows of some 1,000 bytes, what is
+larger costs a page of its own.
+"""
 
 import sqlite3
+import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
+import zstandard
 
 from exporter.domain.interaction import HOURS_PER_DAY, Hour
 from exporter.domain.tally import Counts, Key, Tally, add, merge
 from exporter.ports import PeriodCounts
+from exporter.stores.sqlite.compression import DamagedBodyError
 
 HOUR, DAY = 1, HOURS_PER_DAY  # how long a row's period is
 
 _Segments = dict[str, Counts]
-_decode = msgspec.msgpack.Decoder(_Segments).decode
-_encode = msgspec.msgpack.Encoder().encode
+_decode_msgpack = msgspec.msgpack.Decoder(_Segments).decode
+_encode_msgpack = msgspec.msgpack.Encoder().encode
+_COMPRESSED_FROM = 950  # bytes
+_LEVEL = 1  # as small as with 3
 _WHERE = "definitions = ? and hours = ? and start = ? and segmentation = ?"
+
+
+class _Zstd(threading.local):
+    """What compresses and what decompresses, of each thread its own."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _Zstd()
+
+
+def encoded(segments: _Segments) -> bytes:
+    """Write the counts of a row."""
+    plain = _encode_msgpack(segments)
+    if len(plain) < _COMPRESSED_FROM:
+        return plain
+    return _zstd.compress(plain)
+
+
+def decoded(counts: bytes) -> _Segments:
+    """Read the counts of a row; earlier versions compressed none. Raises `DamagedBodyError`."""
+    try:
+        is_compressed = counts.startswith(zstandard.FRAME_HEADER)
+        return _decode_msgpack(_zstd.decompress(counts) if is_compressed else counts)
+    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise DamagedBodyError(str(error)) from error
 
 
 def add_tally(
@@ -30,12 +70,12 @@ def add_tally(
         for (start, segmentation), more in periods.items():
             where = (digest, length, start, segmentation)
             row = db.execute(f"select counts from tallies where {_WHERE}", where).fetchone()  # noqa: S608
-            held = _decode(row[0]) if row else {}
+            held = decoded(row[0]) if row else {}
             for segment, counts in more:
                 add(held.setdefault(segment, {}), counts)
             left = {segment: counts for segment, counts in held.items() if counts}
             db.execute(
-                "insert or replace into tallies values (?, ?, ?, ?, ?)", (*where, _encode(left))
+                "insert or replace into tallies values (?, ?, ?, ?, ?)", (*where, encoded(left))
             )
 
 
@@ -56,7 +96,7 @@ def sums(
     )
     for first, segmentation, counts in rows:
         if segmentations is None or segmentation in segmentations:
-            for segment, numbers in _decode(counts).items():
+            for segment, numbers in decoded(counts).items():
                 yield PeriodCounts(first, segmentation, segment, numbers)
 
 
@@ -77,10 +117,28 @@ def total(
     )
     totals: dict[tuple[str, str], Counts] = {}
     for length, first, last in spans:
-        for row in sums(db, digest, length, first, last, segmentations):
-            add(totals.setdefault((row.segmentation, row.segment), {}), row.counts)
+        rows = db.execute(
+            "select segmentation, counts from tallies"
+            " where definitions = ? and hours = ? and start >= ? and start < ?"
+            " order by segmentation, start",
+            (digest, length, first, last),
+        )
+        for segmentation, of_it in groupby(rows, key=itemgetter(0)):
+            if segmentations is None or segmentation in segmentations:
+                for segment, counts in _added(tuple([row[1] for row in of_it])).items():
+                    add(totals.setdefault((segmentation, segment), {}), counts)
     for (segmentation, segment), counts in totals.items():
         yield PeriodCounts(start, segmentation, segment, counts)
+
+
+@lru_cache(maxsize=80)  # what the windows of a snapshot come to
+def _added(rows: tuple[bytes, ...]) -> Mapping[str, Counts]:
+    """Add up rows of one segmentation: most are those of the snapshot before."""
+    sums: _Segments = {}
+    for row in rows:
+        for segment, counts in decoded(row).items():
+            add(sums.setdefault(segment, {}), counts)
+    return sums
 
 
 def replace_hours(
