@@ -27,20 +27,24 @@ from exporter.metrics.exposition import (
     OPENMETRICS,
     TEXT,
     Exposition,
-    gauges_text,
     kpi_metrics,
-    milestone_metrics,
 )
+from exporter.metrics.kpi_text import kpi_text
 from exporter.metrics.snapshot import Snapshot, take_snapshot
 from exporter.metrics.status import Status
 from tests.builders import AT, crowd, fewer_segments, persona, sqlite_store
 
-WINDOWS = (Window(name="1d", hours=24), Window(name="7d", hours=168))
+WINDOWS = (
+    Window(name="12h", hours=12, by_segment=False),
+    Window(name="1d", hours=24),
+    Window(name="7d", hours=168),
+)
 MARKS = (Milestone(name='The "bridge" \\ is\nlive', date=date(2013, 7, 23)),)
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
+ODD = 'a "quoted" \\ back\nslash'
 KPIS = (*families.TOTALS, *families.SEGMENTS)
 
 
@@ -50,6 +54,11 @@ def snapshot(
     rows = crowd(seed, n, AT - timedelta(days=6), AT) if n else []
     store = sqlite_store(path, rows, definitions)
     return take_snapshot(store, Evaluator(definitions or persona()), WINDOWS, AT)
+
+
+def oddly_named() -> Definitions:
+    (first, *rest) = persona().segmentations
+    return replace(persona(), segmentations=(replace(first, segments=(ODD,), aliases=()), *rest))
 
 
 @pytest.fixture
@@ -210,13 +219,8 @@ def test_a_series_of_a_histogram_can_be_asked_for(exposition: Exposition) -> Non
 
 @pytest.mark.parametrize("accept", [TEXT, OPENMETRICS])
 def test_values_of_labels_are_escaped(tmp_path: Path, accept: str) -> None:
-    odd = 'a "quoted" \\ back\nslash'
-    (first, *rest) = persona().segmentations
-    definitions = replace(
-        persona(), segmentations=(replace(first, segments=(odd,), aliases=()), *rest)
-    )
     exposition = Exposition(Status, lambda: "abc")
-    exposition.publish(snapshot(tmp_path / "kpi.db", definitions=definitions), MARKS)
+    exposition.publish(snapshot(tmp_path / "kpi.db", definitions=oddly_named()), MARKS)
     text = plain(exposition, accept)
     read = (
         openmetrics.text_string_to_metric_families
@@ -228,7 +232,7 @@ def test_values_of_labels_are_escaped(tmp_path: Path, accept: str) -> None:
     assert {s.labels["milestone"] for s in found["kpi_milestone_timestamp_seconds"].samples} == {
         MARKS[0].name
     }
-    assert odd in {s.labels["segment"] for s in found["kpi_segment_dialogs"].samples}
+    assert ODD in {s.labels["segment"] for s in found["kpi_segment_dialogs"].samples}
 
 
 def test_milestones_are_midnights(exposition: Exposition) -> None:
@@ -316,8 +320,11 @@ def test_requests_are_counted_by_the_answers_that_there_are() -> None:
     assert len(counted) == 11
 
 
-def test_gauges_are_written_as_the_client_library_writes_them(tmp_path: Path) -> None:
-    metrics = (*kpi_metrics(snapshot(tmp_path / "kpi.db")), *milestone_metrics(MARKS))
-    library = SimpleNamespace(collect=lambda: metrics)
+@pytest.mark.parametrize("definitions", [persona(), oddly_named()], ids=["persona", "odd names"])
+def test_kpis_are_written_as_the_client_library_writes_them(
+    definitions: Definitions, tmp_path: Path
+) -> None:
+    taken = snapshot(tmp_path / "kpi.db", definitions=definitions)
+    library = SimpleNamespace(collect=lambda: kpi_metrics(taken))
 
-    assert gauges_text(metrics).encode() == generate_latest(library)
+    assert kpi_text(taken).encode() == generate_latest(library)

@@ -1,0 +1,83 @@
+"""The KPIs of a snapshot in Prometheus' text format.
+
+Names and labels of thousands of series stay what they are: only values are written each time.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from prometheus_client.utils import floatToGoString
+
+from exporter.domain.kpis import KPIS, Formula
+from exporter.domain.layout import Layout
+from exporter.domain.windows import Window
+from exporter.metrics.families import SEGMENTS, TOTALS, Family
+from exporter.metrics.snapshot import Snapshot
+
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+_written = lru_cache(maxsize=10_000)(floatToGoString)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """The series of a family that a segment (or the total) has in a window.
+
+    `series`: name and labels as written, and the formula of the value.
+    """
+
+    window: str
+    segment: tuple[str, str]
+    series: Sequence[tuple[str, Formula]]
+
+
+def kpi_text(snapshot: Snapshot) -> str:
+    """Write every KPI family as the client library does, in a fraction of its time."""
+    parts: list[str] = []
+    for head, rows in _families(snapshot.layout, snapshot.spans):
+        parts.append(head)
+        for row in rows:
+            counts = snapshot.windows[row.window][row.segment]
+            parts += [
+                f"{text} {_written(formula.of(counts).value)}\n" for text, formula in row.series
+            ]
+    return "".join(parts)
+
+
+@lru_cache(maxsize=2)  # while definitions change there are two
+def _families(
+    layout: Layout, spans: tuple[Window, ...]
+) -> tuple[tuple[str, tuple[_Row, ...]], ...]:
+    return tuple(
+        (_head(family), tuple(_rows(family, layout, spans))) for family in (*TOTALS, *SEGMENTS)
+    )
+
+
+def _head(family: Family) -> str:
+    text = family.text.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.kind}\n"
+
+
+def _rows(family: Family, layout: Layout, spans: Sequence[Window]) -> Iterator[_Row]:
+    formulas = KPIS[family.kpi].formulas(layout)
+    for span in spans:
+        if family.segmented:
+            segments = layout.segments[1:] if span.by_segment else ()
+        else:
+            segments = layout.segments[:1]
+        for segment in segments:
+            of_segment = segment if family.segmented else ()
+            yield _Row(
+                window=span.name,
+                segment=segment,
+                series=tuple(
+                    (_name(family, (span.name, *of_segment, *formula.labels)), formula)
+                    for formula in formulas
+                ),
+            )
+
+
+def _name(family: Family, values: Sequence[str]) -> str:
+    labels = sorted(zip(family.labels, values, strict=True))
+    written = ",".join(f'{name}="{value.translate(_ESCAPED)}"' for name, value in labels)
+    return f"{family.name}{{{written}}}"
