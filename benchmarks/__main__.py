@@ -9,15 +9,11 @@ from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import couchdb_import, facts, file_import, http_to_sqlite, scrape, stored
+from benchmarks import couchdb_import, durations, facts, file_import, http_to_sqlite, scrape, stored
 from benchmarks.corpora import CACHE
 from benchmarks.couchdb import POUCHDB
-from benchmarks.figures import RUNS, Figure, Goal
+from benchmarks.figures import RUNS, Figure, Goal, print_table
 
-_WHOLE_FROM = 1000
 RESULTS = CACHE / "figures.json"
 PROFILE = CACHE / "facts.txt"
 
@@ -36,13 +32,14 @@ def main() -> None:
         http_to_sqlite.run(options.rows, options.runs),
         file_import.run(options.rows, options.runs),
         stored.run((10_000, options.rows), options.runs),
+        durations.run(min(options.rows, durations.ROWS), options.runs),
         scrape.run(options.rows, options.runs),
         _couchdb(options.couchdb_rows, options.runs),
     ):
         measured.append(figure)
         _write(measured, RESULTS)  # as far as it came
     PROFILE.write_text(facts.profile(options.rows))
-    _print(measured)
+    print_table(measured)
 
 
 def _couchdb(rows: int, runs: int) -> Iterator[Figure]:
@@ -62,23 +59,6 @@ def _couchdb(rows: int, runs: int) -> Iterator[Figure]:
             value=line.rows / line.seconds,
             unit="interactions/s",
         )
-
-
-def _print(figures: Iterable[Figure]) -> None:
-    table = Table("what", "figure", "goal", "met", "against")
-    for figure in figures:
-        table.add_row(
-            figure.what,
-            f"{_written(figure.value)} {figure.unit}",
-            "" if figure.goal is None else str(figure.goal),
-            {True: "yes", False: "no", None: ""}[figure.met],
-            figure.against,
-        )
-    Console(width=160).print(table)
-
-
-def _written(value: float) -> str:
-    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
 
 
 def _write(figures: Iterable[Figure], path: Path) -> None:

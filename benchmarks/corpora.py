@@ -53,14 +53,17 @@ def served(directory: Path) -> Iterator[str]:
             process.terminate()
 
 
-def config_file(folder: Path, url: str) -> Path:
-    """Write a configuration that imports all of a corpus into a store in the folder."""
+def config_file(folder: Path, url: str, **more: object) -> Path:
+    """Write a configuration that imports all of a corpus into a store in the folder.
+
+    `more`: further keys of the configuration.
+    """
     config = folder / "config.yml"
     content = {
         "data_server": {"url": url, "timeout": "5m"},
         "store": {"url": f"sqlite:{folder / 'kpi.db'}"},
         "import": {"every": "1h", "history": HISTORY},
-    }
+    } | more
     config.write_text(json.dumps(content))
     return config
 

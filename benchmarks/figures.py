@@ -2,10 +2,14 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from rich.console import Console
+from rich.table import Table
+
 RUNS = 5
+_WHOLE_FROM = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +68,21 @@ def processor_seconds(work: Callable[[], object]) -> float:
     began = time.process_time()
     work()
     return time.process_time() - began
+
+
+def print_table(figures: Iterable[Figure]) -> None:
+    """Print figures, a row each."""
+    table = Table("what", "figure", "goal", "met", "against")
+    for figure in figures:
+        table.add_row(
+            figure.what,
+            f"{_written(figure.value)} {figure.unit}",
+            "" if figure.goal is None else str(figure.goal),
+            {True: "yes", False: "no", None: ""}[figure.met],
+            figure.against,
+        )
+    Console(width=160).print(table)
+
+
+def _written(value: float) -> str:
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"

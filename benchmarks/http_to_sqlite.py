@@ -77,9 +77,12 @@ class Import:
     size: int
 
 
-def import_into(folder: Path, url: str, *files: Path) -> Import:
-    """Import a corpus, from its address or from files, in a process of its own."""
-    config = config_file(folder, url)
+def import_into(folder: Path, url: str, *files: Path, **more: object) -> Import:
+    """Import a corpus, from its address or from files, in a process of its own.
+
+    `more`: further keys of its configuration.
+    """
+    config = config_file(folder, url, **more)
     command = ["import", *map(str, files), f"--config.file={config}", "--log.format=json"]
     program = (
         "import resource, sys; from exporter.commands.main import main; code = main();"

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from benchmarks.corpora import UNTIL, last_rows, open_store_with_definitions
 from benchmarks.figures import RUNS, Figure, Goal, median, seconds
-from exporter.config import load
+from exporter.config import Configuration, load
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Interaction, Row
 from exporter.maintenance.reports import read_report
@@ -26,43 +26,45 @@ NEW = 1_000
 Clock: TypeAlias = Callable[[Callable[[], object]], float]
 
 
-def _opened(file: Path) -> tuple[SqliteStore, Evaluator]:
-    store, evaluator = SqliteStore(file), Evaluator(CONFIG.definitions)
+def opened(file: Path, config: Configuration = CONFIG) -> tuple[SqliteStore, Evaluator]:
+    """Open a store under a configuration's definitions."""
+    store, evaluator = SqliteStore(file), Evaluator(config.definitions)
     store.use_definitions(evaluator)
     return store, evaluator
 
 
 def snapshot_seconds(file: Path, timed: Clock = seconds) -> float:
     """Take a snapshot and render it."""
-    store, evaluator = _opened(file)
+    store, evaluator = opened(file)
     with closing(store):
-        return timed(lambda: _expose(store, evaluator))
+        return timed(lambda: expose(store, evaluator))
 
 
-def _expose(store: SqliteStore, evaluator: Evaluator) -> Exposition:
+def expose(store: SqliteStore, evaluator: Evaluator, config: Configuration = CONFIG) -> Exposition:
+    """Take a snapshot and render it."""
     exposition = Exposition(Status, lambda: "")
-    exposition.publish(take_snapshot(store, evaluator, CONFIG.windows, NOW), ())
+    exposition.publish(take_snapshot(store, evaluator, config.windows, NOW), ())
     return exposition
 
 
 def scrape_seconds(file: Path, timed: Clock = seconds) -> float:
     """Answer a scrape, compressed, without what HTTP takes."""
-    store, evaluator = _opened(file)
+    store, evaluator = opened(file)
     with closing(store):
-        exposition = _expose(store, evaluator)
+        exposition = expose(store, evaluator)
         return timed(lambda: exposition.scrape(accept="", compress=True))
 
 
 def news_seconds(file: Path, rows: Sequence[Row]) -> float:
     """Read, store and count new rows, take a snapshot and render it."""
-    store, evaluator = _opened(file)
+    store, evaluator = opened(file)
 
     def take_in() -> None:
         verdicts = evaluator.read(rows, 1 << 62)
         new = [verdict for verdict in verdicts if isinstance(verdict, Interaction)]
         if store.add(Batch(interactions=new), NOW).imported != len(new):
             raise RuntimeError("rows that should be new were not")
-        _expose(store, evaluator)
+        expose(store, evaluator)
 
     with closing(store):
         return seconds(take_in)
@@ -70,7 +72,7 @@ def news_seconds(file: Path, rows: Sequence[Row]) -> float:
 
 def report_seconds(file: Path, timed: Clock = seconds) -> float:
     """Make a report over 400 days by one segmentation."""
-    store, evaluator = _opened(file)
+    store, evaluator = opened(file)
     first = (UNTIL - timedelta(days=400)).date()
     with closing(store):
         return timed(
@@ -84,10 +86,10 @@ def start_seconds(file: Path, timed: Clock = seconds) -> float:
     """Open the store and expose what it holds, as `serve` does before it is ready."""
 
     def start() -> None:
-        store, evaluator = _opened(file)
+        store, evaluator = opened(file)
         with closing(store):
             store.stats()
-            _expose(store, evaluator)
+            expose(store, evaluator)
 
     return timed(start)
 
