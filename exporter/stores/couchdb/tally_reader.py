@@ -1,17 +1,20 @@
 """Tallies read from the view: over any range, by day, by hour."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from exporter.domain.interaction import HOURS_PER_DAY, Hour
 from exporter.domain.layout import Layout
 from exporter.ports import PeriodCounts
 from exporter.stores.couchdb.design import Views
-from exporter.stores.couchdb.server import Database
+from exporter.stores.couchdb.server import Database, ViewRow
 from exporter.stores.couchdb.tiles import OVERFLOW, Tile, TileSums, day_of, tiles_of
 
 DAYS_AT_ONCE = 100
 HOURS_AT_ONCE = 10 * HOURS_PER_DAY
-_BY_RANGE, _BY_DAY, _BY_HOUR = 3, 4, 5  # how much of a key a group has in common
+READERS = 4  # tiles read at once
+_PLACE = 3  # of a key: generation, row tile, slot tile
+_BY_RANGE, _BY_DAY, _BY_HOUR = _PLACE, 4, 5  # how much of a key a group has in common
 
 
 class TallyReader:
@@ -60,28 +63,32 @@ class TallyReader:
         self, start: Hour, end: Hour, segmentations: Collection[str] | None, level: int
     ) -> list[PeriodCounts]:
         unpacked = TileSums(self._layout, segmentations)
-        if start < end:
-            for tile in tiles_of(self._layout, self._slot_tiles, segmentations):
-                self._read_tile(unpacked, tile, start, end, level)
+        tiles = tiles_of(self._layout, self._slot_tiles, segmentations) if start < end else []
+        if tiles:
+            with ThreadPoolExecutor(READERS, thread_name_prefix="couchdb-tallies") as readers:
+                found = readers.map(lambda tile: self._rows(tile, start, end, level), tiles)
+                for tile, rows in zip(tiles, found, strict=True):
+                    _put(unpacked, tile, rows, start, level)
         return list(unpacked.sums())
 
-    def _read_tile(
-        self, unpacked: TileSums, tile: Tile, start: Hour, end: Hour, level: int
-    ) -> None:
+    def _rows(self, tile: Tile, start: Hour, end: Hour, level: int) -> list[ViewRow]:
         place = [self._number, tile.row, tile.slot]
-        rows = self._views.rows(
+        return self._views.rows(
             "tallies",
             startkey=[*place, day_of(start), start],
             endkey=[*place, day_of(end - 1), end - 1, {}],
             **({"group": True} if tile.slot == OVERFLOW else {"group_level": level}),
         )
-        for row in rows:
-            period = row.key[len(place) :]
-            if level == _BY_RANGE:
-                first = start
-            else:
-                first = period[0] * HOURS_PER_DAY if level == _BY_DAY else period[1]
-            if tile.slot == OVERFLOW:
-                unpacked.put_overflow(first, tile, period[2], row.value)
-            else:
-                unpacked.put(first, tile, row.value)
+
+
+def _put(unpacked: TileSums, tile: Tile, rows: Sequence[ViewRow], start: Hour, level: int) -> None:
+    for row in rows:
+        period = row.key[_PLACE:]
+        if level == _BY_RANGE:
+            first = start
+        else:
+            first = period[0] * HOURS_PER_DAY if level == _BY_DAY else period[1]
+        if tile.slot == OVERFLOW:
+            unpacked.put_overflow(first, tile, period[2], row.value)
+        else:
+            unpacked.put(first, tile, row.value)
