@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from math import isnan
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,43 +15,53 @@ from exporter.clock import now
 from fake_server import Crowd, FakeKpiggybank
 from testing import expected
 from testing.exporter_process import Daemon, daemon, write_config
+from tests.stores.places import couchdb_place, sqlite_place
 
 WINDOWS = {"1d": 24, "7d": 168, "13d": 312}
 
 
+SEEDS = range(1, 6)
+QUICK = {("couchdb", "sqlite", 1), ("memory", "sqlite", 2)}
+CASES = [
+    pytest.param(case, id="-".join(map(str, case)), marks=[] if case in QUICK else pytest.mark.slow)
+    for case in product(("couchdb", "memory"), ("sqlite", "couchdb"), SEEDS)
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A daemon that has imported all that a bank holds."""
+    """A daemon that has imported all that a bank of a dialect holds."""
 
-    backend: str
+    dialect: str
     bank: FakeKpiggybank
     daemon: Daemon
     known: dict[str, list[str]]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[("couchdb", 1), ("memory", 2)],
-    ids=lambda param: "-".join(map(str, param)),
-)
+@pytest.fixture(scope="module", params=CASES)
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    backend, seed = request.param
+    dialect, technology, seed = request.param
     until = now()
-    crowd = Crowd(seed=seed, per_day=100, string_timestamps=0.02 if backend == "couchdb" else 0)
-    with FakeKpiggybank(backend=backend) as bank:
+    folder = tmp_path_factory.mktemp("truth")
+    crowd = Crowd(seed=seed, per_day=100, string_timestamps=0.02 if dialect == "couchdb" else 0)
+    if technology == "couchdb":
+        name = f"kpi_test_{uuid4().hex[:12]}"
+        place = couchdb_place(request.getfixturevalue("pouchdb_server"), name)
+    else:
+        place = sqlite_place(folder / "kpi.db")
+    with FakeKpiggybank(backend=dialect) as bank:
         bank.fill(crowd.plans(until - timedelta(days=14), until))
         config = write_config(
-            tmp_path_factory.mktemp("truth") / "config.yml",
-            bank.url,
-            windows=list(WINDOWS),
+            folder / "config.yml", bank.url, store={"url": place.url}, windows=list(WINDOWS)
         )
         with daemon(config) as running:
             running.await_import()
             yield Served(
-                backend=backend, bank=bank, daemon=running, known=running.data("segmentations")
+                dialect=dialect, bank=bank, daemon=running, known=running.data("segmentations")
             )
+    place.leave()
 
 
 def test_every_report_equals_the_truth(served: Served) -> None:
@@ -110,7 +122,7 @@ def test_all_is_accounted_for_and_nothing_missing(served: Served) -> None:
     assert results == {"imported": said["counted"], "ignored": said["ignored"], "rejected": 0}
     assert served.daemon.metric("kpi_store_interactions") == said["counted"]
     missing = served.daemon.metric("kpi_exporter_missing_interactions")
-    assert isnan(missing) if served.backend == "memory" else missing == 0
+    assert isnan(missing) if served.dialect == "memory" else missing == 0
 
 
 def is_quantile(family: str) -> bool:
