@@ -6,9 +6,9 @@
 What identifies a service stands here and nowhere else: `job`, and what you add. Every other label
 of a target (instance, pod, container, ...) comes and goes with its process, so the rules aggregate
 it away. In a source file `@service` stands for those labels, `@target` for those that tell one
-process from another. A rule that names `@{week}` is written once for each of the past four weeks,
-one that names `@{lookback}` once for each length in `LOOKBACKS`, one that names `@{ratio}` once for
-each of `RATIOS`.
+process from another, `@stale` for the exporters that are behind another. A rule that names
+`@{week}` is written once for each of the past four weeks, one that names `@{lookback}` once for
+each length in `LOOKBACKS`, one that names `@{ratio}` once for each of `RATIOS`.
 """
 
 import re
@@ -44,11 +44,19 @@ class _At(Template):
     delimiter = "@"
 
 
+_STALE = _At(
+    "kpi_snapshot_timestamp_seconds"
+    " < on (@service) group_left () max by (@service) (kpi_snapshot_timestamp_seconds)"
+)
+
+
 def rules(source: str, service_labels: Sequence[str] = SERVICE_LABELS) -> str:
     """Return a rule file, given the text of its source."""
+    service = ", ".join(service_labels)
     labels = {
-        "service": ", ".join(service_labels),
+        "service": service,
         "target": ", ".join((*service_labels, *TARGET_LABELS)),
+        "stale": _STALE.substitute(service=service),
     }
     return "".join(
         _At(block).substitute(labels | chosen)

@@ -1,5 +1,6 @@
 """Prometheus' and Alertmanager's own checkers find nothing, and the rules pass their unit tests."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ def _run(*command: str | Path) -> None:
     done = subprocess.run(
         command,
         cwd=PROMETHEUS,
+        env=os.environ | {"GOGC": "400"},  # a fifth less time, for some more memory
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
