@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+@cache
 def rules_of(file: str) -> tuple[Rule, ...]:
     """The rules of one file, named without its ending, in the order in which they stand."""
     return tuple(
@@ -85,14 +87,17 @@ def rules_of(file: str) -> tuple[Rule, ...]:
     )
 
 
+@cache
 def rules() -> tuple[Rule, ...]:
     """All rules of all files."""
     return tuple(rule for path in RULE_FILES for rule in rules_of(path.stem))
 
 
+@cache
 def alerts() -> tuple[Rule, ...]:
     return tuple(rule for rule in rules() if rule.is_alert)
 
 
+@cache
 def recorded() -> tuple[Rule, ...]:
     return tuple(rule for rule in rules() if not rule.is_alert)
