@@ -14,7 +14,7 @@ from tests.prometheus.deployments import expanded, in_a_cluster
 IN_CLUSTERS = ("deployments",)
 """These have the labels of a cluster themselves."""
 
-IN_SHORT = ("bounce-rate", "exporter")
+IN_SHORT = ("exporter", "sign-in-slow")
 """Of those that are run a second time: all of them together take promtool minutes."""
 
 

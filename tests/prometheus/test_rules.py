@@ -71,7 +71,9 @@ def test_every_series_in_an_expression_is_exposed_or_recorded(rule: Rule) -> Non
 
 
 def test_a_recording_rule_stands_below_those_that_it_reads() -> None:
-    in_order = [rule for path in ("thresholds", "days", "kpis") for rule in rules_of(path)]
+    in_order = [
+        rule for path in ("thresholds", "imports", "days", "kpis") for rule in rules_of(path)
+    ]
     seen: set[str] = set()
     for rule in in_order:
         seen.add(rule.name)
