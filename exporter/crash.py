@@ -16,7 +16,7 @@ _WITHOUT_LOG = b"kpi-exporter: out of memory\n"
 
 
 def end_out_of_memory() -> NoReturn:
-    """End the process at once, with one line in the log, for systemd or Compose to restart it."""
+    """Exit at once, with one line in the log, for systemd or Compose to restart it."""
     try:
         structlog.get_logger().error(
             "out of memory, the process ends; if this comes again, allow it more"
@@ -29,14 +29,14 @@ def end_out_of_memory() -> NoReturn:
 
 
 def end_without_schedule() -> NoReturn:
-    """End the process, which has nothing left that starts its work, for a restart."""
+    """Exit for a restart, as nothing is left that starts the work."""
     structlog.get_logger().error("the schedule has stopped, the process ends")
     sys.stderr.flush()
     os._exit(EXIT_CODE)
 
 
 def end_where_memory_is_out() -> None:
-    """End the process when any thread dies of a lack of memory."""
+    """Exit when any thread dies of a lack of memory."""
     report = threading.excepthook
 
     def end_or_report(arguments: threading.ExceptHookArgs) -> None:
@@ -48,7 +48,7 @@ def end_where_memory_is_out() -> None:
 
 
 def probe_memory() -> None:
-    """End the process where there is no memory, or none for another thread.
+    """Exit where there is no memory, or none for another thread.
 
     A thread that dies before it runs tells nobody, and `threading.Thread.start` waits for it for
     ever: whichever library started it, this finds it out.

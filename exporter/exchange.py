@@ -109,7 +109,7 @@ class Client:
         connections: int = 1,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make one; nothing is sent yet. Raises `OSError` where `ca_file` cannot be read."""
+        """Create one; nothing is sent yet. Raises `OSError` where `ca_file` cannot be read."""
         self._headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **(headers or {})}
         self._monotonic = monotonic
         options: dict[str, Any] = {

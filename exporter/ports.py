@@ -244,7 +244,7 @@ class RowStore(Protocol):
         """Drop rows and tallies before the hour, as far as it does; count the interactions."""
 
     def copied_from(self, stats: StoreStats) -> None:
-        """Note what no row shows of the store that this one's content was copied from.
+        """Store what no row shows of the store that this one's content was copied from.
 
         That is how many interactions it dropped, and how many of its rows were collected.
         """
@@ -273,7 +273,7 @@ class TallyStore(Protocol):
         """Return the counts of each hour, ascending; streamed."""
 
     def repair(self, hours: Collection[Hour], right: Tally) -> None:
-        """Make `right` the counts of these hours, whatever they were."""
+        """Set the counts of these hours to `right`, whatever they were."""
 
 
 class DefinitionStore(Protocol):
@@ -308,7 +308,7 @@ class DefinitionStore(Protocol):
         """
 
     def activate(self) -> None:
-        """Make the pending definitions active, once their tallies are rebuilt: one switch."""
+        """Activate the pending definitions, once their tallies are rebuilt: one switch."""
 
 
 class StateStore(Protocol):

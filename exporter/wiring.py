@@ -13,7 +13,7 @@ from exporter.stores.sqlite import SqliteStore, quarantine
 
 
 def open_source(settings: DataServer) -> Source:
-    """Make the source; nothing is asked of it yet."""
+    """Open the source; nothing is asked of it yet."""
     return Kpiggybank(
         settings.url,
         timeout=settings.timeout,
@@ -29,7 +29,7 @@ def open_source(settings: DataServer) -> Source:
 
 
 def open_file(name: str) -> RowFile:
-    """Make the reader of a file of interactions, `-` being standard input; nothing is read yet."""
+    """Open the reader of a file of interactions, `-` being standard input; nothing is read yet."""
     return InteractionFile(name)
 
 

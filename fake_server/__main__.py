@@ -89,7 +89,7 @@ def _run(
 
 
 def _clock(start: datetime, speed: float) -> Callable[[], datetime]:
-    """A clock that shows `start` now and goes `speed` times as fast as time."""
+    """Return a clock that shows `start` now and goes `speed` times as fast as time."""
     begun = monotonic()
     return lambda: start + timedelta(seconds=(monotonic() - begun) * speed)
 

@@ -36,7 +36,7 @@ class FakeKpiggybank(Holdings):
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        """Take an address; begin with a corpus, or with nothing."""
+        """Bind an address; start with a corpus, or empty."""
         opened = None if corpus is None else Corpus(corpus)
         if opened is not None and opened.backend != backend:
             raise ValueError(f"the corpus holds rows of the {opened.backend} backend")
@@ -55,7 +55,7 @@ class FakeKpiggybank(Holdings):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End every connection, and give the port back."""
+        """Close every connection and the port."""
         self._server.stop()
 
     @property
@@ -84,11 +84,11 @@ class FakeKpiggybank(Holdings):
         return self._server.traffic.as_json()
 
     def set_faults(self, *faults: str) -> None:
-        """Have these faults on from now, and no others; see `fake_server.faults`."""
+        """Set the faults that are on from now; see `fake_server.faults`."""
         self._faults.switch(faults)
 
     def die(self) -> None:
-        """Be gone at once: connections dropped, new ones refused."""
+        """Stop at once: connections dropped, new ones refused."""
         self._server.die()
 
     def restart(self) -> None:

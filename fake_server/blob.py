@@ -20,7 +20,7 @@ _TIMESTAMPS: Final = {"number": '"timestamp":{}', "string": '"timestamp":"{}"', 
 
 
 def write(plan: Plan) -> str:
-    """The blob as a JSON object, without an id."""
+    """Return the blob as a JSON object, without an id."""
     journey = plan.journey
     members = [
         journey.extra if journey.stream is None else _stream(plan),
@@ -36,7 +36,7 @@ def write(plan: Plan) -> str:
 
 @cache
 def _opened(journey: Journey) -> tuple[str, ...]:
-    """The beginning of each event's JSON."""
+    """Return the beginning of each event's JSON."""
     return tuple(f'["{name}",' for name in journey.stream or ())
 
 

@@ -42,7 +42,7 @@ class Listener(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], site: Site) -> None:
-        """Take the address; port 0 takes a free one."""
+        """Bind the address; port 0 takes a free one."""
         super().__init__(address, _Handler, bind_and_activate=False)
         self.site = site
         self._connections: set[socket.socket] = set()
@@ -60,12 +60,12 @@ class Listener(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin with a connection."""
+        """Start to serve a connection."""
         self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """End a connection."""
+        """Close a connection."""
         self._connections.discard(request)
         if request in self._to_reset:
             # A polite end first would make the reset pass unnoticed.
@@ -75,12 +75,12 @@ class Listener(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Pass over a client that went away, and nothing else."""
+        """Ignore a client that went away, and nothing else."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
     def reset_at_end(self, connection: socket.socket) -> None:
-        """Let the end of a connection be a reset."""
+        """Set a connection to end with a reset."""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._to_reset.add(connection)
 
@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _serve(self) -> None:
         url = urlsplit(self.path)
@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.connection.sendall(b"%x\r\n%b\r\n\r\n" % (len(line) + 2, line))
 
     def _wait(self, seconds: float) -> None:
-        """Do nothing, until the time is over or there is nobody left to do it for."""
+        """Wait until the time is over or the client has gone."""
         end = monotonic() + seconds
         while monotonic() < end and not self._ended():
             self.server.site.stopping.wait(0.05)

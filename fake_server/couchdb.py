@@ -24,7 +24,7 @@ class CouchDB(Store):
     changes_streamed = 9
 
     def __init__(self, corpus: Corpus | None = None) -> None:
-        """Begin with a corpus, or empty."""
+        """Start with a corpus, or empty."""
         super().__init__(corpus)
         self._documents: dict[str, tuple[Record, int]] = {}
         self._rows: dict[_Key, dict[str, bytes]] = {}
@@ -49,7 +49,7 @@ class CouchDB(Store):
         self._latest = record.id
 
     def latest_change(self) -> bytes:
-        """A line of the changes feed, document included."""
+        """Return a line of the changes feed, document included."""
         record, revision = self._documents[self._latest]
         return utf8(
             f'{{"seq":{self._sequence},"id":{compact(record.id)},'
@@ -58,13 +58,13 @@ class CouchDB(Store):
         )
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Forget documents."""
+        """Remove documents."""
         for one in ids:
             record, _ = self._documents.pop(one)
             self._drop_row(record)
 
     def between(self, start: str | None, end: str | None) -> Rows:
-        """Rows by key, then id, both bounds included."""
+        """Return the rows by key, then id, both bounds included."""
         low = _LOWEST if start is None else _bound(start)
         high = _HIGHEST if end is None else _bound(end)
         if low > high:
@@ -79,22 +79,22 @@ class CouchDB(Store):
         return rows + self._run(first, stop)
 
     def __len__(self) -> int:
-        """How many documents."""
+        """Return how many documents there are."""
         return len(self._documents) + len(self.corpus or ())
 
     def count(self) -> int | None:
-        """All documents; an empty view has no row to take the count from."""
+        """Count all documents; an empty view has no row to take the count from."""
         return len(self) or None
 
     def last(self) -> bytes:
-        """The row with the highest key."""
+        """Return the row with the highest key."""
         newest = self._keys[-1] if self._keys else _LOWEST
         if self.corpus and (2, self.corpus.timestamps[-1]) > newest:
             return bytes(Run(self.corpus, len(self.corpus) - 1, len(self.corpus)).text)
         return max(self._rows[newest].items())[1] if self._keys else b""
 
     def one(self, name: str) -> bytes:
-        """The document."""
+        """Return the document."""
         if name in self._documents:
             record, revision = self._documents[name]
             return utf8(f'{{"results":{record.couchdb_document(revision)}}}')
@@ -141,7 +141,7 @@ def _bound(text: str) -> _Key:
 
 
 def _is_truthy(value: Any) -> bool:
-    """As JavaScript has it."""
+    """Return the truth of a value in JavaScript."""
     if isinstance(value, list | dict):
         return True
     return bool(value) and not (isinstance(value, float) and isnan(value))

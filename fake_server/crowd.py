@@ -79,7 +79,7 @@ class Lateness:
     most: timedelta = timedelta(days=30)
 
     def delay_ms(self, late: float, far: float) -> int:
-        """Turn two draws, 0 to 1, into a delay; short ones are commoner than long ones."""
+        """Convert two draws, 0 to 1, into a delay; short ones are commoner than long ones."""
         if late >= self.share:
             return int(1_000 + far * 59_000)
         least = self.least.total_seconds()
@@ -101,12 +101,12 @@ class Crowd:
     """Share of blobs without a timestamp."""
 
     def plans(self, since: datetime, until: datetime) -> Iterator[Plan]:
-        """What is done from `since` up to, but not including, `until`, in order of time."""
+        """Return what is done from `since` up to, but not including, `until`, in order of time."""
         for slot in range(_slot(since), _slot(until)):
             yield from self.slot(slot)
 
     def slot(self, number: int) -> list[Plan]:
-        """What is done in one slot, counted from 1970, in no order."""
+        """Return what is done in one slot, counted from 1970, in no order."""
         rng = Random(f"{self.seed}/{number}")
         start_ms = number * SLOT_MS
         start = datetime.fromtimestamp(start_ms / 1000, UTC)
@@ -234,13 +234,13 @@ class Arrivals:
     """Plans in the order in which their blobs reach the server, as time goes on."""
 
     def __init__(self, crowd: Crowd, since: datetime) -> None:
-        """Begin with what is done at `since`; nothing older ever arrives."""
+        """Start with what is done at `since`; nothing older ever arrives."""
         self._crowd = crowd
         self._slot = _slot(since)
         self._coming: list[tuple[int, int, Plan]] = []
 
     def until(self, moment: datetime) -> list[Plan]:
-        """Those that arrived since the last call, up to and including `moment`."""
+        """Return those that arrived since the last call, up to and including `moment`."""
         moment_ms = round(moment.timestamp() * 1000)
         while self._slot * SLOT_MS <= moment_ms:
             for plan in self._crowd.slot(self._slot):
@@ -252,7 +252,7 @@ class Arrivals:
         return arrived
 
     def change_rate(self, per_day: float) -> None:
-        """Let as many come from now on: from the first slot that is not planned yet."""
+        """Change how many come: from the first slot that is not planned yet."""
         self._crowd = replace(self._crowd, per_day=per_day)
 
 

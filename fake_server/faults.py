@@ -93,12 +93,12 @@ class Fault:
         return int(match[1]) if match else None
 
     def after_one(self) -> "Fault":
-        """What is left of it after another request."""
+        """Return what is left of it after another request."""
         times = None if self.times is None else self.times - 1
         return replace(self, times=times, met=self.met + 1)
 
     def __str__(self) -> str:
-        """As it is written on the command line."""
+        """Return the fault as it is written on the command line."""
         times = "" if self.times is None else f"*{self.times}"
         return f"{self.name}={self.amount:.12g}{times}"
 
@@ -120,23 +120,23 @@ class Faults:
     """Those that are on. Safe to switch while requests are answered."""
 
     def __init__(self, written: Iterable[str] = ()) -> None:
-        """Switch on what is written."""
+        """Start with the faults that are written."""
         self._lock = threading.Lock()
         self._on: tuple[Fault, ...] = ()
         self.switch(written)
 
     def switch(self, written: Iterable[str]) -> None:
-        """Have these on from now, and no others."""
+        """Set the faults that are on from now."""
         chosen = tuple(parse(text) for text in written)
         with self._lock:
             self._on = chosen
 
     def written(self) -> list[str]:
-        """Those that are on, as they can be switched on again."""
+        """Return those that are on, as they can be switched on again."""
         return [str(fault) for fault in self._on]
 
     def meet(self) -> dict[str, Fault]:
-        """What the next request meets, by name."""
+        """Return what the next request meets, by name."""
         with self._lock:
             met = {fault.name: fault for fault in self._on}
             self._on = tuple(fault.after_one() for fault in self._on if fault.times != 1)
@@ -144,7 +144,7 @@ class Faults:
 
 
 def change_rows(rows: Iterable[bytes], met: Mapping[str, Fault], *, request: int) -> list[bytes]:
-    """Do to the rows what the faults say."""
+    """Change the rows as the faults say."""
     changed = list(rows)
     for name, change in _ROW_CHANGES.items():
         if name in met:
@@ -153,12 +153,12 @@ def change_rows(rows: Iterable[bytes], met: Mapping[str, Fault], *, request: int
 
 
 def changes_rows(met: Mapping[str, Fault]) -> bool:
-    """Whether `change_rows` would do anything."""
+    """Return whether `change_rows` would change anything."""
     return not _ROW_CHANGES.keys().isdisjoint(met)
 
 
 def spoilt(name: str, timestamp_ms: int) -> list[Record]:
-    """One record of each shape that `malformed` or `poison` puts into an object."""
+    """Return one record of each shape that `malformed` or `poison` puts into an object."""
     shapes = [shape for shape in _SHAPES[name] if shape.startswith("{")]
     return [
         Record(
@@ -199,7 +199,7 @@ def _with_added(rows: list[bytes], shapes: tuple[str, ...], every: int) -> Itera
 
 
 def _spoilt(row: bytes, shape: str, check: int) -> bytes:
-    """Put a blob of a bad shape into a row that looks like its neighbour."""
+    """Insert a blob of a bad shape into a row that looks like its neighbour."""
     if shape == "null":
         return b"null"
     match = re.search(rb'"timestamp":"?(\d+)', row)

@@ -11,13 +11,13 @@ class ChangeFeed:
     """New blobs, to those who listen."""
 
     def __init__(self, *, limit: int | None) -> None:
-        """Fall silent after so many changes, as CouchDB 2 and later make the real one do."""
+        """Start a feed that falls silent after N changes, as the real one does with CouchDB 2."""
         self._left = limit
         self._lock = threading.Lock()
         self._readers: list[queue.SimpleQueue[bytes]] = []
 
     def publish(self, line: Callable[[], bytes]) -> None:
-        """Tell of a change; the line is made only if somebody reads it."""
+        """Publish a change; the line is made only if somebody reads it."""
         with self._lock:
             if not self._readers or self._left == 0:
                 return
@@ -28,7 +28,7 @@ class ChangeFeed:
                 reader.put(text)
 
     def subscribe(self) -> Iterator[bytes]:
-        """The changes from now on, and an empty one now and then while there are none."""
+        """Yield the changes from now on, and an empty one now and then while there are none."""
         reader: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         with self._lock:
             self._readers.append(reader)

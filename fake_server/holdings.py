@@ -17,7 +17,7 @@ class Holdings:
     """A store that several threads may use, and what is known of its blobs."""
 
     def __init__(self, store: Store, arrivals: Arrivals | None = None) -> None:
-        """Begin with what the store has; `arrivals` come in as `advance` lets time go on."""
+        """Start with what the store has; `arrivals` come in as `advance` lets time go on."""
         self.truth = Truth()
         """The right counts of the simulated users' blobs; a corpus has its own."""
         self.feed = ChangeFeed(limit=store.changes_streamed)
@@ -69,7 +69,7 @@ class Holdings:
         return self.truth
 
     def advance(self, moment: datetime) -> int:
-        """Let time go on to `moment`, and say how many blobs arrived."""
+        """Advance time to `moment`; return how many blobs arrived."""
         if self._arrivals is None:
             return 0
         with self._lock:
@@ -78,28 +78,28 @@ class Holdings:
         return len(arrived)
 
     def right(self, since: datetime | None = None, until: datetime | None = None) -> dict[str, Any]:
-        """The truth as JSON: all of it by day, or the tallies of one window of whole hours."""
+        """Return the truth as JSON: all by day, or the tallies of one window of whole hours."""
         with self._lock:
             if since is None or until is None:
                 return self.truth.as_json()
             return self.truth.window(since, until)
 
     def between(self, start: str | None, end: str | None) -> Rows:
-        """The rows that a request with such parameters gets."""
+        """Return the rows that a request with such parameters gets."""
         with self._lock:
             return self._store.between(start, end)
 
     def count(self) -> int | None:
-        """What `/count` says; None where it fails."""
+        """Return what `/count` says; None where it fails."""
         with self._lock:
             return self._store.count()
 
     def last(self) -> bytes:
-        """What `/last` says."""
+        """Return what `/last` says."""
         with self._lock:
             return self._store.last()
 
     def one(self, name: str) -> bytes:
-        """What `?id=` says."""
+        """Return what `?id=` says."""
         with self._lock:
             return self._store.one(name)

@@ -113,13 +113,13 @@ class Incident:
             raise ValueError(f"the incident ends before it starts: {self.start} to {self.end}")
 
     def covers(self, moment: datetime) -> bool:
-        """Say whether it is on."""
+        """Return whether it is on."""
         return self.start <= moment < self.end
 
     def alter(
         self, journey: Journey, *, moment: datetime, segments: tuple[str, ...], draw: float
     ) -> Journey | None:
-        """Say what becomes of a journey; `draw`, 0 to 1, decides whether it is hit."""
+        """Return what becomes of a journey; `draw`, 0 to 1, decides whether it is hit."""
         severity = self.severity
         if self.rising:
             severity *= (moment - self.start) / (self.end - self.start)
@@ -129,7 +129,7 @@ class Incident:
         return None if worse is None else BY_NAME[worse]
 
     def slows(self, segments: tuple[str, ...]) -> float:
-        """Say how many times as long a user takes."""
+        """Return how many times as long a user takes."""
         return self.factor if self.kind == "slow" and self._touches(segments) else 1.0
 
     def _touches(self, segments: tuple[str, ...]) -> bool:

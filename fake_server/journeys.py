@@ -61,7 +61,7 @@ class Journey:
     """(flow, step) for each step reached."""
 
     def __post_init__(self) -> None:
-        """Spell out the steps once."""
+        """Compute the steps once."""
         numbered = {
             "general_progress": self.progress,
             "new_user": self.new_user,

@@ -18,7 +18,7 @@ class Run:
     end: int
 
     def __len__(self) -> int:
-        """How many rows."""
+        """Return how many rows there are."""
         return self.end - self.first
 
     @property
@@ -28,7 +28,7 @@ class Run:
         return self.corpus.rows[offsets[self.first] : offsets[self.end] - 1]
 
     def split(self) -> Iterator[bytes]:
-        """The rows, one by one."""
+        """Return the rows, one by one."""
         offsets = self.corpus.offsets
         for row in range(self.first, self.end):
             yield bytes(self.corpus.rows[offsets[row] : offsets[row + 1] - 1])
@@ -45,7 +45,7 @@ class Corpus:
         self.timestamps: Sequence[int] = _mapped(directory / "timestamps").cast("q")
 
     def __len__(self) -> int:
-        """How many rows."""
+        """Return how many rows there are."""
         return len(self.timestamps)
 
     @property
@@ -54,15 +54,15 @@ class Corpus:
         return str(self.facts["backend"])
 
     def before(self, timestamp_ms: float) -> int:
-        """How many rows are older."""
+        """Return how many rows are older."""
         return bisect_left(self.timestamps, timestamp_ms)
 
     def up_to(self, timestamp_ms: float) -> int:
-        """How many rows are older or as old."""
+        """Return how many rows are older or as old."""
         return bisect_right(self.timestamps, timestamp_ms)
 
     def find(self, identity: bytes) -> bytes | None:
-        """The row that holds some bytes. Looks through all of them."""
+        """Return the row that holds some bytes. Looks through all of them."""
         for row in Run(self, 0, len(self)).split():
             if identity in row:
                 return row

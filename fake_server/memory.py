@@ -14,7 +14,7 @@ class Memory(Store):
     """The backend for trying things out: a list, in order of arrival."""
 
     def __init__(self, corpus: Corpus | None = None) -> None:
-        """Begin with a corpus, or empty."""
+        """Start with a corpus, or empty."""
         super().__init__(corpus)
         self._arrived = 0
         self._blobs: dict[int, tuple[Record, bytes]] = {}
@@ -22,7 +22,7 @@ class Memory(Store):
         self._timestamps: list[float] = []
 
     def add(self, record: Record) -> None:
-        """Put a blob at the end."""
+        """Add a blob at the end."""
         row = record.memory_row()
         timestamp = _as_number(record.timestamp)
         if not isnan(timestamp):
@@ -34,11 +34,11 @@ class Memory(Store):
         self._arrived += 1
 
     def latest_change(self) -> bytes:
-        """The bare blob."""
+        """Return the blob alone."""
         return self._blobs[self._arrived - 1][1]
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Forget blobs."""
+        """Remove blobs."""
         gone = set(ids)
         for arrival, (record, _) in list(self._blobs.items()):
             if record.id in gone:
@@ -48,7 +48,7 @@ class Memory(Store):
                     self._by_timestamp[timestamp].remove(arrival)
 
     def between(self, start: str | None, end: str | None) -> Rows:
-        """Rows by arrival, both bounds excluded; no end where it is 0 or no number."""
+        """Return the rows by arrival, both bounds excluded; no end where it is 0 or no number."""
         low, high = js_integer(start), js_integer(end)
         low = -inf if isnan(low) else low
         high = high if high and not isnan(high) else inf
@@ -62,21 +62,21 @@ class Memory(Store):
         return rows + [self._blobs[one][1] for one in arrivals]
 
     def __len__(self) -> int:
-        """How many blobs."""
+        """Return how many blobs there are."""
         return len(self._blobs) + len(self.corpus or ())
 
     def count(self) -> int | None:
-        """Never works."""
+        """Return None: it never works."""
         return None
 
     def last(self) -> bytes:
-        """The first ever stored."""
+        """Return the first ever stored."""
         if self.corpus:
             return next(Run(self.corpus, 0, 1).split())
         return next((row for _, row in self._blobs.values()), b"")
 
     def one(self, name: str) -> bytes:
-        """The blob with the oddity, or an object without it."""
+        """Return the blob with the oddity, or an object without it."""
         for record, row in self._blobs.values():
             if name in {record.oddity, record.id}:
                 return b'{"results":%b}' % row

@@ -45,7 +45,7 @@ _DRAWS: Final = 4096
 
 
 def _log_normal(sigma: float) -> tuple[float, ...]:
-    """The factors that a draw of twelve bits chooses from; half of them lie below 1."""
+    """Return the factors that a draw of twelve bits chooses from; half of them lie below 1."""
     normal = NormalDist(0, sigma)
     return tuple(exp(normal.inv_cdf((n + 0.5) / _DRAWS)) for n in range(_DRAWS))
 
@@ -63,7 +63,7 @@ def _typical(journey: Journey) -> tuple[int, ...]:
 
 
 def offsets_ms(journey: Journey, chance: int, slowness: float) -> list[int]:
-    """When each event of the journey's stream happens; `chance` is 512 random bits.
+    """Return when each event of the journey's stream happens; `chance` is 512 random bits.
 
     `slowness`: how many times the typical time this kind of user takes.
     """
@@ -78,7 +78,7 @@ def offsets_ms(journey: Journey, chance: int, slowness: float) -> list[int]:
 
 @cache
 def _ends(journey: Journey) -> tuple[tuple[str, int, int], ...]:
-    """Each duration that the journey has, and at which of its events it begins and ends."""
+    """Return each duration that the journey has, and at which of its events it begins and ends."""
     stream = journey.stream or ()
     found = []
     for name, first, last, belongs in (
@@ -100,7 +100,7 @@ def _ends(journey: Journey) -> tuple[tuple[str, int, int], ...]:
 
 
 def durations_ms(journey: Journey, chance: int, slowness: float) -> dict[str, int]:
-    """How long the user takes, for each duration that the journey has."""
+    """Return how long the user takes, for each duration that the journey has."""
     ends = _ends(journey)
     if not ends:
         return {}

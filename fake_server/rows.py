@@ -29,23 +29,23 @@ class Record:
         return hashlib.sha1(self.id.encode(), usedforsecurity=False).hexdigest()
 
     def revision(self, number: int) -> str:
-        """CouchDB's `_rev` for the blob's so many-th revision."""
+        """Return CouchDB's `_rev` for the blob's so many-th revision."""
         digest = hashlib.md5(self.blob.encode("utf-8", "replace"), usedforsecurity=False)
         return f"{number}-{digest.hexdigest()}"
 
     def couchdb_document(self, revision: int = 1) -> str:
-        """The blob as CouchDB holds it."""
+        """Return the blob as CouchDB stores it."""
         identity = f'"_id":{compact(self.id)},"_rev":"{self.revision(revision)}"'
         return _with_members(self.blob, before=identity)
 
     def couchdb_row(self, revision: int = 1) -> bytes:
-        """The row of the view by timestamp."""
+        """Return the row of the view by timestamp."""
         document = self.couchdb_document(revision)
         key = compact(self.timestamp)
         return utf8(f'{{"id":{compact(self.id)},"key":{key},"value":{document}}}')
 
     def memory_row(self) -> bytes:
-        """The bare blob, with the property whose name and value are the same."""
+        """Return the blob alone, with the property whose name and value are the same."""
         return utf8(_with_members(self.blob, after=f'"{self.oddity}":"{self.oddity}"'))
 
 
@@ -58,7 +58,7 @@ def from_plan(plan: Plan) -> Record:
 
 
 def from_blob(blob: Mapping[str, Any], *, number: int) -> Record:
-    """Take a blob as it was posted; `number` tells blobs without an `_id` apart."""
+    """Create a row of a blob as it was posted; `number` tells blobs without an `_id` apart."""
     bare = {name: value for name, value in blob.items() if name not in {"_id", "_rev"}}
     text = compact(bare)
     made = hashlib.md5(f"{number}{text}".encode("utf-8", "replace"), usedforsecurity=False)
@@ -68,7 +68,7 @@ def from_blob(blob: Mapping[str, Any], *, number: int) -> Record:
 
 
 def compact(value: object) -> str:
-    """JSON as JavaScript writes it: nothing between tokens, text as it is."""
+    """Return JSON as JavaScript writes it: nothing between tokens, text as it is."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -16,7 +16,7 @@ class Server:
     """Holdings behind a socket. The port stays taken while nobody listens on it."""
 
     def __init__(self, holdings: Holdings, faults: Faults, *, host: str, port: int) -> None:
-        """Take the address, and refuse connections until `start`; port 0 takes a free one."""
+        """Bind the address, and refuse connections until `start`; port 0 takes a free one."""
         self.traffic = Traffic()
         self.died = threading.Event()
         """Set when a request was deadly, as it is for the real one."""
@@ -58,14 +58,14 @@ class Server:
                 self._listener = Listener(self._address, self)
 
     def blink(self, seconds: float) -> None:
-        """Die, and be back after a while."""
+        """Stop, and start again after a while."""
         self.die()
         back = threading.Timer(seconds, self.start)
         back.daemon = True
         back.start()
 
     def stop(self) -> None:
-        """Die for good, and give the port back."""
+        """Stop for good, and close the port."""
         with self._switch:
             self.stopping.set()
             self.die()

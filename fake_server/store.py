@@ -13,12 +13,12 @@ Rows = list[Run | bytes]
 
 
 def joined(rows: Rows) -> bytes:
-    """The rows with commas between them."""
+    """Return the rows with commas between them."""
     return b",".join(one.text if isinstance(one, Run) else one for one in rows)
 
 
 def split(rows: Rows) -> Iterator[bytes]:
-    """The rows one by one."""
+    """Return the rows one by one."""
     for one in rows:
         if isinstance(one, Run):
             yield from one.split()
@@ -27,7 +27,7 @@ def split(rows: Rows) -> Iterator[bytes]:
 
 
 def number_of(rows: Rows) -> int:
-    """How many rows."""
+    """Return how many rows there are."""
     return sum(len(one) if isinstance(one, Run) else 1 for one in rows)
 
 
@@ -42,7 +42,7 @@ class Store(ABC):
     """After so many changes the stream falls silent; None: never."""
 
     def __init__(self, corpus: Corpus | None) -> None:
-        """Begin with a corpus, or empty."""
+        """Start with a corpus, or empty."""
         self.corpus = corpus
 
     @abstractmethod
@@ -51,34 +51,34 @@ class Store(ABC):
 
     @abstractmethod
     def latest_change(self) -> bytes:
-        """What the stream says about the blob that was added last."""
+        """Return what the stream says about the blob that was added last."""
 
     @abstractmethod
     def remove(self, ids: Iterable[str]) -> None:
-        """Forget blobs; not those of the corpus."""
+        """Remove blobs; not those of the corpus."""
 
     @abstractmethod
     def between(self, start: str | None, end: str | None) -> Rows:
-        """The rows that a request with such parameters gets."""
+        """Return the rows that a request with such parameters gets."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many blobs, whether a range returns them or not."""
+        """Return how many blobs there are, whether a range returns them or not."""
 
     @abstractmethod
     def count(self) -> int | None:
-        """What `/count` says; None where it fails."""
+        """Return what `/count` says; None where it fails."""
 
     @abstractmethod
     def last(self) -> bytes:
-        """What `/last` says."""
+        """Return what `/last` says."""
 
     @abstractmethod
     def one(self, name: str) -> bytes:
-        """What `?id=` says."""
+        """Return what `?id=` says."""
 
 
 def js_integer(text: str | None) -> float:
-    """What JavaScript's parseInt makes of a parameter: the digits that it begins with."""
+    """Return what JavaScript's parseInt makes of a parameter: the digits that it begins with."""
     digits = re.match(r"\s*([+-]?\d+)", text or "")
     return int(digits[1]) if digits else nan

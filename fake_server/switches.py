@@ -29,7 +29,7 @@ PREFIX = "/fake/"
 
 
 def answer(request: Request, holdings: Holdings, faults: Faults, traffic: Traffic) -> Answer:
-    """Do what is told; 400 with the reason where it makes no sense."""
+    """Answer a request to switch something; 400 with the reason where it makes no sense."""
     try:
         said = _said(request, holdings, faults, traffic)
     except (ValueError, KeyError, TypeError) as error:

@@ -14,7 +14,7 @@ class Traffic:
     """Requests, rows and bytes by path, and the ranges asked for last."""
 
     def __init__(self) -> None:
-        """Begin at zero."""
+        """Start at zero."""
         self._lock = threading.Lock()
         self._requests: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
@@ -37,7 +37,7 @@ class Traffic:
             self._bytes[path] += size
 
     def as_json(self) -> dict[str, Any]:
-        """`{"requests": {path: n}, "rows": …, "bytes": …, "ranges": [[start, end], …]}`."""
+        """Return `{"requests": {path: n}, "rows": …, "bytes": …, "ranges": [[start, end], …]}`."""
         with self._lock:
             return {
                 "requests": dict(self._requests),

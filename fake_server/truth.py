@@ -37,7 +37,7 @@ class Truth:
     """Counts by hour and segment of the plans that were added."""
 
     def __init__(self, *, durations: bool = True) -> None:
-        """Begin with nothing; without `durations`, their values are not kept."""
+        """Start with nothing; without `durations`, their values are not kept."""
         self.durations: dict[int, dict[tuple[str, str], dict[str, list[int]]]] | None = (
             {} if durations else None
         )
@@ -87,7 +87,7 @@ class Truth:
                     into.setdefault(key, {}).setdefault(name, []).extend(values)
 
     def days(self) -> dict[str, Any]:
-        """The tallies by UTC day, as in the module's description."""
+        """Return the tallies by UTC day, as in the module's description."""
         by_day: dict[str, list[int]] = {}
         for hour in sorted(self.hours):
             day = datetime.fromtimestamp(hour * 3600, UTC).date().isoformat()
@@ -95,12 +95,12 @@ class Truth:
         return {day: self._over(hours) for day, hours in by_day.items()}
 
     def window(self, since: datetime, until: datetime) -> dict[str, Any]:
-        """The tallies of the whole hours from `since` up to, but not including, `until`."""
+        """Return the tallies of the whole hours from `since` up to, but not including, `until`."""
         first, end = (int(moment.timestamp()) // 3600 for moment in (since, until))
         return self._over(hour for hour in self.hours if first <= hour < end)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, as in the module's description."""
+        """Return everything, as in the module's description."""
         stored = self.stored
         return {
             "stored": stored["counted"] + stored["ignored"] + stored["missing_timestamps"],

@@ -39,7 +39,7 @@ def answer(request: Request, holdings: Holdings, met: Mapping[str, Fault], befor
 
 
 def needs_view(request: Request) -> bool:
-    """Whether it is a range or a count, which come from a view that may have to be built."""
+    """Return whether it is a range or a count, which come from a view that may have to be built."""
     paths = (DATA, f"{DATA}/count")
     return request.method == "GET" and request.path in paths and "id" not in request.parameters
 

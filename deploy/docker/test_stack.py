@@ -66,8 +66,8 @@ def engine() -> list[str]:
     """The command that is Compose here."""
     try:
         run("docker", "info")
-    except (OSError, RuntimeError) as problem:
-        raise NotAtHand(f"no container engine answers: {problem}") from problem
+    except (OSError, RuntimeError) as error:
+        raise NotAtHand(f"no container engine answers: {error}") from error
     for command in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(command[0]):
             try:
@@ -125,8 +125,8 @@ def eventually(what: str, condition: Callable[[], str]) -> float:
     while True:
         try:
             complaint = condition()
-        except (OSError, ValueError, RuntimeError) as problem:
-            complaint = str(problem)
+        except (OSError, ValueError, RuntimeError) as error:
+            complaint = str(error)
         if not complaint:
             return time.monotonic() - begun
         if time.monotonic() - begun > PATIENCE_SECONDS:
@@ -383,8 +383,8 @@ def main() -> int:
         check(engine(), pull=options.pull)
     except NotAtHand as reason:
         say("not done", f"anything: {reason}")
-    except RuntimeError as problem:
-        say("failed", str(problem))
+    except RuntimeError as error:
+        say("failed", str(error))
         return 1
     return 0
 

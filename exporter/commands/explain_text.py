@@ -99,7 +99,7 @@ def _values(
 
 
 def _series(kpi: str, explanation: Explanation, labels: Labels) -> str:
-    """Name the series as /metrics has it, but for the window; KPIs without segments stay so."""
+    """Return the series' name on /metrics, but for the window; KPIs without segments stay so."""
     scope = explanation.scope
     families = TOTALS if (scope.segmentation, scope.segment) == TOTAL_ROW else (*SEGMENTS, *TOTALS)
     family = next(family for family in families if family.kpi == kpi)

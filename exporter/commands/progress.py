@@ -19,7 +19,7 @@ def track(
     *,
     now: Callable[[], datetime] = clock.now,
 ) -> int:
-    """Do work that says after each step how much is done, of `total` if known; give the last."""
+    """Run steps that yield how much is done, of `total` if known, and log it; return the last."""
     console = Console(stderr=True)
     if console.is_terminal:
         return _on_bar(steps, what, total, console)

@@ -92,7 +92,7 @@ def _print(header: list[str], rows: list[list[str]], console: Console) -> None:
 
 
 def _tables(header: list[str], rows: list[list[str]], console: Console) -> Iterator[Table]:
-    """Lay a report out in the width that there is: in several tables, rather than cut a value."""
+    """Return the tables of a report that fit the width: several, rather than cut a value."""
     table = _of_columns(header, rows, range(len(header)))
     if len(header) == 1 or _width(table, console) <= console.width:
         yield table
@@ -120,7 +120,7 @@ def _width(table: Table, console: Console) -> int:
 
 
 def _folded(title: str, *cells: str) -> str:
-    """Break a title between words, to be no wider than it must be with these cells below it."""
+    """Return a title broken between words, no wider than it must be with these cells below it."""
     width = max(map(len, (*title.split(), *cells)), default=1)
     return textwrap.fill(title, width, break_long_words=False, break_on_hyphens=False)
 
@@ -162,7 +162,7 @@ def _read(options: argparse.Namespace, read: Callable[..., Any]) -> Any:
 
 
 def _table(name: str, content: Any) -> tuple[list[str], list[list[Any]]]:
-    """Lay a report out: a row a day (or step, or milestone), a column a segment (or step).
+    """Return a report's table: a row a day (or step, or milestone), a column a segment (or step).
 
     Of durations: a row a day of each duration, and of each segment.
     """

@@ -19,7 +19,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 def data_server(section: DataServerSection, directory: FilePath, errors: ErrorList) -> DataServer:
-    """Make the settings of the source; relative files are looked up in `directory`."""
+    """Return the settings of the source; relative files are looked up in `directory`."""
     url, user, password = _without_credentials(section.url or "")
     headers: dict[str, Secret] = {}
     given: dict[str, str] = {}
@@ -58,7 +58,7 @@ def data_server(section: DataServerSection, directory: FilePath, errors: ErrorLi
 
 
 def store(section: StoreSection, directory: FilePath, errors: ErrorList) -> StoreSettings:
-    """Make the settings of the store; relative files are looked up in `directory`."""
+    """Return the settings of the store; relative files are looked up in `directory`."""
     url, user, in_url = _without_credentials(section.url)
     if not errors.touch("store", "url"):
         _check_store_keys(section, url, errors)
@@ -110,7 +110,7 @@ def _ca_file(
     directory: FilePath,
     errors: ErrorList,
 ) -> FilePath | None:
-    """Look up a file of certificates for `scheme`; one that cannot be used is an error."""
+    """Find a file of certificates for `scheme`; one that cannot be used is an error."""
     if given is None:
         return None
     file = directory / given
@@ -140,7 +140,7 @@ def _basic(user: str, password: str | None) -> Secret:
 
 
 def _one(what: str, ways: Mapping[str, _T | None], errors: ErrorList) -> _T | None:
-    """Take the one that is given; several are an error."""
+    """Return the one that is given; several are an error."""
     given = [(key, value) for key, value in ways.items() if value is not None]
     for key, _ in given[1:]:
         errors.add(("store", key), f"expected one {what}, found another in store.{given[0][0]}")

@@ -50,7 +50,7 @@ _RULE_KEYS = (
 
 
 def definitions(file: File, package: PackageSection, errors: ErrorList) -> Definitions:
-    """Make the definitions of the file, and of the package for each section it leaves out.
+    """Return the definitions of the file, and of the package for each section it leaves out.
 
     With `errors`, the result is invalid.
     """
@@ -329,7 +329,7 @@ class _Definitions:
             done.add(flow)
 
     def _read(self, path: Path, field: str) -> None:
-        """Note that a field of the blob is read as a value."""
+        """Record that a field of the blob is read as a value."""
         if field.split(".", maxsplit=1)[0] == "event_stream":
             self._error(path, "expected another field: event_stream is what the rules read")
         self._fields_read.setdefault(field, path)

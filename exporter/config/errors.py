@@ -30,11 +30,11 @@ class ErrorList:
         self._unknown.add(path)
 
     def pass_by(self, path: Path, line: int) -> None:
-        """Note that this comes next in the document, in this line, the first being 1."""
+        """Record the line of what comes next in the document, the first being 1."""
         self._lines.setdefault(path, line)
 
     def copy(self) -> "ErrorList":
-        """What is known by now."""
+        """Return what is known by now."""
         other = ErrorList()
         other._found |= self._found
         other._unknown |= self._unknown

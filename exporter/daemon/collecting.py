@@ -39,12 +39,12 @@ class Collecting(CollectApplication):
         self._path = settings.path
 
     def start(self) -> None:
-        """Take interactions. Raises `ListenError`."""
+        """Start to take interactions. Raises `ListenError`."""
         self._collector.start()
         self._server.start()
 
     def stop(self, patience: timedelta) -> bool:
-        """Take nothing more; return whether what was taken is answered and stored."""
+        """Stop taking interactions; return whether what was taken is answered and stored."""
         self._server.stop(patience * (1 - STORE_SHARE))
         return self._collector.stop(patience * STORE_SHARE)
 

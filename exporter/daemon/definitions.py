@@ -44,7 +44,7 @@ class ActiveDefinitions:
         return progress
 
     def activate(self, store: DefinitionStore) -> None:
-        """Make the pending definitions active, once all tallies are rebuilt."""
+        """Activate the pending definitions, once all tallies are rebuilt."""
         if self.pending is not None:
             store.activate()
             self.active, self.pending = self.pending, None

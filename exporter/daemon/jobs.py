@@ -98,7 +98,7 @@ class Jobs:
         self._errors.recovered(_READING)
 
     def _connect(self) -> None:
-        """Make what imports need, as configured."""
+        """Create what imports need, as configured."""
         self._connected_for = self.configuration
         self._source = None
         self._importer: Importer | None = None
@@ -299,7 +299,7 @@ class Jobs:
     # Importing
 
     def _count_store(self) -> None:
-        """Do what an import does beside importing, where there is no source."""
+        """Run what an import does beside importing, where there is no source."""
         self._watch_lateness(self.configuration.import_.every)
         self._store.settle()
         self._recorder.store_counted(self._store.stats())

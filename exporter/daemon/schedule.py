@@ -77,7 +77,7 @@ class Schedule:
         self._scheduler.add_job(work, _Next(_next_hour), id=name, replace_existing=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the schedule."""
         self._scheduler.start()
         threading.Thread(target=self._watch, name="clock", daemon=True).start()
 
@@ -94,7 +94,7 @@ class Schedule:
             before, since = now, later
 
     def stop(self) -> None:
-        """Begin nothing new; what runs is not waited for."""
+        """Stop starting jobs; one that runs is not waited for."""
         self._stopping.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)

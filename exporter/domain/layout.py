@@ -46,7 +46,7 @@ class Layout:
 
     @classmethod
     def of(cls, definitions: Definitions) -> Self:
-        """Lay out the counters of these definitions."""
+        """Return the layout of the counters of these definitions."""
         outcomes = {
             outcome: 3 + n
             for n, outcome in enumerate(Outcome)

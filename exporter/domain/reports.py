@@ -125,7 +125,7 @@ def report_of_kpi(kpi: str, other: str) -> str:
 
 
 def report(name: str, days: Days, layout: Layout, *, by_segment: bool = False) -> dict[str, Any]:
-    """Make a report of counts by day; `Total` and steps are there without any data, too.
+    """Return a report of counts by day; `Total` and steps are there without any data, too.
 
     Raises `UnknownReport` for a name that is none of `DATA_REPORTS` nor `flow:` and a flow, or that
     speaks of a flow or of durations which these definitions do not have.

@@ -137,7 +137,7 @@ class Importer:
         return Progress(added=added, late=_late(added.timestamps_ms, position), done=done)
 
     def _move_position(self, fetched_until: datetime, now: datetime) -> None:
-        """Note how far the import has come: never past the clock, nor far past what was seen.
+        """Store how far the import has come: never past the clock, nor far past what was seen.
 
         A clock that runs ahead would otherwise leave a gap behind it once it is set right, and
         one that is far behind would have everything fetched again.

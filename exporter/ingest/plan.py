@@ -212,7 +212,7 @@ def is_nothing_missing(ledger: Ledger, source_before: int, accounted: int) -> bo
 
 
 def fetched(ledger: Ledger, tier: int, down_to: datetime) -> Ledger:
-    """Note how far down a tier was fetched."""
+    """Return the plan that knows how far down a tier was fetched."""
     one = replace(ledger.passes[tier], at=down_to)
     cover = ledger.cover
     if cover is not None and one.ended:
@@ -228,7 +228,7 @@ def is_covered(ledger: Ledger) -> bool:
 
 
 def concluded(ledger: Ledger, source: int | None, accounted: int, now: datetime) -> Ledger:
-    """Note what a cover has shown: what was there before and is not here is out of reach.
+    """Return the ledger after a cover: what was there before and is not here is out of reach.
 
     Late rows that came during it are here and were not there; they make the lower bound too low,
     so that none is ever taken for one out of reach. A count may be wrong, for hours at times: what
@@ -251,7 +251,7 @@ def concluded(ledger: Ledger, source: int | None, accounted: int, now: datetime)
 def _weighed(
     ledger: Ledger, counts: Counts, before: int, after: int, now: datetime, *, first: bool
 ) -> Ledger:
-    """Note what both counts mean for the surplus."""
+    """Return the ledger with what both counts mean for the surplus."""
     if ledger.surplus is None:
         # After the first import, what is not here is out of reach; a cover will tell.
         surplus = before - counts.accounted
@@ -301,7 +301,7 @@ def _by_the_clock(ledger: Ledger, now: datetime, oldest: datetime, sweeps: Sweep
 def _passing(
     ledger: Ledger, tiers: Sequence[Tier], now: datetime, oldest: datetime, *, again: bool
 ) -> Ledger:
-    """Begin the passes that are due; `again`: those that ended, too, at their intervals."""
+    """Start the passes that are due; `again`: those that ended, too, at their intervals."""
     passes: dict[int, Pass] = {}
     top = now
     for tier in sorted(tiers, key=lambda tier: tier.up_to):

@@ -64,7 +64,7 @@ class Ranges:
         self._slow = notes.read_json(notes.SLOW_RANGE, store.note(notes.SLOW_RANGE), _SlowRange)
 
     def suit(self, held: int | None) -> None:
-        """Adapt to how many rows the source holds in all, None where it cannot say."""
+        """Set the length by how many rows the source holds in all, None where it cannot say."""
         few = held is not None and held <= FEW_ROWS
         self._longest = LONGEST_OF_FEW if few else LONGEST
         self._length = min(self._length, self._longest)

@@ -37,7 +37,7 @@ def read_report(
     last: date | None = None,
     segmentation: str | None = None,
 ) -> Mapping[str, Any]:
-    """Make one of the reports on data, both days included; segments come as they are configured.
+    """Return one of the reports on data, both days included; segments come as they are configured.
 
     Raises `UnknownReport`, `InvalidSegmentation`, `StoreError`.
     """

@@ -56,7 +56,7 @@ class Verification:
         self.restless = 0
 
     def look(self) -> Iterator[int]:
-        """Look at every day; says after each how many interactions were counted so far."""
+        """Check every day; yield after each how many interactions were counted so far."""
         interactions = 0
         for day in _days(self._store, self._evaluator, *self._range):
             interactions += day.interactions

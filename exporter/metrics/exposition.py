@@ -265,7 +265,7 @@ def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
 
 
 def _only(names: Sequence[str], metrics: Iterable[Metric]) -> Iterator[Metric]:
-    """Leave only the families, or the series of families, of these names."""
+    """Return only the families, or the series of families, of these names."""
     wanted = frozenset(names)
     for metric in metrics:
         if metric.name not in wanted:

@@ -98,19 +98,19 @@ class StatusRecorder:
             self._now = replace(self._now, **changes)  # type: ignore[arg-type]
 
     def importing(self, *, from_source: bool) -> None:
-        """There is a source to import from, or there is none."""
+        """Record whether there is a source to import from."""
         self._change(importing=from_source)
 
     def import_interval_changed(self, interval: timedelta) -> None:
-        """Imports follow one another at this interval from now on."""
+        """Record the interval at which imports follow one another from now on."""
         self._change(import_interval_seconds=interval.total_seconds())
 
     def import_started(self, at: datetime) -> None:
-        """An import started."""
+        """Record that an import started."""
         self._change(running=True, progress=0.0, last_attempt=at)
 
     def batch_stored(self, added: AddResult, late: int) -> None:
-        """A batch was stored; `late` of it behind the newest hour already complete."""
+        """Record a stored batch; `late` of it behind the newest hour already complete."""
         with self._lock:
             before = self._now
             self._now = replace(
@@ -124,11 +124,11 @@ class StatusRecorder:
             )
 
     def import_advanced(self, progress: float) -> None:
-        """The running import has come so far, from 0 to 1."""
+        """Record how far the running import has come, from 0 to 1."""
         self._change(progress=progress)
 
     def import_finished(self, at: datetime, took: timedelta, error: str = "") -> None:
-        """An import finished; `error` says why it failed, empty if it did not."""
+        """Record that an import finished; `error` says why it failed, empty if it did not."""
         with self._lock:
             before = self._now
             result = "failure" if error else "success"
@@ -142,15 +142,15 @@ class StatusRecorder:
             )
 
     def import_cancelled(self) -> None:
-        """The running import was told to stop; it neither succeeded nor failed."""
+        """Record that the running import was told to stop; it neither succeeded nor failed."""
         self._change(running=False)
 
     def source_used(self, *, worked: bool) -> None:
-        """The source answered, or did not."""
+        """Record whether the source answered."""
         self._change(source_up=worked)
 
     def store_used(self, use: str, *, worked: bool) -> None:
-        """The store did what was asked, or did not; it is up when no use of it failed last time.
+        """Record whether the store did what was asked; it is up when no use of it failed last time.
 
         A disk that is full can be read, which must not hide that nothing can be written.
         """
@@ -159,7 +159,7 @@ class StatusRecorder:
             self._now = replace(self._now, store_up=not self._refused)
 
     def both_counted(self, balance: Balance, stats: StoreStats) -> None:
-        """Both sides were counted."""
+        """Record the counts of both sides."""
         source, missing = balance.source, balance.missing
         self._change(
             source_interactions=nan if source is None else source,
@@ -169,19 +169,19 @@ class StatusRecorder:
         )
 
     def lateness_changed(self, lateness: Lateness) -> None:
-        """More is known of how late interactions are."""
+        """Record what is known of how late interactions are."""
         self._change(lateness=lateness)
 
     def store_counted(self, stats: StoreStats) -> None:
-        """The store was counted."""
+        """Record the counts of the store."""
         self._change(stats=stats)
 
     def rebuilt(self, progress: RebuildProgress) -> None:
-        """A portion of the tallies was rebuilt; the last one finishes it."""
+        """Record a rebuilt portion of the tallies; the last one finishes it."""
         self._change(rebuild=None if progress.finished else progress)
 
     def reloaded(self, at: datetime, *, successful: bool) -> None:
-        """The configuration was read anew."""
+        """Record that the configuration was read again."""
         if successful:
             self._change(reload_successful=True, reload_success=at)
         else:

@@ -177,7 +177,7 @@ class Kpiggybank(Source):
         raise _TransientError(message) if status in _TRANSIENT else SourceError(message)
 
     def _let_finish(self, what: str) -> SourceNotReadyError:
-        """Ask for nothing for a while; return the error that says so."""
+        """Pause requests for a while; return the error that says so."""
         seconds = BUSY_TIMES * self._timeout_seconds
         self._busy_until = self._monotonic() + seconds
         self._busy = SourceNotReadyError(

@@ -96,7 +96,7 @@ class Splitter:
         self._ended = False
 
     def feed(self, piece: bytes) -> Sequence[Row]:
-        """Take a piece of the body; give the rows that a full portion holds."""
+        """Add a piece of the body; yield the rows that a full portion holds."""
         self._buffer += piece
         if self._ended and not self._in_object:
             self._expect_no_more()
@@ -153,7 +153,7 @@ class Splitter:
         self._begun = True
 
     def _whole_rows(self) -> Sequence[Row]:
-        """Take whole rows off the buffer, leaving the rest of the array in it."""
+        """Remove whole rows from the buffer, leaving the rest of the array in it."""
         tail = max(0, len(self._buffer) - _TAIL_BYTES)
         ends = [found.start() for found in _BETWEEN_ROWS.finditer(self._buffer, tail)]
         for end in reversed(ends[-_ATTEMPTS:]):

@@ -46,7 +46,7 @@ class Authenticator:
         self._in_line: Counter[_Line] = Counter()
 
     def renew(self, users: Mapping[str, str]) -> None:
-        """Admit these users from now on, by name and bcrypt hash; everybody if there are none."""
+        """Set whom to admit from now on, by name and bcrypt hash; everybody if there are none."""
         self._users = users
         cost = max((int(text.split("$")[2]) for text in users.values()), default=4)
         self._nobody = _NOBODY.format(cost=cost)
@@ -104,7 +104,7 @@ class Authenticator:
 
 
 def _credentials(authorization: str) -> tuple[str, bytes] | None:
-    """Take an `Authorization` header apart; None if it holds no name and password."""
+    """Parse an `Authorization` header; None if it holds no name and password."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -51,7 +51,7 @@ class Connections(HTTPServer):
         answer: timedelta = timedelta(minutes=2),
         **kwargs: Any,
     ) -> None:
-        """Tornado's constructor, with the limits of this one."""
+        """Set the limits, as Tornado constructs its servers."""
         super().initialize(*args, **kwargs)
         self._handshake_seconds = float(kwargs["idle_connection_timeout"])
         self._limit = connections
@@ -71,7 +71,7 @@ class Connections(HTTPServer):
     def handle_stream(  # type: ignore[override]  # TCPServer's form, which HTTPServer narrows
         self, stream: IOStream, address: tuple[Any, ...]
     ) -> Coroutine[Any, Any, None] | None:
-        """Take a new connection, if there is room: many are accepted before any request."""
+        """Accept a new connection, if there is room: many are accepted before any request."""
         self._admit(stream)
         if stream.closed():
             return None
@@ -116,7 +116,7 @@ class Connections(HTTPServer):
         self._forget(cast(HTTP1ServerConnection, server_conn).stream)
 
     async def drain(self, patience: timedelta) -> None:
-        """Take no more requests, finish those under way, then close everything."""
+        """Refuse more requests, finish those under way, then close everything."""
         self.stop()
         self._leaving = True
         for stream in list(self._waiting):
@@ -153,7 +153,7 @@ class Connections(HTTPServer):
         self._forget(victim)
 
     def _arrived(self, stream: IOStream) -> None:
-        """A request is there whole: from now on it is our turn, for a limited time."""
+        """Start the limit of time for the answer, once a request is there whole."""
         if stream in self._answering:
             return
         self._waiting.pop(stream, None)

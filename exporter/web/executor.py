@@ -35,7 +35,7 @@ class BoundedExecutor:
             thread.start()
 
     def stop(self) -> None:
-        """End the threads when the work handed in so far is done; does not wait for it."""
+        """Stop the threads when the work handed in so far is done; does not wait for it."""
         for _ in self._threads:
             self._jobs.put(None)
 

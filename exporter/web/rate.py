@@ -36,7 +36,7 @@ class Rate:
         self._left -= number
 
     def take_one(self) -> float:
-        """Take one if there is room; return for how long there is none, 0 if it was taken."""
+        """Use one if there is room; return for how long there is none, 0 if it was taken."""
         self._fill()
         if self._left < 1:
             return (1 - self._left) / self.limit.per_second

@@ -69,7 +69,7 @@ class Site:
 
 
 def application(site: Site) -> web.Application:
-    """Lay out the routes."""
+    """Return the application with its routes."""
     return web.Application(
         [
             (r"/", _Page),
@@ -146,7 +146,7 @@ class _Route(RequestHandler):
             raise Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized")
 
     def compute_etag(self) -> None:
-        """Values change with each snapshot: hashing every answer would buy nothing."""
+        """Return none: values change with each snapshot, so hashing answers would buy nothing."""
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         status = HTTPStatus(status_code)
@@ -181,7 +181,7 @@ class _Route(RequestHandler):
         _log.error("request failed", path=escaped(self.request.path), exc_info=(typ, value, tb))
 
     async def in_time(self, workers: BoundedExecutor, work: Callable[[], _Result]) -> _Result:
-        """Do work that may wait in a thread, or refuse when there is no place or no end."""
+        """Run work that may wait in a thread, or refuse when there is no place or no end."""
         try:
             return await asyncio.wait_for(workers.run(work), self.site.patience.total_seconds())
         except QueueFull:

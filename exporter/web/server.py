@@ -100,7 +100,7 @@ class HttpServer:
         listening.result()
 
     def stop(self, patience: timedelta = timedelta(seconds=5)) -> None:
-        """Take no more requests, finish those under way within `patience`, and close."""
+        """Refuse more requests, finish those under way within `patience`, and close."""
         if self._thread is None or self._stopping.done():
             return
         self._stopping.set_result(patience)

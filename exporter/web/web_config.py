@@ -147,7 +147,7 @@ class _TlsSection(_Section):
     prefer_server_cipher_suites: Annotated[bool, BeforeValidator(_yes_or_no)] = True
 
     def beside(self, file: Path) -> Tls:
-        """Take relative paths from where the file stands."""
+        """Return the settings, relative paths starting where the file stands."""
 
         def pem(text: str, name: str) -> Pem:
             return Pem(text=text, file=file.parent / name if name else None)

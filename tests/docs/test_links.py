@@ -41,6 +41,17 @@ def test_files_of_the_checkout_that_a_page_names_are_there(name: str) -> None:
     assert [path for path in sorted(named) if not (CHECKOUT / path).exists()] == []
 
 
+def test_a_module_that_contributors_are_sent_to_is_there() -> None:
+    named = re.findall(r"`([\w/]+\.py)`", (CHECKOUT / "CONTRIBUTING.md").read_text("utf-8"))
+    folders = [CHECKOUT / name for name in ("exporter", *FOLDERS.split("|"))]
+
+    assert named
+    for path in named:
+        assert (CHECKOUT / path).exists() or any(
+            found for folder in folders for found in folder.rglob(path)
+        ), path
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     reached = {CHECKOUT / "README.md"}
     queue = list(reached)

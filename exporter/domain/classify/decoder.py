@@ -183,7 +183,7 @@ class _Branch:
         return msgspec.defstruct("Fields", fields, rename=keys, frozen=True, gc=False)
 
     def fill(self, struct: Any, blob: Mapping[str, Any], **more: object) -> Any:
-        """Make the struct of a blob some of whose fields are of the wrong type."""
+        """Return the struct of a blob some of whose fields are of the wrong type."""
         values: dict[str, Any] = dict(more)
         for n, (name, kind) in enumerate(self._kinds.items()):
             value = blob.get(name)
@@ -252,7 +252,7 @@ def _brackets(raw: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _shallow(raw: bytes) -> bytes:
-    """Leave out what lies deeper than any field that counts; without recursion."""
+    """Return a value without what lies deeper than any field that counts; no recursion."""
     parts, kept, skipping = [], 0, False
     for start, end, depth in _brackets(raw):
         if depth > _SHALLOW and not skipping:

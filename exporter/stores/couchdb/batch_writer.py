@@ -290,7 +290,7 @@ def _remembered(history: Sequence[Version]) -> Sequence[Version]:
 
 
 def _let_end(sent: Sequence[Future[Answers]]) -> None:
-    """After a failure: send no more, and leave nothing under way."""
+    """Stop after a failure: send no more, and leave nothing under way."""
     for future in sent:
         future.cancel()
     wait(sent)

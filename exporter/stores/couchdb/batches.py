@@ -70,7 +70,7 @@ class BatchDocument(msgspec.Struct, omit_defaults=True):
     uncounted: dict[Month, list[str]] = {}
 
     def leaves_out(self, month: Month, id_: str) -> bool:
-        """Whether it was closed without a document of this id."""
+        """Return whether it was closed without a document of this id."""
         return id_ in self.uncounted.get(month, ())
 
 
@@ -104,17 +104,17 @@ class Contribution:
         return not self._fresh and not self._changes
 
     def take_fresh(self, month: Month, interactions: Sequence[Interaction]) -> None:
-        """Take in interactions that were not held before."""
+        """Add interactions that were not stored before."""
         self._fresh += interactions
         self._hold(month, 0, len(interactions))
         self._see(row.timestamp_ms for row in interactions)
 
     def expect(self, expected: "Expected") -> None:
-        """Take in what was worked out in advance, for the case that all these rows are fresh."""
+        """Add what was worked out in advance, for the case that all these rows are fresh."""
         self._expected = expected
 
     def take(self, month: Month, change: Change) -> None:
-        """Take in any change of a row."""
+        """Add any change of a row."""
         self._changes.append(change)
         if change.before is not None:
             self._hold(month, 0 if change.before.raw else 1, -1)

@@ -80,7 +80,7 @@ def by_month(entries: Iterable[Entry]) -> dict[Month, list[Entry]]:
 
 
 def chunks(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Cut entries into requests of a good size."""
+    """Split entries into requests of a good size."""
     chunk: list[Entry] = []
     size = 0
     for entry in entries:

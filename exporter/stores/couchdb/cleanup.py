@@ -37,7 +37,7 @@ class Cleanup:
             self._tallies.put(f"repair:{token_hex(8)}", {"tallies": tallies})
 
     def drop_hours(self, state: Generations, cutoff: Hour) -> None:
-        """Take the rows of all hours before the cutoff out."""
+        """Drop the rows of all hours before the cutoff."""
 
         def kept(document: dict[str, Any]) -> None:
             for number, rows in document["tallies"].items():
@@ -51,7 +51,7 @@ class Cleanup:
             )
 
     def drop_generations(self, state: Generations) -> None:
-        """Take the tallies of generations out that are neither active nor pending."""
+        """Drop the tallies of generations that are neither active nor pending."""
         present = self._views.rows("tallies", group_level=1)
         for row in present:
             number = row.key[0]

@@ -65,7 +65,7 @@ class Conflicts:
         self._register = register
 
     def settle(self, month: Month, revisions: Mapping[str, Sequence[str]]) -> bool:
-        """Settle rows of which these revisions are leaves; return whether all could be.
+        """Resolve rows of which these revisions are leaves; return whether all could be.
 
         Those of a batch that is still open are left for a later look.
         """
@@ -77,7 +77,7 @@ class Conflicts:
         return settled
 
     def settle_ids(self, month: Month, ids: Collection[str]) -> bool:
-        """Settle rows whatever their leaves are."""
+        """Resolve rows whatever their leaves are."""
         settled = True
         database = self._months.database(month)
         for portion in _portions(ids, ROWS_AT_ONCE):

@@ -25,7 +25,7 @@ class DedupCache:
         return content == hash(raw)
 
     def see(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        """Remember rows that are held."""
+        """Add rows that are stored."""
         for id_, raw in rows:
             self._newer[hash(id_)] = hash(raw)
             if len(self._newer) > GENERATION:

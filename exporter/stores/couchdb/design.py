@@ -33,7 +33,7 @@ class Views:
         self._name, self._document = design()
 
     def deploy(self) -> None:
-        """Make sure that the views are there and built.
+        """Create the views that are missing, and wait until they are built.
 
         Older ones are removed only after that, so that nobody who reads them waits.
         """

@@ -43,7 +43,7 @@ class Document(Version, omit_defaults=True):
     conflicts: list[str] = msgspec.field(name="_conflicts", default=[])
 
     def versions(self) -> Sequence[Version]:
-        """All contents that are known of, the oldest first, the present one last."""
+        """Return all contents that are known of, the oldest first, the present one last."""
         return (*self.before, self)
 
 

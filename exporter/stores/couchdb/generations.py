@@ -66,7 +66,7 @@ class DefinitionsDocument:
         self._last: Generations | None = None
 
     def know(self, *evaluators: Evaluator) -> None:
-        """Remember evaluators, which are costly to make."""
+        """Keep evaluators, which are costly to make."""
         self._evaluators |= {evaluator.digest: evaluator for evaluator in evaluators}
 
     def evaluator(self, generation: Generation) -> Evaluator:

@@ -39,7 +39,7 @@ class Look:
         self._register = register
 
     def run(self) -> None:
-        """Look at what was written since the last look."""
+        """Check what was written since the last check."""
         if not self._tallies.is_replicated:
             return
         self._register.read()
@@ -69,7 +69,7 @@ class Look:
         database: Database,
         settle: Callable[[Mapping[str, list[str]]], bool],
     ) -> None:
-        """Settle what has several leaves; the place moves on as long as all is settled."""
+        """Resolve what has several leaves; the place moves on as long as all is settled."""
         at = places.get(name, "0")
         keeps = False
         for _ in range(MOST_ROWS // ROWS):

@@ -122,7 +122,7 @@ class Months:
         return [month for month, record in self.records().items() if not record.gone]
 
     def use(self, wanted: Collection[Month]) -> None:
-        """Make sure that these months are listed and have a database, in this order."""
+        """List these months and create their databases, in this order, where they are missing."""
         with self._lock:
             new = set(wanted) - self._usable
             if not new:
@@ -167,7 +167,7 @@ class Months:
             return False
 
     def found_foreign(self, foreign: Mapping[Month, int]) -> None:
-        """Note how many documents of months are no rows of ours."""
+        """Record how many documents of months are no rows of ours."""
 
         def noted(document: MonthsDocument) -> MonthsDocument:
             months = dict(document.months)
@@ -179,7 +179,7 @@ class Months:
         self._change(noted)
 
     def forget(self, month: Month) -> None:
-        """Look at a month anew before it is used again: its database was found missing."""
+        """Check a month again before its next use: its database was found missing."""
         with self._lock:
             self._usable.discard(month)
             self._databases.pop(month, None)
@@ -189,7 +189,7 @@ class Months:
         return [month for month in self.held() if month != UNDATED and end_of(month) <= cutoff]
 
     def spans(self, start: Hour, end: Hour) -> list[tuple[Hour, Hour]]:
-        """Cut a range down to the held months in it; neighbouring months make one span."""
+        """Return a range's parts in stored months; neighbouring months make one span."""
         spans: list[tuple[Hour, Hour]] = []
         for month in self.held():
             if month == UNDATED:
@@ -229,7 +229,7 @@ class Months:
         self._change(lambda it: replace(it, months={**it.months, month: record}))
 
     def copied_from(self, *, dropped: int, collected: int) -> None:
-        """Note what no row shows of the store that the content was copied from."""
+        """Store what no row shows of the store that the content was copied from."""
         self._change(
             lambda it: replace(it, dropped_elsewhere=dropped, collected_elsewhere=collected)
         )

@@ -25,7 +25,7 @@ _PLAIN = frozenset(string.ascii_lowercase + string.digits + "_-")
 
 
 def database_prefix(wanted: str) -> str:
-    """Spell a prefix in the letters that database names may have; different ones stay different.
+    """Encode a prefix in the letters that database names may have; different ones stay different.
 
     Raises `ValueError` if it becomes too long.
     """
@@ -41,7 +41,7 @@ def database_prefix(wanted: str) -> str:
 
 
 def month_of(timestamp_ms: int | None) -> Month:
-    """Name the month of a timestamp, in UTC."""
+    """Return the month of a timestamp, in UTC."""
     return UNDATED if timestamp_ms is None else _month_of_day(timestamp_ms // MS_PER_DAY)
 
 
@@ -51,7 +51,7 @@ def _month_of_day(day: int) -> Month:
 
 
 def is_month(name: str) -> bool:
-    """Whether a name is that of a month with a timestamp."""
+    """Return whether a name is that of a month with a timestamp."""
     return _MONTH.fullmatch(name) is not None
 
 
@@ -92,7 +92,7 @@ def document_id(id_: str) -> str:
 
 
 def spelt(id_: str) -> str:
-    """Spell any id in letters that JSON can carry; `read` reads it."""
+    """Encode any id in letters that JSON can carry; `read` decodes it."""
     return quote(id_, errors="surrogatepass")
 
 

@@ -22,7 +22,7 @@ _FEWEST_HOURS = 24
 
 
 def parts_of(rows: Batch, layout: Layout) -> Iterator[Batch]:
-    """Cut rows into batches. Of an id that comes readable and ignored, what can be read stays."""
+    """Split rows into batches. Of an id that comes readable and ignored, what can be read stays."""
     readable = {row.id for row in rows.interactions}
     ignored = [row for row in rows.ignored if row.id not in readable]
     interactions = list(_cut(rows.interactions, most_hours(layout)))

@@ -126,7 +126,7 @@ class Rebuild:
         return RebuildProgress(place.done, max(total, place.done), finished=False)
 
     def _begin(self) -> Place:
-        """Take up the rebuild where any exporter left it, or begin it."""
+        """Start the rebuild, or resume it where any exporter left it."""
         written = self._tallies.identifiers(self._prefix)
         if written:
             last = self._tallies.get(written[-1], Place)

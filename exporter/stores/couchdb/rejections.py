@@ -76,7 +76,7 @@ class Rejections:
             self._let_go_of_old()
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Forget rows, those that were rejected among them: they can be read now."""
+        """Delete rows, those that were rejected among them: they can be read now."""
         wanted = list(ids)
         known = self._ids() if wanted else ()
         if known:

@@ -74,7 +74,7 @@ def lost(leaves: Sequence[RowLeaf]) -> tuple[list[RowLeaf], list[str]]:
 
 
 def by_id(leaves: Iterable[RowLeaf]) -> Mapping[str, list[RowLeaf]]:
-    """Put the leaves of each row together, deleted ones left out."""
+    """Group the leaves by row, deleted ones left out."""
     rows: dict[str, list[RowLeaf]] = {}
     for leaf in leaves:
         if leaf.document is not None:

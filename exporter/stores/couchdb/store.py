@@ -96,7 +96,7 @@ class CouchdbStore(Store):
         transport: Transport | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make it; `transport` sends its requests, if not as usual."""
+        """Create it; `transport` sends its requests, if not as usual."""
         parts = urlsplit(url)
         self._server = Server(
             url,

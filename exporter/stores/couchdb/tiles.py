@@ -99,14 +99,14 @@ class TileSums:
         self._periods: dict[Hour, dict[int, Counts]] = {}
 
     def put(self, start: Hour, tile: Tile, numbers: list[int]) -> None:
-        """Take the numbers of a tile in."""
+        """Add the numbers of a tile."""
         first_row, first_slot = tile.row * ROWS, tile.slot * SLOTS
         for position, n in enumerate(numbers):
             if n:
                 self._add(start, first_row + position % ROWS, first_slot + position // ROWS, n)
 
     def put_overflow(self, start: Hour, tile: Tile, position: int, n: int) -> None:
-        """Take one number of the overflow in."""
+        """Add one number of the overflow."""
         self._add(start, tile.row * ROWS + position % ROWS, position // ROWS, n)
 
     def _add(self, start: Hour, row: int, slot: int, n: int) -> None:
@@ -127,5 +127,5 @@ def day_of(hour: Hour) -> int:
 
 
 def to_tally(sums: Iterable[PeriodCounts]) -> Tally:
-    """Turn sums by hour into a tally."""
+    """Convert sums by hour into a tally."""
     return {Key(row.start, row.segmentation, row.segment): row.counts for row in sums}

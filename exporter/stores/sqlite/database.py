@@ -72,7 +72,7 @@ class Database:
                 db.execute(f"pragma user_version = {number}")
 
     def _use_wal(self) -> None:
-        """Switch to WAL; SQLite does not wait here for another process that opens the file."""
+        """Set WAL mode; SQLite does not wait here for another process that opens the file."""
         for _ in range(int(BUSY_TIMEOUT_SECONDS / _LOOK_SECONDS)):
             try:
                 self._writer.execute("pragma journal_mode = wal")
@@ -174,12 +174,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite found that a file is not as it wrote it."""
+    """Return whether SQLite found that a file is not as it wrote it."""
     return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED
 
 
 def _statements(script: str) -> Iterator[str]:
-    """Take a script apart; run as a whole it would end the transaction that it is to be part of."""
+    """Split a script; run as a whole it would end the transaction that it is to be part of."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

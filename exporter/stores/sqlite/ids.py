@@ -44,7 +44,7 @@ def find(db: sqlite3.Connection, ids: Iterable[str]) -> dict[str, StoredInteract
 
 
 def keep(db: sqlite3.Connection, placed: Iterable[tuple[str, int]]) -> None:
-    """Note ids and the timestamps, in milliseconds, that they stand under."""
+    """Record ids and the timestamps, in milliseconds, that they stand under."""
     added = db.execute(
         f"insert or ignore into new_ids (hash, timestamp) {_PAIRS.format('timestamp')}",
         {"pairs": _in_order((hash_of(id_), timestamp_ms) for id_, timestamp_ms in placed)},
@@ -57,7 +57,7 @@ def keep(db: sqlite3.Connection, placed: Iterable[tuple[str, int]]) -> None:
 
 
 def forget(db: sqlite3.Connection, placed: Iterable[tuple[str, int]]) -> None:
-    """Forget ids of timestamps, in milliseconds, of which nothing is left."""
+    """Delete ids of timestamps, in milliseconds, of which nothing is left."""
     pairs = _in_order((hash_of(id_), timestamp_ms) for id_, timestamp_ms in placed)
     among = f"where (hash, timestamp) in ({_PAIRS.format('timestamp')})"
     db.execute(f"delete from ids {among}", {"pairs": pairs})  # noqa: S608

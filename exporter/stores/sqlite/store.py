@@ -147,7 +147,7 @@ class SqliteStore(Store):
 
     @override
     def settle(self) -> None:
-        """Do nothing: of several that write to a file, each finds what the others did."""
+        """Return at once: of several that write to a file, each finds what the others did."""
 
     def _train(self, batch: Batch) -> None:
         """Keep a dictionary before anything is compressed with it."""

@@ -144,7 +144,7 @@ def _added(rows: tuple[bytes, ...]) -> Mapping[str, Counts]:
 def replace_hours(
     db: sqlite3.Connection, digest: str, hours: Collection[Hour], right: Tally
 ) -> None:
-    """Make `right` the counts of these hours, and their days' what the hours come to."""
+    """Set the counts of these hours to `right`, and their days' what the hours come to."""
     change: Tally = {}
     merge(change, right)
     for hour in hours:

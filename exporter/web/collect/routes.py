@@ -72,7 +72,7 @@ class Refused(HTTPError):
 
 
 def application(site: Site) -> Application:
-    """Lay out the routes."""
+    """Return the application with its routes."""
     return Application(
         [(re.escape(site.path), _Collect), (re.escape(PING), _Ping)],
         default_handler_class=_Nothing,
@@ -119,7 +119,7 @@ class _Route(RequestHandler):
             raise Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized")
 
     def compute_etag(self) -> None:
-        """Answers are a word or two."""
+        """Return none: answers are a word or two."""
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         status = HTTPStatus(status_code)

@@ -119,7 +119,7 @@ class Chart:
 
 
 def chart(kpi: KpiCard, *, milestones: Sequence[Milestone], today: date) -> Chart:
-    """Lay out a KPI's days; `today` and what follows is not over."""
+    """Return the chart of a KPI's days; `today` and what follows is not over."""
     values = [day.value for day in kpi.days if day.value is not None]
     high = _rounded(max(values, default=0.0))
     low = -_rounded(-min(values, default=0.0))
@@ -163,7 +163,7 @@ def _cut(text: str, letters: int) -> str:
 
 
 def _rounded(value: float) -> float:
-    """The next round number that is not below `value`; 0 for what is not above 0."""
+    """Return the next round number that is not below `value`; 0 for what is not above 0."""
     if value <= 0:
         return 0.0
     power = 10.0 ** math.floor(math.log10(value))

@@ -35,7 +35,7 @@ class Counted:
 
 
 def counted_of(snapshot: Snapshot, period: Period | None) -> Counted:
-    """Take the period, or the snapshot's windows where there is none."""
+    """Return the counts of the period, or of the snapshot's windows where there is none."""
     if period is None:
         longest = max(snapshot.spans, key=lambda window: window.hours).name
         return Counted(
