@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from functools import cmp_to_key
 from itertools import groupby
+from types import NoneType
 from typing import Any
 
 Json = dict[str, Any]
@@ -105,27 +105,11 @@ MAPS: dict[str, Callable[[Json], Iterator[Emitted]]] = {
 REDUCED = {"tallies", "held"}
 
 
-def _compare(one: Any, other: Any) -> int:
-    rank = _rank(one), _rank(other)
-    if rank[0] != rank[1]:
-        return -1 if rank[0] < rank[1] else 1
-    if isinstance(one, list):
-        for mine, others in zip(one, other, strict=False):
-            if compared := _compare(mine, others):
-                return compared
-        return len(one) - len(other)
-    if one is None or isinstance(one, dict) or one == other:
-        return 0
-    return -1 if one < other else 1
+_RANKS = {NoneType: 0, bool: 1, int: 2, float: 2, str: 3, list: 4, dict: 5}
 
 
-def _rank(value: Any) -> int:
-    if value is None:
-        return 0
-    for rank, kind in enumerate((bool, int | float, str, list, dict), start=1):
-        if isinstance(value, kind):
-            return rank
-    raise TypeError(value)
-
-
-_collated = cmp_to_key(_compare)
+def _collated(value: Any) -> tuple[int, Any]:
+    """A value as one that compares as CouchDB collates it: by type, then by value."""
+    if isinstance(value, list):
+        return _RANKS[list], [_collated(part) for part in value]
+    return _RANKS[type(value)], 0 if value is None or isinstance(value, dict) else value
