@@ -8,6 +8,9 @@ PARALLEL := --numprocesses=$(shell expr 2 \* $$(nproc)) --dist=loadfile --no-loa
 # What needs no other program, and little but the processor.
 PURE := tests/config tests/domain tests/ingest tests/metrics/test_exposition.py --ignore=tests/config/test_docs.py
 
+# Tests start hundreds of processes from this checkout: what one has compiled, the others load.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
