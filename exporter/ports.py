@@ -294,11 +294,16 @@ class DefinitionStore(Protocol):
         """
 
     def must_rebuild(self) -> bool:
-        """Return whether tallies were found not to be those of the rows.
+        """Return whether tallies were found wrong, so that all are to be rebuilt.
 
-        So it is where one of the two was lost, or restored from another day. Then nothing is read
-        before all tallies are rebuilt, under the pending definitions or the active ones again. It
-        is found out by `use_definitions`, or by `settle` if rows were written meanwhile.
+        Under the pending definitions, or the active ones again. It is found out by
+        `use_definitions` and `settle`; `use_definitions` makes the store count so.
+        """
+
+    def is_readable(self) -> bool:
+        """Return whether tallies can be read before they are rebuilt.
+
+        They cannot where rows or tallies were lost, or restored from another day.
         """
 
     def rebuild(self) -> RebuildProgress:

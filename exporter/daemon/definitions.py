@@ -29,13 +29,17 @@ class ActiveDefinitions:
     def use(self, store: DefinitionStore, configured: Definitions) -> None:
         """Count under these definitions; until all tallies are rebuilt, the old stay active."""
         self.active, self.pending = use_definitions(store, configured)
-        self.readable = not store.must_rebuild()
-        if self.pending is not None and self.readable:
+        self.readable = store.is_readable()
+        if self.pending is not None and self.pending.digest != self.active.digest:
             self._log.info(
                 "definitions changed, rebuilding tallies",
                 before=self.active.digest,
                 after=self.pending.digest,
             )
+
+    def must_be_used_anew(self, store: DefinitionStore) -> bool:
+        """Return whether tallies were found wrong since `use`."""
+        return self.pending is None and store.must_rebuild()
 
     def rebuild(self, store: DefinitionStore) -> RebuildProgress:
         """Rebuild a bounded portion of the tallies under the pending definitions."""

@@ -223,7 +223,7 @@ class Jobs:
                 self._count_store()
             else:
                 self._import(self._reconciler)
-            if self._definitions.readable and self._store.must_rebuild():
+            if self._definitions.must_be_used_anew(self._store):
                 with self._adding, self._showing:
                     self._definitions.use(self._store, self.configuration.definitions)
         self.take_snapshot()

@@ -121,6 +121,12 @@ class Cluster:
                     for other in part - {one}:
                         copies[one].take_from(copies[other])
 
+    def replicate_one(self, name: str, source: int, target: int) -> None:
+        """Bring what one node knows of one database to another, if it sees that."""
+        if name in self.databases and target in self.seen_from(source):
+            copies = self.databases[name]
+            copies[target].take_from(copies[source])
+
     def seen_from(self, node: int) -> list[int]:
         (part,) = [part for part in self.parts if node in part]
         return sorted(part)

@@ -1,15 +1,19 @@
 """Several exporters on a cluster whose nodes each accept what others have not heard of yet."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from exporter.config import load
 from exporter.domain.classify.evaluator import Evaluator
+from exporter.ingest.definitions import use_definitions
 from exporter.ports import Batch, StoreError
 from exporter.stores.couchdb import CouchdbStore
 from tests.stores.cluster import NODES, Cluster, ClusterTransport, Cut
@@ -17,6 +21,12 @@ from tests.stores.oracle import ALL_TIME, Oracle, counted
 from tests.stores.rows import ENGAGED, NOW, SHOWN, batch, blob
 
 EVALUATOR = Evaluator(load("data_server: {url: 'http://127.0.0.1:3435/'}", {}).definitions)
+OTHER = Evaluator(
+    replace(
+        EVALUATOR.definitions,
+        segmentations=tuple(reversed(EVALUATOR.definitions.segmentations[2:5])),
+    )
+)
 ROWS = 2
 LOOKS = 4
 
@@ -30,38 +40,101 @@ def content(row: int, version: int) -> tuple[str, bytes]:
 class Exporter:
     """A process that imports through one node."""
 
-    def __init__(self, cluster: Cluster, node: int) -> None:
+    def __init__(self, cluster: Cluster, node: int, wanted: Evaluator = EVALUATOR) -> None:
+        self.node = node
         self.transport: ClusterTransport = cluster.transport(node)
         self.store = CouchdbStore("couchdb://cluster/kpi", transport=self.transport)
-        self.store.use_definitions(EVALUATOR)
+        use_definitions(self.store, wanted.definitions)
 
 
-def assert_counted_once(cluster: Cluster) -> None:
+def assert_counted_once(cluster: Cluster, evaluator: Evaluator = EVALUATOR) -> None:
     assert cluster.conflicts() == []
     for node in range(NODES):
-        store = Exporter(cluster, node).store
+        store = Exporter(cluster, node, evaluator).store
         oracle = Oracle()
         for stored in store.interactions(*ALL_TIME):
             oracle.interactions[stored.id] = stored
         oracle.ignored = {row.id for row in store.ignored()}
         stats = store.stats()
-        assert counted(store) == oracle.tally(EVALUATOR)
+        assert counted(store) == oracle.tally(evaluator)
         assert (stats.interactions, stats.ignored) == (
             len(oracle.interactions),
             len(oracle.ignored),
         )
 
 
-def heal_and_look(cluster: Cluster, minutes: int) -> None:
+def heal_and_look(cluster: Cluster, minutes: int, wanted: Evaluator = EVALUATOR) -> None:
     """Let the nodes find each other, and some exporters look, long after everything."""
     cluster.heal()
     cluster.replicate()
+    wanted_json = wanted.definitions.to_json()
     for look in range(LOOKS):
         minutes += 30 * 60  # past the day after which an abandoned batch is closed
-        exporter = Exporter(cluster, look % NODES)
+        exporter = Exporter(cluster, look % NODES, wanted)
         exporter.store.add(Batch(), NOW + timedelta(minutes=minutes))
         exporter.store.settle()
+        if exporter.store.must_rebuild() or exporter.store.active_definitions() != wanted_json:
+            rebuild(exporter.store)
         cluster.replicate()
+
+
+def rebuild(store: CouchdbStore) -> None:
+    while not store.rebuild().finished:
+        pass
+    store.activate()
+
+
+def changed(cluster: Cluster, exporter: Exporter, times: int) -> None:
+    """Change a row again and again."""
+    for n in range(times):
+        exporter.store.add(batch(EVALUATOR, [content(0, 1 + n)]), NOW)
+        cluster.replicate()
+
+
+def test_a_row_that_changed_more_often_than_it_remembers_while_nodes_were_apart() -> None:
+    for seed in range(6):
+        cluster = Cluster(Random(seed))
+        exporters = [Exporter(cluster, n) for n in range(2)]
+        changed(cluster, exporters[0], 1)
+        cluster.tear(1)
+        for exporter, times in zip(exporters, (14, 11), strict=True):
+            changed(cluster, exporter, times)
+
+        heal_and_look(cluster, 0)
+
+        assert_counted_once(cluster)
+
+
+def test_two_who_rebuild_apart_from_each_other_count_each_row_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("exporter.stores.couchdb.rebuild.PORTION", 3)
+    monkeypatch.setattr("exporter.stores.couchdb.rebuild.WRITTEN_AFTER", 6)
+    for seed in range(6):
+        cluster = Cluster(Random(seed))
+        exporters = [Exporter(cluster, n) for n in range(2)]
+        rows = [content(n, 1) for n in range(20)]
+        exporters[0].store.add(batch(EVALUATOR, rows[:10]), NOW)
+        cluster.replicate()
+        for exporter in exporters:
+            exporter.store.use_definitions(EVALUATOR, OTHER)
+        cluster.replicate()
+        cluster.tear(1)
+        for exporter, more in zip(exporters, (rows[10:15], rows[13:]), strict=True):
+            exporter.store.add(batch(EVALUATOR, more), NOW)
+            if seed % 2 or exporter is exporters[0]:
+                while not exporter.store.rebuild().finished:
+                    cluster.replicate()
+            else:
+                for _ in range(3):
+                    exporter.store.rebuild()
+        for exporter in exporters[: seed % 3]:
+            with suppress(StoreError):
+                exporter.store.activate()
+
+        heal_and_look(cluster, 0, OTHER)
+
+        assert_counted_once(cluster, OTHER)
 
 
 def test_of_the_same_rows_added_at_once_each_counts_once() -> None:
@@ -101,45 +174,67 @@ class TornCluster(RuleBasedStateMachine):
         self.cluster.replicate()
         self.exporters = [Exporter(self.cluster, n % NODES) for n in range(3)]
 
-    def add(self, exporter: int, rows: list[tuple[int, int]]) -> None:
-        judged = batch(EVALUATOR, [content(*row) for row in dict(rows).items()])
-        now = NOW + timedelta(minutes=self.minutes)
-        self.exporters[exporter].store.add(judged, now)
-
     some_rows = st.lists(
         st.tuples(st.integers(0, ROWS - 1), st.integers(0, 3)), min_size=1, max_size=2
     )
     one_of_them = st.integers(0, 2)
+    works = st.sampled_from(["adds", "adds", "looks", "recovers"])
+    requests = st.integers(0, 9)
 
-    @rule(exporter=one_of_them, rows=some_rows)
-    def one_adds(self, exporter: int, rows: list[tuple[int, int]]) -> None:
-        self.add(exporter, rows)
+    def work(self, exporter: int, work: str, rows: list[tuple[int, int]]) -> None:
+        """Do what exporters do: import, look for conflicts, count what others left."""
+        store = self.exporters[exporter].store
+        if work == "looks":
+            store.settle()
+            return
+        now = NOW + timedelta(minutes=self.minutes)
+        if work == "recovers":
+            self.exporters[exporter] = Exporter(self.cluster, self.exporters[exporter].node)
+            self.exporters[exporter].store.add(Batch(), now)
+            return
+        store.add(batch(EVALUATOR, [content(*row) for row in dict(rows).items()]), now)
 
-    @rule(exporter=one_of_them, rows=some_rows, others=some_rows, at=st.integers(0, 9))
-    def two_add_at_once(
+    @rule(exporter=one_of_them, work=works, rows=some_rows)
+    def one_works(self, exporter: int, work: str, rows: list[tuple[int, int]]) -> None:
+        self.work(exporter, work, rows)
+
+    @rule(
+        exporter=one_of_them,
+        rows=some_rows,
+        work=works,
+        others=some_rows,
+        at=requests,
+        later=st.integers(0, 20),
+    )
+    def others_work_between_its_requests(
         self,
         exporter: int,
         rows: list[tuple[int, int]],
+        work: str,
         others: list[tuple[int, int]],
         at: int,
+        later: int,
     ) -> None:
         transport = self.exporters[exporter].transport
         first = transport.number
 
         def meddle(number: int, _: object) -> None:
             if number == first + at:
-                self.add((exporter + 1) % 3, others)
+                self.work((exporter + 1) % 3, "adds", others)
+                self.minutes += later
+            if number == first + at + 2:
+                self.work((exporter + 2) % 3, work, others)
 
         transport.at_request = meddle
-        self.add(exporter, rows)
+        self.work(exporter, "adds", rows)
         transport.at_request = lambda *_: None
 
     @rule(
         exporter=one_of_them,
         rows=some_rows,
-        at=st.integers(0, 9),
+        at=requests,
         how=st.sampled_from(["lost", "dropped", "late"]),
-        work=st.sampled_from(["adds", "looks"]),
+        work=works,
     )
     def one_is_killed(
         self, exporter: int, rows: list[tuple[int, int]], at: int, how: str, work: str
@@ -156,22 +251,21 @@ class TornCluster(RuleBasedStateMachine):
                 raise Cut("killed")
 
         transport.at_request = kill
-        try:
-            if work == "looks":
-                self.exporters[exporter].store.settle()
-            else:
-                self.add(exporter, rows)
-        except StoreError:
-            pass
+        with suppress(StoreError):
+            self.work(exporter, work, rows)
         self.exporters[exporter] = Exporter(self.cluster, (exporter + 1) % NODES)
-
-    @rule(exporter=one_of_them)
-    def one_looks(self, exporter: int) -> None:
-        self.exporters[exporter].store.settle()
 
     @rule()
     def nodes_replicate(self) -> None:
         self.cluster.replicate()
+
+    @rule(
+        name=st.sampled_from(["kpi-tallies", "kpi-2026-11"]),
+        source=st.integers(0, NODES - 1),
+        to=st.integers(0, NODES - 1),
+    )
+    def one_node_hears_of_another(self, name: str, source: int, to: int) -> None:
+        self.cluster.replicate_one(name, source, to)
 
     @rule(alone=st.integers(0, NODES - 1))
     def a_node_is_cut_off(self, alone: int) -> None:

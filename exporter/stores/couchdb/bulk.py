@@ -11,7 +11,8 @@ from exporter.stores.couchdb.transport import Refused
 
 CHUNK_DOCUMENTS = 1_000
 CHUNK_BYTES = 2 * 1024 * 1024
-_SPOILT = {400, 413}  # one document spoils the request; nothing was stored
+_TOO_LARGE = 413
+_SPOILT = {400, _TOO_LARGE}  # one document spoils the request; nothing was stored
 
 
 class Answers(NamedTuple):
@@ -50,7 +51,7 @@ def post(
         if error.status not in _SPOILT:
             raise
         if len(entries) == 1:
-            return Answers([], [], [(entries[0], error.reason or error.error)])
+            return Answers([], [], [(entries[0], _why(error, len(entries[0].raw)))])
         half = len(entries) // 2
         halves = [slice(None, half), slice(half, None)]
         first, second = (
@@ -67,6 +68,13 @@ def post(
         else:
             answers.stored.append(entry)
     return answers
+
+
+def _why(error: Refused, size: int) -> str:
+    """Say why a row was refused: of one that is too large CouchDB says nothing but its id."""
+    if error.status == _TOO_LARGE:
+        return f"its {size:,} bytes are too many for a document ([couchdb] max_document_size)"
+    return error.reason or error.error
 
 
 def by_month(entries: Iterable[Entry]) -> dict[Month, list[Entry]]:

@@ -13,6 +13,8 @@ from exporter.domain.tally import Tally
 from exporter.stores.couchdb.batches import make_room
 from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.generations import DefinitionsDocument, Generations
+from exporter.stores.couchdb.rebuild import PREFIX as REBUILD
+from exporter.stores.couchdb.rebuild import number_of
 from exporter.stores.couchdb.server import Database
 from exporter.stores.couchdb.tiles import day_of, encoded
 from exporter.stores.couchdb.transport import Conflict
@@ -62,8 +64,8 @@ class Cleanup:
                 document["tallies"].pop(dead, None)
 
             self._rewrite(kept, startkey=[number], endkey=[number, {}])
-        for id_ in self._tallies.identifiers("recount:"):
-            if int(id_.split(":")[1]) not in state.counted:
+        for id_ in self._tallies.identifiers(REBUILD):
+            if number_of(id_) not in state.counted:
                 self._delete(id_)
 
     def _delete(self, id_: str) -> None:

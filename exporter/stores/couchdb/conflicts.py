@@ -95,6 +95,7 @@ class Conflicts:
         batches = self._batches(edge.batch for edges in known.values() for edge in edges.values())
         corrections: dict[str, Correction] = {}
         going: list[tuple[str, str]] = []
+        unknown: list[str] = []
         settled = True
         for id_, leaves in rows.items():
             edges = known[id_]
@@ -110,12 +111,16 @@ class Conflicts:
                     counted = self._counted(month, edges[rev], batches)
                     corrections[id_of_correction] = counted.negated()
                 else:
-                    structlog.get_logger().warning(
-                        "counts of a lost revision are unknown; run `kpi-exporter verify --repair`",
-                        document=f"{database.url}/{id_}",
-                    )
+                    unknown.append(id_)
             going += [(id_, leaf.rev) for leaf in losers]
         self._write(corrections)
+        if unknown:
+            structlog.get_logger().warning(
+                "what revisions counted that were given up is not known; rebuilding the tallies",
+                documents=len(unknown),
+                database=database.url,
+            )
+            self._register.rebuild_anew()
         _delete(database, going)
         return settled
 

@@ -28,8 +28,8 @@ class Generations(msgspec.Struct, frozen=True, rename={"active": "in_force"}):
     """Generations by number. Every exporter counts under the active and the pending one.
 
     `used_slot_tiles`: which slot tiles any tally has used. Earlier versions said how many:
-    `slot_tiles`. `untrusted`: the active generation's counts are not those of the rows, and are not
-    to be read; the pending one takes its place.
+    `slot_tiles`. `anew`: the active generation's counts were found wrong, and the pending one
+    takes its place; `untrusted`: they are not even to be read.
     """
 
     format: int
@@ -38,6 +38,7 @@ class Generations(msgspec.Struct, frozen=True, rename={"active": "in_force"}):
     pending: int | None = None
     slot_tiles: int = 1
     used_slot_tiles: tuple[int, ...] = ()
+    anew: bool = False
     untrusted: bool = False
 
     @property
@@ -117,6 +118,10 @@ class DefinitionsDocument:
         self._last = first
         return first
 
+    def rebuild_anew(self) -> None:
+        """Have all tallies rebuilt, since some were found wrong; meanwhile they are shown."""
+        self.change(lambda state: rebuilt_anew(state, readable=True))
+
     def change(self, change: Callable[[Generations], Generations]) -> Generations:
         """Change the document, also when another exporter does so meanwhile."""
         for _ in range(TRIES):
@@ -143,23 +148,26 @@ def with_pending(state: Generations, evaluator: Evaluator) -> Generations:
     """
     if state.pending is not None and state.of(state.pending).digest == evaluator.digest:
         return state
+    return _with(state, _generation(evaluator.definitions))
+
+
+def _with(state: Generations, added: Generation) -> Generations:
     number = max(*map(int, state.generations), int(now().timestamp())) + 1
     return msgspec.structs.replace(
         state,
         pending=number,
-        generations={
-            str(state.active): state.of(state.active),
-            str(number): _generation(evaluator.definitions),
-        },
+        generations={str(state.active): state.of(state.active), str(number): added},
     )
 
 
-def rebuilt_anew(state: Generations, evaluator: Evaluator) -> Generations:
-    """Add a pending generation because the active one's counts are not those of the rows."""
-    if state.untrusted:  # another exporter was quicker
-        return state
-    fresh = msgspec.structs.replace(state, pending=None)
-    return msgspec.structs.replace(with_pending(fresh, evaluator), untrusted=True)
+def rebuilt_anew(state: Generations, *, readable: bool) -> Generations:
+    """Add a pending generation because counts were found wrong, in place of another pending one.
+
+    `readable`: the active counts are nearly right, and are shown meanwhile.
+    """
+    wanted = state.of(state.active if state.pending is None else state.pending)
+    changed = _with(msgspec.structs.replace(state, pending=None), wanted)
+    return msgspec.structs.replace(changed, anew=True, untrusted=state.untrusted or not readable)
 
 
 def switched(state: Generations, number: int) -> Generations:
@@ -171,6 +179,7 @@ def switched(state: Generations, number: int) -> Generations:
         active=number,
         pending=None,
         generations={str(number): state.of(number)},
+        anew=False,
         untrusted=False,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import structlog
 
 from exporter.stores.couchdb.batches import PREFIX as BATCH
 from exporter.stores.couchdb.batches import BatchDocument
@@ -13,6 +14,8 @@ from exporter.stores.couchdb.generations import DefinitionsDocument, Generations
 from exporter.stores.couchdb.months import DOCUMENT as MONTHS
 from exporter.stores.couchdb.months import Months, MonthsDocument, merged_months
 from exporter.stores.couchdb.names import TALLIES, Month
+from exporter.stores.couchdb.rebuild import PREFIX as REBUILD
+from exporter.stores.couchdb.rebuild import number_of
 from exporter.stores.couchdb.server import Database, Leaf
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
@@ -89,11 +92,21 @@ class Look:
         for id_, revs in several.items():
             leaves = self._tallies.leaves([(id_, rev) for rev in revs], dict)
             live = [leaf for leaf in leaves if leaf.document is not None]
+            if id_.startswith(REBUILD) and len(live) > 1:
+                self._begin_anew(id_)
             if id_.startswith(BATCH) and live:
                 settled &= self._settle_batch(id_, live)
             elif len(live) > 1:
                 self._settle_document(id_, live)
         return settled
+
+    def _begin_anew(self, id_: str) -> None:
+        """Begin a rebuild again: on two sides it came to different places, or found other rows."""
+        if number_of(id_) in self._register.read().counted:
+            structlog.get_logger().warning(
+                "two exporters rebuilt the tallies apart from each other; rebuilding them anew"
+            )
+            self._register.rebuild_anew()
 
     def _settle_batch(self, id_: str, live: list[Leaf[dict[str, Any]]]) -> bool:
         """Keep one closing of a batch: any before none, and the one that left most out.

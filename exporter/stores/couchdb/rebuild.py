@@ -30,6 +30,7 @@ from exporter.stores.couchdb.server import Database
 from exporter.stores.couchdb.tiles import TileRow, encoded
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
+PREFIX = "recount:"
 PORTION = 1_000  # rows read at a time
 WRITTEN_AFTER = 200_000  # rows; what a kill may cost
 MOST_KEYS = 10_000  # keys of a tally that fit into a document
@@ -147,7 +148,7 @@ class Rebuild:
             finished=finished,
             tallies={str(self.number): rows} if rows else {},
         )
-        if finished and self._register.read().untrusted:
+        if finished and self._register.read().anew:
             self._holdings.rebuilt(
                 self.number,
                 own=place.own,
@@ -198,10 +199,15 @@ class Rebuild:
 
     @property
     def _prefix(self) -> str:
-        return f"recount:{self.number:06}:"
+        return f"{PREFIX}{self.number:06}:"
 
     def _id(self, number: int) -> str:
         return f"{self._prefix}{number:08}"
+
+
+def number_of(id_: str) -> int:
+    """Return the generation that a document of a rebuild is of."""
+    return int(id_.split(":")[1])
 
 
 class _Portion(msgspec.Struct):

@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 import couchdb
 import msgspec
 
+from exporter.escape import escaped
 from exporter.ports import StoreError
 from exporter.stores.couchdb.transport import Answer, Exists, NotFound, Refused, Transport
 
 T = TypeVar("T")
+_SHOWN = 200  # characters of an answer that a message quotes
 _DELETED_AT_ONCE = 1_000  # documents
 _FIRST_PAGE = 100  # documents, before it is known how large they are
 _PAGE_BYTES = 16 * 1024 * 1024
@@ -354,10 +356,12 @@ class Database:
             return Written(conflict=result.accepted, refused=None)
         if result.error == "conflict":
             return Written(conflict=True, refused=None)
+        why = escaped(f"{result.error}: {result.reason}", _SHOWN)
         if result.error in {"forbidden", "unauthorized", "doc_validation", "bad_request"}:
-            return Written(conflict=False, refused=f"{result.error}: {result.reason}")
+            return Written(conflict=False, refused=why)
         raise StoreError(
-            f"CouchDB at {self.url} could not write a document ({result.error}: {result.reason})"
+            f"CouchDB at {self.url} could not write a document ({why}); its log says more, a full"
+            " disk is one reason"
         )
 
     def write_revisions(self, ids: Sequence[str], documents: Iterable[bytes]) -> list[Written]:
@@ -490,10 +494,8 @@ class Database:
         rows: list[ViewRow] = _decoded(content, _ViewRows).rows
         for row in rows:
             if isinstance(row.value, dict) and "error" in row.value:
-                raise StoreError(
-                    f"CouchDB at {self.url} cannot add up its view {name}"
-                    f" ({row.value.get('error')}: {row.value.get('reason')})"
-                )
+                why = escaped(f"{row.value.get('error')}: {row.value.get('reason')}", _SHOWN)
+                raise StoreError(f"CouchDB at {self.url} cannot add up its view {name} ({why})")
         return rows
 
     def clean_up_views(self) -> None:

@@ -182,6 +182,7 @@ class CouchdbStore(Store):
             parts.batches.recover(None)
             parts.look.run()
             self._check(parts)
+            self._join(parts)
 
     def _check(self, parts: _Parts) -> None:
         """Find out whether tallies and rows go together, once and as soon as it is certain.
@@ -189,29 +190,35 @@ class CouchdbStore(Store):
         In a cluster one node may lag behind for a while: there a difference has to last.
         """
         state = parts.register.read()
-        if not state.untrusted and not self._checked:
+        if not state.anew and not self._checked:
             parts.months.find()
             surplus = parts.holdings.surplus()
             lasts = bool(surplus) and surplus == self._surplus
             self._surplus = surplus
             if surplus and (lasts or not self._tallies.is_replicated):
-                wanted = self._pending or self._evaluator
                 structlog.get_logger().warning(
                     "the tallies are not those of the stored interactions: one of the two was lost,"
                     " or restored from another day; rebuilding the tallies",
                     database=self._tallies.url,
                     difference=sum(surplus.values()),
                 )
-                state = parts.register.change(lambda state: rebuilt_anew(state, wanted))
-            self._checked = surplus is not None and (not surplus or state.untrusted)
-        if state.untrusted:
-            self._pending = self._pending or self._evaluator
-            wanted = self._pending
+                state = parts.register.change(_lost)
+            self._checked = surplus is not None and (not surplus or state.anew)
+
+    def _join(self, parts: _Parts) -> None:
+        """Take part in a rebuild that became necessary."""
+        if parts.register.last.anew:
+            wanted = self._pending or self._evaluator
+            self._pending = wanted
             parts.register.change(lambda state: with_pending(state, wanted))
 
     @override
     def must_rebuild(self) -> bool:
-        return self._parts.register.last.untrusted
+        return self._parts.register.last.anew
+
+    @override
+    def is_readable(self) -> bool:
+        return not self._parts.register.last.untrusted
 
     @override
     def rebuild(self) -> RebuildProgress:
@@ -246,9 +253,13 @@ class CouchdbStore(Store):
         with self._writing:
             pending = self._rebuilt_under
             state = parts.register.read()
+            rebuilt = None if self._rebuild is None else self._rebuild.number
+            if rebuilt is not None and state.pending == rebuilt:
+                state = parts.register.change(lambda state: switched(state, rebuilt))
             if state.pending is not None and state.of(state.pending).digest == pending.digest:
-                number = state.pending
-                state = parts.register.change(lambda state: switched(state, number))
+                raise StoreUnavailableError(
+                    f"the rebuilding of {self._tallies.url} has begun anew, and is not finished"
+                )
             self._require(state, pending)
             self._in_force, self._pending = pending, None
             self._rebuild = None
@@ -279,6 +290,7 @@ class CouchdbStore(Store):
             parts.look.run()
             if not self._checked:
                 self._check(parts)
+            self._join(parts)
 
     def _add(self, parts: _Parts, batch: Batch, now_ms: int) -> AddResult:
         if self._import_began is None or self._import_began[0] != now_ms:
@@ -496,6 +508,11 @@ class CouchdbStore(Store):
         with self._writing:
             self._writers.shutdown()
             self._server.close()
+
+
+def _lost(state: Generations) -> Generations:
+    """Have tallies rebuilt that are not to be read, unless another exporter was quicker."""
+    return state if state.anew else rebuilt_anew(state, readable=False)
 
 
 def _runs(hours: Collection[Hour]) -> Iterator[tuple[Hour, Hour]]:

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 from couchdb import http
 
+from exporter.escape import escaped
 from exporter.exchange import Client, ExchangeError, ExchangeTooSlowError
 from exporter.ports import StoreError, StoreUnavailableError
 
@@ -66,6 +67,7 @@ _LACKS_RIGHT = "You are not"  # "… a server admin", "… a db or server admin"
 _KINDS: Mapping[int, type[Refused]] = {404: NotFound, 409: Conflict, 412: Exists}
 _MEANINGS: Mapping[int, str] = {
     413: "finds a request too large",
+    500: "failed (its log says why, a full disk is one reason)",
     429: "asks to be left alone for a while",
     503: "is not ready",
     507: "is out of disk space",
@@ -165,9 +167,9 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
                 f" {kind} in place of JSON; is that CouchDB, or a proxy in front of it?",
                 status=status,
                 error="",
-                reason=came.content[:_SHOWN].decode(errors="replace"),
+                reason=escaped(came.content, _SHOWN),
             )
-        said = f"{words.error}: {words.reason}"[:_SHOWN]
+        said = f"{words.error}: {words.reason}"
         if status in (401, 403):
             return self._denied(words, status, server, credentials)
         meaning = _MEANINGS.get(status, "failed")
@@ -229,14 +231,14 @@ def _headers(body: bytes | None, credentials: tuple[str, str] | None) -> dict[st
 
 
 def _words(content: bytes) -> _Words:
-    """Read the words of an error; of those of a bulk write the first that failed."""
+    """Read the words of an error, fit for a log; of a bulk write's the first that failed."""
     try:
         words = msgspec.json.decode(content, type=_Words | list[_Words])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _Words(error=content[:_SHOWN].decode(errors="replace"))
-    if isinstance(words, _Words):
-        return words
-    return next((each for each in words if each.error), _Words(error="no reason given"))
+        return _Words(error=escaped(content, _SHOWN))
+    if not isinstance(words, _Words):
+        words = next((each for each in words if each.error), _Words(error="no reason given"))
+    return _Words(error=escaped(words.error, _SHOWN), reason=escaped(words.reason or "", _SHOWN))
 
 
 def _path(url: str) -> str:

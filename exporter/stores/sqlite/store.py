@@ -105,6 +105,10 @@ class SqliteStore(Store):
         return False  # rows and tallies are in one file, and are written in one transaction
 
     @override
+    def is_readable(self) -> bool:
+        return True
+
+    @override
     def rebuild(self) -> RebuildProgress:
         pending = self._pending
         if pending is None:
