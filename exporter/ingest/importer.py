@@ -1,7 +1,8 @@
 """One import: fetch, read, store; every row that came is accounted for."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ AHEAD = timedelta(days=1)  # how far ahead of the clock a timestamp is believed
 OVERLAP = timedelta(minutes=15)  # clients round timestamps down to 10 minutes
 QUIET = timedelta(hours=1)  # in which nothing may have happened, whatever the clock says
 BATCH_ROWS = 10_000  # stored at a time
+NOTED_SECONDS = 10.0  # how often an import under way notes how far it has come
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 OLDEST = EPOCH + timedelta(milliseconds=OLDEST_TIMESTAMP_MS)
 
@@ -46,10 +48,18 @@ class _Gathered:
 class Importer:
     """Imports from a source into a store. One import at a time."""
 
-    def __init__(self, source: Source, store: Store, *, history: timedelta) -> None:
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        *,
+        history: timedelta,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._source = source
         self._store = store
         self._history = history
+        self._monotonic = monotonic
         self._ranges = Ranges(source, store)
 
     def position(self) -> datetime | None:
@@ -73,7 +83,8 @@ class Importer:
 
         The first import reaches `history` back, a later one begins where the last one ended,
         with an overlap. Nothing is asked for from before 2000, nor beyond a day ahead. While one
-        portion is stored, the next is read and the one after it is on its way. Raises
+        portion is stored, the next is read and the one after it is on its way. How far it has come
+        is noted now and then and at its end: a range without rows costs the store nothing. Raises
         `SourceError` and `StoreError`; what was stored stays.
         """
         position = self.position()
@@ -88,14 +99,31 @@ class Importer:
         whole = max(min(end, now) - start, OVERLAP)
         self._ranges.suit(held)
         events = prefetch(self._ranges.upward(start, end))
-        for event in prefetch(_gathered(evaluator, events, ms_of(now + AHEAD))):
-            if isinstance(event, _Gathered):
-                done = min((event.end - start) / whole, 1.0)
-                yield self._stored(event.batch, now, position, done)
-            elif since is None:
-                self._move_position(event.end, now)
-            if stopped():
-                return
+        gathered = prefetch(_gathered(evaluator, events, ms_of(now + AHEAD)))
+        with closing(gathered if since else self._noting(gathered, now)) as followed:
+            for event in followed:
+                if isinstance(event, _Gathered):
+                    done = min((event.end - start) / whole, 1.0)
+                    yield self._stored(event.batch, now, position, done)
+                if stopped():
+                    return
+
+    def _noting(
+        self, events: Iterable[_Gathered | Complete], now: datetime
+    ) -> Generator[_Gathered | Complete, None, None]:
+        """Pass on what comes; note now and then, and at the end, how far the import has come."""
+        noted, fetched = self._monotonic(), None
+        try:
+            for event in events:
+                if isinstance(event, Complete):
+                    fetched = event.end
+                    if self._monotonic() - noted >= NOTED_SECONDS:
+                        self._move_position(fetched, now)
+                        noted, fetched = self._monotonic(), None
+                yield event
+        finally:
+            if fetched is not None:
+                self._move_position(fetched, now)
 
     def fetch_again(
         self, evaluator: Evaluator, now: datetime, start: datetime, end: datetime

@@ -1,7 +1,7 @@
 """Prefetching: the next items of an iterator are made while the last is being used."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from queue import Queue, SimpleQueue
 from typing import TypeVar
 
@@ -46,7 +46,7 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[Item], *, depth: int = 1) -> Iterator[Item]:
+def prefetch(items: Iterable[Item], *, depth: int = 1) -> Generator[Item, None, None]:
     """Iterate in another thread, so many items in advance; an error comes in its place.
 
     Where the caller stops early, the thread ends with its next item. Raises `MemoryError` if no

@@ -137,6 +137,85 @@ def test_two_who_rebuild_apart_from_each_other_count_each_row_once(
         assert_counted_once(cluster, OTHER)
 
 
+def add(exporter: Exporter, *rows: tuple[int, int], minutes: int = 0) -> None:
+    """Import rows (number, version), so many minutes later."""
+    judged = batch(EVALUATOR, [content(*row) for row in rows])
+    exporter.store.add(judged, NOW + timedelta(minutes=minutes))
+
+
+def test_a_write_that_arrives_after_its_batch_was_closed_without_it_counts_once() -> None:
+    for at in range(8, 13):
+        for version in (1, 2):  # so that either of the two stays
+            cluster = Cluster(Random(at))
+            killed, other = Exporter(cluster, 0), Exporter(cluster, 1)
+            first = killed.transport.number
+
+            def kill(
+                number: int,
+                arrive: Callable[[], object],
+                at: int = first + at,
+                cluster: Cluster = cluster,
+            ) -> None:
+                if number == at:
+                    cluster.late.append(arrive)
+                if number >= at:
+                    raise Cut("killed")
+
+            killed.transport.at_request = kill
+            with suppress(Cut):
+                add(killed, (0, version), (1, version))
+            add(other, (0, 3 - version), minutes=5)
+            add(other, (1, 3 - version), minutes=30)  # takes the batch of the killed for abandoned
+            add(other, minutes=60)
+            cluster.replicate()
+
+            heal_and_look(cluster, 60)
+
+            assert_counted_once(cluster)
+
+
+def test_a_revision_that_was_given_up_stays_so_though_it_grew_on_another_node() -> None:
+    for seed in range(8):
+        cluster = Cluster(Random(seed))
+        one, other = Exporter(cluster, 0), Exporter(cluster, 1)
+        cluster.replicate()
+        cluster.tear(1)
+        add(one, (0, 1 + seed % 2))
+        add(other, (0, 2 - seed % 2))
+        cluster.heal()
+        for name in cluster.databases:  # nothing comes back to node 1
+            cluster.replicate_one(name, 1, 0)
+            cluster.replicate_one(name, 1, 2)
+        cluster.tear(1)
+        one.store.settle()
+        add(other, (0, 3))
+        cluster.replicate()
+
+        heal_and_look(cluster, 0)
+
+        assert_counted_once(cluster)
+
+
+def test_two_who_settle_the_same_conflict_apart_from_each_other_take_it_back_once() -> None:
+    for seed in range(6):
+        cluster = Cluster(Random(seed))
+        exporters = [Exporter(cluster, n) for n in range(2)]
+        cluster.replicate()
+        cluster.tear(1)
+        for n, exporter in enumerate(exporters):
+            add(exporter, (0, 1 + n), (1, 1 + n))
+        cluster.heal()
+        cluster.replicate()
+        cluster.tear(1)
+        for exporter in exporters:
+            exporter.store.settle()
+            cluster.replicate()
+
+        heal_and_look(cluster, 0)
+
+        assert_counted_once(cluster)
+
+
 def test_of_the_same_rows_added_at_once_each_counts_once() -> None:
     for at in range(30):
         cluster = Cluster(Random(at))
@@ -179,7 +258,7 @@ class TornCluster(RuleBasedStateMachine):
     )
     one_of_them = st.integers(0, 2)
     works = st.sampled_from(["adds", "adds", "looks", "recovers"])
-    requests = st.integers(0, 9)
+    requests = st.integers(0, 13)
 
     def work(self, exporter: int, work: str, rows: list[tuple[int, int]]) -> None:
         """Do what exporters do: import, look for conflicts, count what others left."""

@@ -71,7 +71,7 @@ def post(
 
 
 def _why(error: Refused, size: int) -> str:
-    """Say why a row was refused: of one that is too large CouchDB says nothing but its id."""
+    """Return why a row was refused: of one that is too large CouchDB says nothing but its id."""
     if error.status == _TOO_LARGE:
         return f"its {size:,} bytes are too many for a document ([couchdb] max_document_size)"
     return error.reason or error.error

@@ -119,7 +119,7 @@ class DefinitionsDocument:
         return first
 
     def rebuild_anew(self) -> None:
-        """Have all tallies rebuilt, since some were found wrong; meanwhile they are shown."""
+        """Start to rebuild all tallies, since some were found wrong; meanwhile they are shown."""
         self.change(lambda state: rebuilt_anew(state, readable=True))
 
     def change(self, change: Callable[[Generations], Generations]) -> Generations:

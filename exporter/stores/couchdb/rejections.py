@@ -16,7 +16,9 @@ from exporter.stores.couchdb.server import Database, Found
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
 KEPT = 10_000
-PAGE = 500
+PAGE = 500  # documents at a time, written with so many bytes or one more
+MOST_BYTES = 4 * 1024 * 1024
+FEW = 10  # documents read at a time with their content
 PREFIX = "rejected:"
 LARGEST_TEXT = 64 * 1024  # bytes; larger ones are compressed
 LARGEST_BODY = 4 * 1024 * 1024  # bytes, compressed; CouchDB takes documents up to 8 MB
@@ -63,15 +65,17 @@ class Rejections:
         new = {row.id: row for row in rows if _document_id(row.id) not in known}
         held = self._held(new.keys())
         kept = [row for row in new.values() if row.id not in held]
-        for start in range(0, len(kept), PAGE):
-            portion = kept[start : start + PAGE]
-            documents = [
-                _rejection(row, now_ms, number, collected=collected)
-                for number, row in enumerate(portion, start=len(known) + start)
-            ]
-            self._tallies.write(
-                [document.id for document in documents], map(msgspec.json.encode, documents)
-            )
+        ids: list[str] = []
+        bodies: list[bytes] = []
+        size = 0
+        for number, row in enumerate(kept, start=len(known)):
+            document = _rejection(row, now_ms, number, collected=collected)
+            ids.append(document.id)
+            bodies.append(msgspec.json.encode(document))
+            size += len(bodies[-1])
+            if len(ids) == PAGE or size >= MOST_BYTES or number == len(known) + len(kept) - 1:
+                self._tallies.write(ids, bodies)
+                ids, bodies, size = [], [], 0
         if kept:
             self._let_go_of_old()
 
@@ -95,8 +99,8 @@ class Rejections:
         """List the rows whose content is kept, the newest first."""
         ids = [row.id or "" for row in self._views.rows("rejected", descending=True, limit=limit)]
         rows: list[RejectedRow] = []
-        for start in range(0, len(ids), PAGE):
-            found = self._tallies.fetch(ids[start : start + PAGE], _Rejection)
+        for start in range(0, len(ids), FEW):
+            found = self._tallies.fetch(ids[start : start + FEW], _Rejection)
             rows += [_row(each) for each in found if each is not None]
         return rows
 
@@ -129,15 +133,20 @@ class Rejections:
             rows = self._views.rows("rejected", descending=True, skip=self._kept, limit=PAGE)
             if not rows:
                 return
-            found = self._tallies.fetch([row.id or "" for row in rows], _Rejection)
-            emptied = []
-            for each in found:
-                if each is not None:
-                    rejection = each.document
-                    rejection.text = rejection.zstd = None
-                    rejection.emptied, rejection.detail = True, ""
-                    emptied.append(rejection)
-            self._tallies.write([e.id for e in emptied], map(msgspec.json.encode, emptied))
+            ids = [row.id or "" for row in rows]
+            for start in range(0, len(ids), FEW):
+                self._empty(ids[start : start + FEW])
+
+    def _empty(self, ids: Sequence[str]) -> None:
+        """Drop the content of rows; their ids stay, so that they are accounted for."""
+        emptied = []
+        for each in self._tallies.fetch(ids, _Rejection):
+            if each is not None:
+                rejection = each.document
+                rejection.text = rejection.zstd = None
+                rejection.emptied, rejection.detail = True, ""
+                emptied.append(rejection)
+        self._tallies.write([e.id for e in emptied], map(msgspec.json.encode, emptied))
 
 
 def _document_id(id_: str) -> str:

@@ -511,7 +511,7 @@ class CouchdbStore(Store):
 
 
 def _lost(state: Generations) -> Generations:
-    """Have tallies rebuilt that are not to be read, unless another exporter was quicker."""
+    """Start to rebuild tallies that are not to be read, unless another exporter did."""
     return state if state.anew else rebuilt_anew(state, readable=False)
 
 
