@@ -41,11 +41,14 @@ _MOST_BYTES = 1_000_000
 _CONTRIBUTORS = 5  # that a message on too many series names
 
 
-def load(source: str | Path, environ: Mapping[str, str]) -> Configuration:
+def load(
+    source: str | Path, environ: Mapping[str, str], *, running: Configuration | None = None
+) -> Configuration:
     """Read a configuration: its text, or the file at a path.
 
     Relative paths of secrets and certificates in a file start at its directory, in a text at
-    the working directory. Raises `ConfigurationError` with everything that is wrong.
+    the working directory. Where it takes the place of a `running` one, it may not change what
+    needs a restart. Raises `ConfigurationError` with everything that is wrong.
     """
     errors = ErrorList()
     file = source if isinstance(source, Path) else None
@@ -53,9 +56,28 @@ def load(source: str | Path, environ: Mapping[str, str]) -> Configuration:
     configuration = text is not None and _configuration(
         text, environ, file.parent if file else Path(), errors
     )
-    if not configuration:
+    if configuration and running:
+        _check_unchanged(configuration, running, errors)
+    if not configuration or errors:
         raise ConfigurationError(errors.texts(), file, errors.lines())
     return configuration
+
+
+def _check_unchanged(wanted: Configuration, running: Configuration, errors: ErrorList) -> None:
+    """Report what cannot change while the exporter runs."""
+    stores = _without_password(wanted.store), _without_password(running.store)
+    for path, new, old in (
+        (("store",), *stores),
+        (("collect",), wanted.collect, running.collect),
+        (("web", "listen"), wanted.listen, running.listen),
+    ):
+        if new != old:
+            errors.add(path, "a change needs a restart")
+
+
+def _without_password(store: StoreSettings) -> StoreSettings:
+    """Return what a running store cannot change; it reads a file with its password by itself."""
+    return store if store.password_file is None else replace(store, password=None)
 
 
 def store_at(url: str, password_file: str | None = None) -> StoreSettings:

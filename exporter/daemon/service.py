@@ -3,14 +3,13 @@
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import structlog
 from typing_extensions import override
 
-from exporter.config import Configuration, ConfigurationError, StoreSettings, load
+from exporter.config import Configuration, ConfigurationError, load
 from exporter.daemon.jobs import Jobs
 from exporter.domain.reports import milestones, segmentations
 from exporter.maintenance.reports import FIRST_DAY, LAST_DAY, read_report
@@ -95,11 +94,9 @@ class Service(Application):
         with self._reloading:
             errors = self._reload()
             self._jobs.recorder.reloaded(self._now(), successful=not errors)
-        if errors:
-            self._log.error(
-                "configuration not reloaded", file=str(self._config_file), errors=list(errors)
-            )
-        else:
+        for error in errors:
+            self._log.error("configuration not reloaded", error=error)
+        if not errors:
             self._log.info("configuration reloaded")
         return errors
 
@@ -107,24 +104,11 @@ class Service(Application):
         if self._config_file is None:
             return ("there is no configuration file to read again",)
         try:
-            wanted = load(self._config_file, os.environ)
+            wanted = load(self._config_file, os.environ, running=self._jobs.configuration)
         except ConfigurationError as error:
-            return error.errors
-        current = self._jobs.configuration
-        fixed = (
-            ("store", *map(_without_password, (wanted.store, current.store))),
-            ("collect", wanted.collect, current.collect),
-            ("web.listen", wanted.listen, current.listen),
-        )
-        errors = [f"{name}: a change needs a restart" for name, a, b in fixed if a != b]
-        if not errors:
-            self._apply(wanted)
-        return errors
-
-
-def _without_password(store: StoreSettings) -> StoreSettings:
-    """Return what a running store cannot change; it reads a file with its password by itself."""
-    return store if store.password_file is None else replace(store, password=None)
+            return str(error).splitlines()
+        self._apply(wanted)
+        return ()
 
 
 def _day(seconds: float | None) -> date | None:

@@ -48,12 +48,20 @@ def test_a_password_file_with_another_password_needs_no_restart(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (None, "expected a file to read, found: No such file or directory"),
-        (f"{GOOD}windos: [1d]\n", "windos: unknown key, did you mean windows?"),
-        (f"{GOOD}store: {{url: 'sqlite:other.db'}}\n", "store: a change needs a restart"),
+        (None, ": expected a file to read, found: No such file or directory"),
+        (f"{GOOD}windos: [1d]\n", ":2: windos: unknown key, did you mean windows?"),
+        (
+            f"{GOOD}windows: [1d, 1d]\n",
+            ":2: windows[1]: expected each window once, found 1d beside 1d",
+        ),
+        (f"{GOOD}store: {{url: 'sqlite:other.db'}}\n", ":2: store: a change needs a restart"),
+        (
+            f"{GOOD}web:\n  listen: 127.0.0.1:1\n",
+            ":3: web.listen: a change needs a restart",
+        ),
     ],
 )
-def test_a_reload_that_is_refused_is_logged_with_the_file_and_every_problem(
+def test_a_reload_that_is_refused_tells_each_error_with_the_file_and_the_line(
     text: str | None, error: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "kpi-exporter.yml"
@@ -64,10 +72,10 @@ def test_a_reload_that_is_refused_is_logged_with_the_file_and_every_problem(
         desk = Service(work, config_file=file, now=lambda: AT, apply=refuse)
 
         with capture_logs() as log:
-            assert [*desk.reload()] == [error]
+            assert [*desk.reload()] == [f"{file}{error}"]
 
     (line,) = log
-    assert (line["file"], line["errors"]) == (str(file), [error])
+    assert line["error"] == f"{file}{error}"
     assert not work.recorder.status.reload_successful
 
 
