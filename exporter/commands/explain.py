@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from exporter import notes
 from exporter.clock import now
@@ -21,7 +22,7 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import HOURS_PER_DAY
 from exporter.domain.kpis import KPIS, Formula
 from exporter.domain.layout import TOTAL_ROW
-from exporter.domain.reports import KPI_OF_REPORT
+from exporter.domain.reports import KPI_OF_REPORT, flow_of_report, kpi_of_report
 from exporter.domain.windows import first_hour_of, hour_of, ms_of
 from exporter.maintenance.explain import Explanation, Scope
 from exporter.ports import Store, StoreError
@@ -51,13 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _kpi(text: str) -> str:
+class _Asked(NamedTuple):
+    """A KPI, and the flow that it is asked for if its name says so."""
+
+    kpi: str
+    flow: str | None
+
+
+def _kpi(text: str) -> _Asked:
     """Return the KPI of that name, or that which the report of that name shows."""
     name = text.removeprefix("kpi_").removeprefix("segment_")
-    name = KPI_OF_REPORT.get(name, name)
-    if name not in KPIS:
-        raise argparse.ArgumentTypeError(f"no KPI {text!r}; {suggestion(text, KPIS)}")
-    return name
+    kpi = kpi_of_report(name) or name
+    if kpi not in KPIS:
+        known = (*KPIS, *KPI_OF_REPORT)
+        raise argparse.ArgumentTypeError(f"no KPI {text!r}; {suggestion(text, known)}")
+    return _Asked(kpi, flow_of_report(name))
 
 
 def _number(text: str) -> int:
@@ -78,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
             explanation = Explanation(evaluator, scope, slots=slots, sample=options.sample)
             track(explanation.look(store), "interactions read", None)
             question = Question(
-                kpi=options.kpi, period=period, formulas=wanted, evaluator=evaluator
+                kpi=options.kpi.kpi, period=period, formulas=wanted, evaluator=evaluator
             )
             print("\n".join(lines(question, explanation, store)))
     except StoreError as error:
@@ -87,10 +96,12 @@ def run(options: argparse.Namespace) -> None:
 
 def _formulas(options: argparse.Namespace, evaluator: Evaluator) -> Sequence[Formula]:
     """Choose the formulas of the KPI by flow and step."""
-    kpi = KPIS[options.kpi]
+    kpi = KPIS[options.kpi.kpi]
     chosen: Sequence[Formula] = kpi.formulas(evaluator.layout)
     for name in ("flow", "step", "duration"):
         wanted = getattr(options, name)
+        if wanted is None and name == "flow":
+            wanted = options.kpi.flow
         if wanted is None:
             continue
         if name not in kpi.labels:
@@ -98,7 +109,7 @@ def _formulas(options: argparse.Namespace, evaluator: Evaluator) -> Sequence[For
         place = kpi.labels.index(name)
         there = dict.fromkeys(formula.labels[place] for formula in chosen)
         if wanted not in there:
-            raise CommandError(f"no {name} {wanted!r}; there are {', '.join(map(repr, there))}")
+            raise CommandError(f"no {name} {wanted!r}; {suggestion(wanted, there)}")
         chosen = [formula for formula in chosen if formula.labels[place] == wanted]
     return chosen
 
@@ -119,7 +130,7 @@ def _scope(
         windows = {window.name: window.hours for window in configuration.windows}
         name = options.window or next(iter(windows))
         if name not in windows:
-            raise CommandError(f"no window {name!r}; there are {', '.join(windows)}")
+            raise CommandError(f"no window {name!r}; {suggestion(name, windows)}")
         period = f"window {name}"
         end = hour_of(at) + 1
         start = end - windows[name]
@@ -138,12 +149,16 @@ def _row(options: argparse.Namespace, evaluator: Evaluator) -> tuple[str, str]:
     if options.segmentation is None and options.segment is None:
         return TOTAL_ROW
     of = {s.name: s.all_segments for s in evaluator.definitions.segmentations}
-    if options.segmentation not in of:
-        raise CommandError(f"--segmentation should be one of {', '.join(of)}")
-    if options.segment not in of[options.segmentation]:
-        segments = ", ".join(map(repr, of[options.segmentation]))
-        raise CommandError(f"--segment of {options.segmentation} should be one of {segments}")
-    return options.segmentation, options.segment
+    name, segment = options.segmentation, options.segment
+    if name is None:
+        raise UsageError("--segment needs --segmentation")
+    if name not in of:
+        raise CommandError(f"no segmentation {name!r}; {suggestion(name, of)}")
+    if segment is None:
+        raise UsageError(f"--segmentation needs --segment, one of {', '.join(of[name])}")
+    if segment not in of[name]:
+        raise CommandError(f"no segment {segment!r} of {name}; {suggestion(segment, of[name])}")
+    return name, segment
 
 
 def _watched_ms(store: Store, at: datetime) -> int:

@@ -82,6 +82,20 @@ KPI_OF_REPORT: Mapping[str, str] = {
     **dict.fromkeys(_FLOW_OVER_TIME, "flow_step_ratio"),
     _DURATIONS: "duration_median_seconds",
 }
+
+
+def kpi_of_report(name: str) -> str | None:
+    """Return the KPI that a report shows; None if there is no such report."""
+    return "flow_step_interactions" if name.startswith(FLOW) else KPI_OF_REPORT.get(name)
+
+
+def flow_of_report(name: str) -> str | None:
+    """Return the flow that a report is of; None if it is of none."""
+    if name.startswith(FLOW):
+        return name.removeprefix(FLOW)
+    return {**_FLOW_TOTALS, **_FLOW_OVER_TIME}.get(name)
+
+
 DATA_REPORTS: tuple[str, ...] = tuple(KPI_OF_REPORT)
 REPORTS: tuple[str, ...] = (*DATA_REPORTS, "segmentations", "milestones")
 

@@ -219,16 +219,20 @@ def test_nobody_knows_how_late_a_first_import_or_a_copy_was(
         (("bounce_ratio", "--window=2d"), "no window '2d'; there are 1d, 7d"),
         (
             ("flow_completion_ratio", "--flow=x"),
-            "no flow 'x'; there are 'general_progress', 'new_user', 'password_reset', 'add_email'",
+            "no flow 'x'; there are general_progress, new_user, password_reset, add_email",
         ),
+        (("flow:nw_user",), "no flow 'nw_user'; did you mean new_user?"),
         (
             ("flow_step_ratio", "--flow=add_email", "--step=3"),
-            "no step '3'; there are '1 - Email staged', '2 - Email confirmed'",
+            "no step '3'; there are 1 - Email staged, 2 - Email confirmed",
         ),
-        (("bounce_ratio", "--segment=IdP"), "--segmentation should be one of EmailType"),
         (
-            ("bounce_ratio", "--segmentation=EmailType"),
-            "--segment of EmailType should be one of 'IdP', 'Fallback', 'Other'",
+            ("bounce_ratio", "--segmentation=emailtyp", "--segment=IdP"),
+            "no segmentation 'emailtyp'; did you mean EmailType?",
+        ),
+        (
+            ("bounce_ratio", "--segmentation=EmailType", "--segment=idp"),
+            "no segment 'idp' of EmailType; did you mean IdP?",
         ),
     ],
 )
@@ -237,6 +241,37 @@ def test_what_there_is_not_is_said_with_what_there_is(
     config: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], complaint: str
 ) -> None:
     assert explain(config, *arguments) == 1
+
+    assert capsys.readouterr().err.splitlines()[-1] == f"kpi-exporter explain: {complaint}"
+
+
+@pytest.mark.parametrize("name", ["new_user", "flow:new_user", "new_user_time"])
+@pytest.mark.usefixtures("store")
+def test_the_name_of_a_flows_report_asks_for_that_flow(
+    config: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert explain(config, name, *ON_THE_DAY) == 0
+
+    said = capsys.readouterr().out
+    assert '{flow="new_user",step="1 - Enter email"} = ' in said
+    assert 'flow="general_progress"' not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--segment=IdP",), "--segment needs --segmentation"),
+        (
+            ("--segmentation=EmailType",),
+            "--segmentation needs --segment, one of IdP, Fallback, Other",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("store")
+def test_a_segment_is_named_with_its_segmentation(
+    config: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], complaint: str
+) -> None:
+    assert explain(config, "bounce_ratio", *arguments) == 2
 
     assert capsys.readouterr().err.splitlines()[-1] == f"kpi-exporter explain: {complaint}"
 
