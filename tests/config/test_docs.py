@@ -130,15 +130,15 @@ def test_the_tutorials_commands_do_what_it_says(directory: Path) -> None:
         pytest.skip("curl is missing; as root: apt-get install curl")
     source, exporter = str(unused_port()), str(unused_port())
     check, serve_visits, send, import_and_report, serve, scrape = (
-        block.replace("3435", source).replace("3434", exporter) for block in blocks(TUTORIAL, "sh")
+        block.replace("3455", source).replace("3454", exporter) for block in blocks(TUTORIAL, "sh")
     )
     told_by_check, _, scraped = blocks(TUTORIAL, "text")
     file = directory / "passkeys.yml"
-    file.write_text(file.read_text().replace("3435", source))
+    file.write_text(file.read_text().replace("3455", source).replace("3454", exporter))
     (directory / "source").mkdir()
     assert told_by_check in shell(check, directory)
     with running(
-        *("/bin/bash", "-c", f"exec {serve_visits.strip()} --port {source}"),
+        *("/bin/bash", "-c", f"exec {serve_visits.strip()}"),
         ready=lambda: answers(f"http://127.0.0.1:{source}/wsapi/ping"),
         directory=directory / "source",
         environment=PROGRAMS,
@@ -147,7 +147,7 @@ def test_the_tutorials_commands_do_what_it_says(directory: Path) -> None:
         (day,) = csv.DictReader(shell(import_and_report, directory).splitlines())
         assert (day["new"], day["known"]) == ("2", "2")
         with running(
-            *("/bin/bash", "-c", f"exec {serve.strip()} --web.listen-address 127.0.0.1:{exporter}"),
+            *("/bin/bash", "-c", f"exec {serve.strip()}"),
             ready=lambda: answers(f"http://127.0.0.1:{exporter}/-/ready"),
             directory=directory,
             environment=PROGRAMS,

@@ -21,7 +21,8 @@ from docs.pages import CHECKOUT, Block
 from testing.processes import answers, running, unused_port
 from testing.waiting import WAIT_SECONDS
 
-EXPORTER, SOURCE = "3434", "3435"  # the ports that pages name
+EXPORTER, SOURCE = "3434", "3435"  # the ports that pages name, but for one tutorial
+PORTS = {EXPORTER: (EXPORTER, "3444"), SOURCE: (SOURCE, "3445")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,8 @@ class Session:
 
     def _here(self, text: str) -> str:
         for port, free in self._ports.items():
-            text = text.replace(port, free)
+            for named in PORTS[port]:
+                text = text.replace(named, free)
         return text
 
     @staticmethod
