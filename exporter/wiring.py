@@ -58,6 +58,12 @@ def exists(settings: StoreSettings) -> bool:
     return file is None or file.exists()
 
 
+def is_file(settings: StoreSettings) -> bool:
+    """Return whether a store is a file that is there: reading it asks no server."""
+    file = _file(settings)
+    return file is not None and file.exists()
+
+
 def replace_damaged_store(settings: StoreSettings, *, durable: bool = False) -> Store:
     """Open a store in place of a damaged one, which is kept. Raises `StoreError`.
 

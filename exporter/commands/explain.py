@@ -87,7 +87,11 @@ def run(options: argparse.Namespace) -> None:
             explanation = Explanation(evaluator, scope, slots=slots, sample=options.sample)
             track(explanation.look(store), "interactions read", None)
             question = Question(
-                kpi=options.kpi.kpi, period=period, formulas=wanted, evaluator=evaluator
+                kpi=options.kpi.kpi,
+                period=period,
+                formulas=wanted,
+                evaluator=evaluator,
+                titles=configuration.titles,
             )
             print("\n".join(lines(question, explanation, store)))
     except StoreError as error:

@@ -15,6 +15,7 @@ from exporter.domain.kpis import KPIS, Formula, Labels
 from exporter.domain.layout import TOTAL_ROW, Layout
 from exporter.domain.slot_names import duration_words, sites_words, what_is_counted
 from exporter.domain.tally import Counts
+from exporter.domain.titles import Titles
 from exporter.domain.windows import EPOCH, start_of
 from exporter.maintenance.explain import Arrivals, Explanation, rejected_within
 from exporter.metrics.families import SEGMENTS, TOTALS
@@ -31,6 +32,7 @@ class Question:
     period: str
     formulas: Sequence[Formula]
     evaluator: Evaluator
+    titles: Titles
 
 
 def lines(question: Question, explanation: Explanation, store: Store) -> Iterator[str]:
@@ -65,7 +67,8 @@ def _head(question: Question, explanation: Explanation) -> Iterator[str]:
     scope = explanation.scope
     kpi = KPIS[question.kpi]
     row = scope.segmentation, scope.segment
-    yield f"{kpi.title}: {kpi.help}"
+    titles = question.titles
+    yield f"{titles.kpi(kpi.title)}: {titles.meaning(kpi.title, kpi.help)}"
     yield (
         f"{question.period}: from {_hour(scope.start)} until before {_hour(scope.end)},"
         f" {scope.end - scope.start} hours"

@@ -154,6 +154,7 @@ def _configuration(
             },
             segmentations=_titles(file.segmentations),
             durations=_titles(file.durations),
+            sites=file.sites.title if file.sites else None,
         ),
         milestones=milestones,
         listen=file.web.listen,

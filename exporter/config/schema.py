@@ -224,6 +224,11 @@ class SitesSection(Section):
         description="The first of these with a number that is not 0 counts.",
         examples=["[number_sites_logged_in, sites_signed_in]"],
     )
+    title: Text | None = Field(
+        default=None,
+        description="What the page and `explain` call it; left out, `Sites signed in`.",
+        examples=["Passkeys"],
+    )
 
 
 class RuleSection(Section):

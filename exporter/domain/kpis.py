@@ -17,6 +17,7 @@ from exporter.domain.histogram import duration_quantile_ms, sites_in
 from exporter.domain.layout import DurationSlots, Layout
 from exporter.domain.outcome import Outcome
 from exporter.domain.tally import ordered
+from exporter.domain.titles import SITES
 
 _MEDIAN = 50  # percent
 
@@ -304,7 +305,7 @@ _TABLE = (
     ),
     Kpi(
         name="sites_signed_in_mean",
-        title="Sites signed in, mean",
+        title=f"{SITES}, mean",
         unit=Unit.SITES,
         help="Mean number of sites that users are signed in to.",
         explanation="Sites that a user is signed in to, on average.",
@@ -312,7 +313,7 @@ _TABLE = (
     ),
     Kpi(
         name="sites_signed_in_median",
-        title="Sites signed in, median",
+        title=f"{SITES}, median",
         unit=Unit.SITES,
         help="Median number of sites that users are signed in to.",
         explanation="Sites that half of the users are signed in to, or fewer.",

@@ -4,6 +4,7 @@ Where this is written: `docs/reference/definitions.md`, "From a blob to facts".
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import chain
 from operator import or_
@@ -132,6 +133,14 @@ class _EventPattern(NamedTuple):
     timed_slots: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitesValue:
+    """A value of a field for sites, quoted; `usable` unless it counts as 0 without being 0."""
+
+    text: str
+    usable: bool
+
+
 class Classifier:
     """Reads rows under one set of definitions: `read` says what a row is.
 
@@ -224,6 +233,15 @@ class Classifier:
         """
         value = self._values[segmentation](self._decode(raw))
         return None if value is None else text_of(value)
+
+    def sites_value(self, raw: bytes) -> SitesValue | None:
+        """Return the first value of the fields for sites; None without one. Raises `Unreadable`."""
+        blob = self._decode(raw)
+        value = next((v for v in (get(blob) for get in self._sites) if v is not None), None)
+        if value is None:
+            return None
+        zero = number(value) == 0
+        return SitesValue(text=shown(value), usable=zero or self._site_counts[value] > 0)
 
     def _read(self, row: Row, newest_ms: int) -> Interaction | Ignored:
         blob = self._decode(row.raw)

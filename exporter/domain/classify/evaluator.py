@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from exporter.domain.classify.classifier import Classification, Classifier
+from exporter.domain.classify.classifier import Classification, Classifier, SitesValue
 from exporter.domain.definitions import Definitions
 from exporter.domain.interaction import Interaction, Row, StoredInteraction
 from exporter.domain.layout import Layout
@@ -46,6 +46,10 @@ class Evaluator:
         place = [of.name for of in self.definitions.segmentations].index(segmentation) + 1
         segment = self.layout.segments[interaction.facts.segment_indexes[place]]
         return segment[1], self._reader.value(segmentation, interaction.raw)
+
+    def sites_value(self, interaction: Interaction) -> SitesValue | None:
+        """Return what the interaction's number of sites is read from; None if it has none."""
+        return self._reader.sites_value(interaction.raw)
 
     def tally_stored(self, stored: Iterable[StoredInteraction]) -> Tally:
         """Count interactions as they lie in a store."""

@@ -1,7 +1,7 @@
 """Cards: each KPI over each range, by segment and by day, with what it is made of."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from exporter.domain.kpis import KPIS, Formula, Kpi, Number, Unit
@@ -34,7 +34,10 @@ def kpi_cards(counted: Counted, titles: Titles) -> Iterator[KpiCard]:
     for kpi in KPIS.values():
         if kpi.explanation and not kpi.labels:
             (formula,) = kpi.formulas(layout)
-            yield _card(counted, kpi, kpi.name, kpi.title, formula, _parts(kpi))
+            yield replace(
+                _card(counted, kpi, kpi.name, titles.kpi(kpi.title), formula, _parts(kpi)),
+                explanation=titles.meaning(kpi.title, kpi.explanation),
+            )
     median, p90 = KPIS["duration_median_seconds"], KPIS["duration_p90_seconds"]
     for half, most in zip(median.formulas(layout), p90.formulas(layout), strict=True):
         (duration,) = half.labels
