@@ -33,6 +33,6 @@ def test_a_caller_who_stops_early_ends_the_thread() -> None:
 
     items = prefetch(endless())
     assert next(items) == 0
-    items.close()  # type: ignore[attr-defined]
+    items.close()
 
     eventually(ended.is_set)
