@@ -111,7 +111,7 @@ class Importer:
     def _noting(
         self, events: Iterable[_Gathered | Complete], now: datetime
     ) -> Generator[_Gathered | Complete, None, None]:
-        """Pass on what comes; note now and then, and at the end, how far the import has come."""
+        """Yield what comes; note now and then, and at the end, how far the import has come."""
         noted, fetched = self._monotonic(), None
         try:
             for event in events:

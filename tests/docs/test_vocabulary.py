@@ -14,7 +14,7 @@ from docs.pages import CHECKOUT, pages, prose
 INSTEAD = {
     r"\bproblems?\b": "error",
     r"\bin force\b": "active",
-    r"\brecount(?:s|ed|ing)?\b": "rebuild",
+    r"\brecount(?:s|ed|ing)?\b(?!:…)": "rebuild",
     r"\bcounted anew\b": "recomputed, or tallies are rebuilt",
     r"\b(?:set|kept) aside\b": "quarantined",
     r"\blet go of\b": "close, or drop",

@@ -101,7 +101,7 @@ class Look:
         return settled
 
     def _begin_anew(self, id_: str) -> None:
-        """Begin a rebuild again: on two sides it came to different places, or found other rows."""
+        """Start a rebuild again: on two sides it came to different places, or found other rows."""
         if number_of(id_) in self._register.read().counted:
             structlog.get_logger().warning(
                 "two exporters rebuilt the tallies apart from each other; rebuilding them anew"

@@ -206,7 +206,7 @@ class CouchdbStore(Store):
             self._checked = surplus is not None and (not surplus or state.anew)
 
     def _join(self, parts: _Parts) -> None:
-        """Take part in a rebuild that became necessary."""
+        """Join a rebuild that became necessary."""
         if parts.register.last.anew:
             wanted = self._pending or self._evaluator
             self._pending = wanted
