@@ -35,7 +35,7 @@ def kpi_cards(counted: Counted, titles: Titles) -> Iterator[KpiCard]:
         if kpi.explanation and not kpi.labels:
             (formula,) = kpi.formulas(layout)
             yield replace(
-                _card(counted, kpi, kpi.name, titles.kpi(kpi.title), formula, _parts(kpi)),
+                _card(counted, kpi, kpi.name, titles.kpi(kpi.title), formula, _parts(kpi, formula)),
                 explanation=titles.meaning(kpi.title, kpi.explanation),
             )
     median, p90 = KPIS["duration_median_seconds"], KPIS["duration_p90_seconds"]
@@ -113,17 +113,15 @@ def _by_segment(
     )
 
 
-def _parts(kpi: Kpi) -> _Parts:
+def _parts(kpi: Kpi, formula: Formula) -> _Parts:
+    if formula.over is None:
+        return _Parts(columns=(), of=lambda _counts, _number: _Made())
     if kpi.unit is Unit.SITES:
-        return _Parts(columns=("sites", "interactions"), of=_mean)
-    if kpi.unit is Unit.RATIO:
-        return _Parts(columns=("numerator", "denominator"), of=_ratio)
-    return _Parts(columns=(), of=lambda _counts, _number: _Made())
+        return _Parts(columns=("sum", "interactions"), of=_mean)
+    return _Parts(columns=("numerator", "denominator"), of=_ratio)
 
 
 def _mean(_: Counts, number: Number) -> _Made:
-    if number.denominator is None:
-        return _Made(figures=(None, None))
     return _Made(
         words=f"of {number.denominator:,} interactions",
         figures=(number.numerator, number.denominator),
