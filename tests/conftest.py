@@ -29,9 +29,10 @@ settings.load_profile("any")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """End a test that hangs."""
+    """End a test that hangs; few say how long they may take."""
     for item in items:
-        item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 def _program(*names: str, package: str) -> Path:

@@ -12,6 +12,7 @@ from tests.grafana.filled import Filled, filled_prometheus
 from tests.grafana.test_queries import UIDS, Asking, chosen_at_first
 
 RANGES_DAYS = (0.25, 7, 90)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # promtool writes millions of samples
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,6 @@ def long_filled(
         yield running
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("uid", UIDS)
 def test_no_query_fails_or_has_nothing_but_undefined_values(
     uid: str, dashboards: Mapping[str, Json], long_filled: Filled
