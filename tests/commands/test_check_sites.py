@@ -25,7 +25,7 @@ def check(folder: Path, values: Sequence[object], more: str = "") -> int:
 @pytest.mark.parametrize(
     ("values", "found"),
     [
-        ([0.5, 0.25, 2], "0.5 and the like in 2 of 3 interactions"),
+        ([0.5, 0.5, 2], "0.5 and the like in 2 of 3 interactions"),
         ([2_000_000], "2000000 and the like in 1 of 1 interactions"),
         (["many", None], "'many' and the like in 1 of 1 interactions"),
     ],
