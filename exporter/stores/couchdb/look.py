@@ -101,8 +101,11 @@ class Look:
         return settled
 
     def _begin_anew(self, id_: str) -> None:
-        """Start a rebuild again: on two sides it came to different places, or found other rows."""
-        if number_of(id_) in self._register.read().counted:
+        """Start a rebuild again: on two sides it came to different places, or found other rows.
+
+        An earlier one does not matter, since the newest takes its place.
+        """
+        if number_of(id_) == self._register.last.counted[-1]:
             structlog.get_logger().warning(
                 "two exporters rebuilt the tallies apart from each other; rebuilding them anew"
             )
