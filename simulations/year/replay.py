@@ -25,6 +25,8 @@ NEVER = frozenset(
 LAYERS = (
     ("job_window:kpi_quiet_day_age_seconds:max",),
     (
+        "job_window_segment_outcome:kpi_dialogs:sum",
+        "job_window_segment:kpi_bounces_signed_in:sum",
         "job_window_flow_step:kpi_flow_step_interactions:sum",
         "job_window_flow_step:kpi_flow_step_dropoff_ratio:max",
         "job_window_flow_step:kpi_flow_step_ratio:now",
@@ -133,8 +135,8 @@ class Replay:
                     line
                     for rule in recorded()
                     if rule.name in layer
-                    for series in question.server.stepwise(question.inliner.records(rule))
-                    for line in _lines(rule.name, series)
+                    for series in question.server.stepwise(question.inliner.expand(rule.expr))
+                    for line in _lines(rule.name, series.metric | rule.labels, series)
                 )
             self.stored.update(layer)
 
@@ -147,10 +149,10 @@ class Replay:
             yield Question(server=running, inliner=Inliner(frozenset(self.stored)))
 
 
-def _lines(name: str, series: Series) -> Iterator[bytes]:
+def _lines(name: str, labels: dict[str, str], series: Series) -> Iterator[bytes]:
     written = ",".join(
         f'{label}="{value.translate(_ESCAPED)}"'
-        for label, value in series.metric.items()
+        for label, value in labels.items()
         if label != "__name__"
     )
     begin = f"{name}{{{written}}} "

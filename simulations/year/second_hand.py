@@ -1,7 +1,7 @@
-"""Many years, quiet ones or with the twelve incidents: what is found, and how many pages are false.
+"""Many years, quiet or with incidents and odd days: what is found, how many pages are false.
 
     python -m simulations.year.second_hand --per-day 200 --years 24
-    python -m simulations.year.second_hand --per-day 200 --years 8 --incidents
+    python -m simulations.year.second_hand --per-day 200 --years 8 --incidents --odd-days
 
 The statistics of prometheus/rules/kpis.yml a second time, in numpy and straight from the simulated
 users' truth, because a hundred years in a real Prometheus would take a week.
@@ -9,7 +9,7 @@ users' truth, because a hundred years in a real Prometheus would take a week.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from statistics import NormalDist
 
@@ -20,14 +20,14 @@ from fake_server.crowd import Crowd
 from fake_server.incidents import Incident
 from fake_server.journeys import BY_NAME
 from fake_server.truth import Truth
-from simulations.year.incidents import BEGIN, END, FIRST, TROUBLES, Trouble
+from simulations.year.incidents import BEGIN, END, FIRST, ODD_DAYS, TROUBLES, Trouble
 from simulations.year.pages import Firing, false_pages, finding
 
 Hourly = NDArray[np.float64]
 When = NDArray[np.bool_]
 
 BUDGET, LOOKS_A_DAY = 1, 6
-MARGIN, DAILY_STDDEV, FEWER = 0.05, 0.01, 0.5
+MARGIN, DAILY_STDDEV, FEWER, CROWD = 0.05, 0.01, 0.5, 3
 WEEK = 168
 HOURS = (END - FIRST) // timedelta(hours=1)
 NEW_USER_OUTCOMES = ("bounce", "fail", "idp", "fallback")
@@ -37,17 +37,19 @@ def counted(
     per_day: int, seed: int, troubles: Sequence[Trouble]
 ) -> tuple[dict[str, tuple[Hourly, Hourly]], Hourly]:
     """Failures and trials of every ratio that is watched, and attempts, hour by hour."""
-    truth = Truth()
-    incidents = tuple(map(_incident, troubles))
-    truth.add(Crowd(seed=seed, per_day=per_day, incidents=incidents).plans(FIRST, END))
+    crowd = Crowd(seed=seed, per_day=per_day, incidents=tuple(map(_incident, troubles)))
     first = int(FIRST.timestamp()) // 3600
     counts: dict[tuple[str, str, str], Hourly] = {}
-    for hour, by_segment in truth.hours.items():
-        for segment, journeys in by_segment.items():
-            for (name, _), n in journeys.items():
-                for what in _facts(name, total=segment == ("Total", "")):
-                    key = (*segment, what)
-                    counts.setdefault(key, np.zeros(HOURS))[hour - first] += n
+    for number in range(HOURS // 24):  # a year of 20,000 a day at once would be 10 GB
+        day = FIRST + timedelta(days=number)
+        truth = Truth(durations=False)
+        truth.add(crowd.plans(day, day + timedelta(days=1)))
+        for hour, by_segment in truth.hours.items():
+            for segment, journeys in by_segment.items():
+                for (name, _), n in journeys.items():
+                    for what in _facts(name, total=segment == ("Total", "")):
+                        key = (*segment, what)
+                        counts.setdefault(key, np.zeros(HOURS))[hour - first] += n
     nothing = np.zeros(HOURS)
     ratios = {}
     for segment in {key[:2] for key in counts}:
@@ -77,6 +79,7 @@ def _incident(trouble: Trouble) -> Incident:
         end=trouble.end,
         severity=trouble.severity,
         rising=trouble.rising,
+        factor=trouble.factor,
         segmentation=segmentation,
         segment=segment,
     )
@@ -116,6 +119,7 @@ def weeks(counts: Hourly) -> Hourly:
 def past(failures: Hourly, trials: Hourly) -> tuple[Hourly, Hourly]:
     """Failures and trials of the weeks that are not odd, added up, as the rules of that name."""
     k, n = weeks(failures), weeks(trials)
+    n = np.where(n <= CROWD * _lower(n), n, 0)
     ratios = np.where(n > 0, k / n, np.nan)
     known = ~np.isnan(ratios)
     lowest = known & (np.argmin(np.where(known, ratios, np.inf), axis=0) == np.arange(4)[:, None])
@@ -124,6 +128,18 @@ def past(failures: Hourly, trials: Hourly) -> tuple[Hourly, Hourly]:
     highest = kept & (np.argmax(np.where(kept, ratios, -np.inf), axis=0) == np.arange(4)[:, None])
     kept &= ~(highest & (order[-1] - order[-2] > MARGIN) & (kept.sum(axis=0) > 1))
     return np.where(kept, k, 0).sum(axis=0), np.where(kept, n, 0).sum(axis=0)
+
+
+def _lower(trials: Hourly) -> Hourly:
+    """Return the quantile 1/3 of the weeks that have any: of four the second lowest."""
+    order = np.sort(np.where(trials > 0, trials, np.inf), axis=0)
+    place = (np.isfinite(order).sum(axis=0) - 1) / 3
+    below = np.maximum(np.floor(place), 0).astype(int)
+    low, high = (
+        np.take_along_axis(order, np.minimum(at, 3)[None], axis=0)[0] for at in (below, below + 1)
+    )
+    found: Hourly = np.where(place == below, low, low + (place - below) * (high - low))
+    return found
 
 
 def rising(failures: Hourly, trials: Hourly, hours: int, z: float, stddev: float) -> When:
@@ -163,10 +179,9 @@ def fewer(attempts: Hourly, hours: int, z: float) -> When:
 
 
 def firings(
-    per_day: int, seed: int, windows: Sequence[int], troubles: Sequence[Trouble]
+    ratios: Mapping[str, tuple[Hourly, Hourly]], attempts: Hourly, windows: Sequence[int]
 ) -> list[Firing]:
     """When which ratio, or the number of attempts, is an alert in the year."""
-    ratios, attempts = counted(per_day, seed, troubles)
     p = BUDGET / (365 * LOOKS_A_DAY * len(ratios) * len(windows))
     z = NormalDist().inv_cdf(1 - p)
     lit: list[tuple[str, int, When]] = []
@@ -195,11 +210,13 @@ def main() -> None:
     parser.add_argument("--per-day", type=int, default=200)
     parser.add_argument("--years", type=int, default=4)
     parser.add_argument("--windows", type=int, nargs="+", default=[6, 24], metavar="HOURS")
-    parser.add_argument("--incidents", action="store_true", help="the twelve; default: none")
+    parser.add_argument("--incidents", action="store_true", help="those of the year")
+    parser.add_argument("--odd-days", action="store_true", help="those of the year")
     options = parser.parse_args()
-    troubles = TROUBLES if options.incidents else ()
+    incidents = TROUBLES if options.incidents else ()
+    troubles = (*incidents, *ODD_DAYS) if options.odd_days else incidents
     for seed in range(1, options.years + 1):
-        seen = firings(options.per_day, seed, options.windows, troubles)
+        seen = firings(*counted(options.per_day, seed, troubles), options.windows)
         told = [f"{false_pages(seen, troubles)} false pages"]
         for trouble in troubles:
             found = finding(trouble, seen)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from simulations.year.history import ROLLOUT_SECONDS, in_a_cluster
@@ -19,6 +20,7 @@ from simulations.year.pages import (
     quiet_days_alarmed,
 )
 from simulations.year.replay import LAYERS, NEVER
+from simulations.year.second_hand import WEEK, past
 from testing.rulebook import recorded, rules_of
 
 STARTED = int(BEGIN.timestamp()) // 3600
@@ -103,3 +105,17 @@ def test_a_page_that_no_incident_explains_is_false() -> None:
 def test_a_day_without_an_incident_and_what_it_leaves_in_the_window_is_quiet() -> None:
     assert quiet_days(TROUBLES) == 365 - 50
     assert quiet_days_alarmed([firing(0, 1, 24, 29 * 24 + 12)], TROUBLES) == 2
+
+
+def test_the_second_hand_leaves_a_crowd_out_of_the_past_as_the_rules_do() -> None:
+    trials = np.full(5 * WEEK, 11.0)
+    failures = np.zeros(5 * WEEK)
+    trials[2 * WEEK] = 308
+
+    with np.errstate(all="ignore"):  # before there is a past
+        failed, tried = past(failures, trials)
+
+    assert failed[4 * WEEK] == 0
+    assert tried[4 * WEEK] == 22, (
+        "of four weeks the crowd's is left out, and one with the lowest ratio"
+    )
