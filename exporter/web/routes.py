@@ -3,64 +3,53 @@
 import asyncio
 import gzip
 import json
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from types import TracebackType
 from typing import ClassVar, TypeVar
 
 import structlog
 from tornado import web
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import RequestHandler
 
-from exporter.crash import end_out_of_memory
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
 from exporter.escape import escaped
 from exporter.metrics.accept import weights
 from exporter.metrics.periods import PERIODS_DAYS
 from exporter.ports import StoreError
 from exporter.web.application import Application
-from exporter.web.auth import Authenticator
 from exporter.web.executor import BoundedExecutor, QueueFull
 from exporter.web.page.render import PageTemplate
-from exporter.web.rate import Rate
+from exporter.web.route import TOO_MANY, Guarded, Refused, Route
 
 _log = structlog.get_logger(__name__)
 
-_TEXT = "text/plain; charset=utf-8"
 _JSON = "application/json"
 _HTML = "text/html; charset=utf-8"
 
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 _DAY_SECONDS = 86_400
-_RETRY_AFTER_SECONDS = 5
 _MOST_NAMES = 100
 _PERIODS = tuple(map(str, PERIODS_DAYS))
 _GZIP_LEVEL = 1  # 2 ms on the event loop; the best level takes four times that for 10% fewer bytes
-_TOO_MANY = "Too many such requests at once; try again later."
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(Guarded):
     """What the routes serve from.
 
     A report that takes longer than `patience` is answered 503. `lifecycle` allows a reload
-    over HTTP. `headers` returns those to add to every answer, by name; `rate` how many requests
-    are taken, if that is limited.
+    over HTTP.
     """
 
     application: Application
-    access: Authenticator
-    rate: Callable[[], Rate | None]
-    headers: Callable[[], Mapping[str, str]]
     reports: BoundedExecutor
     selections: BoundedExecutor
     control: BoundedExecutor
@@ -93,21 +82,9 @@ def takes_gzip(accept_encoding: str) -> bool:
     return wanted.get("gzip", wanted.get("*", 0)) > 0
 
 
-class Refused(HTTPError):
-    """A request that is not answered; `text` is the line that the client reads instead."""
+class _Route(Route):
+    """What all routes of this socket have in common."""
 
-    def __init__(
-        self, status: HTTPStatus, text: str, *, retry_after: float = _RETRY_AFTER_SECONDS
-    ) -> None:
-        super().__init__(status)
-        self.text = text
-        self.retry_after = retry_after
-
-
-class _Route(RequestHandler):
-    """What all routes have in common."""
-
-    methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
     guarded: ClassVar[bool] = True
 
     @property
@@ -121,71 +98,20 @@ class _Route(RequestHandler):
         return template
 
     def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self.set_header("Content-Type", _TEXT)
+        super().set_default_headers()
         self.set_header("Content-Security-Policy", self.page_template.policy)
-        self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
-        for name, value in self.site.headers().items():
-            self.set_header(name, value)
 
     async def prepare(self) -> None:
-        if not self.guarded:
-            return
-        rate = self.site.rate()
-        if rate is not None and (wait := rate.take_one()):
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", retry_after=wait)
-        authorization = self.request.headers.get("Authorization", "")
-        try:
-            admitted = await self.site.access.authenticate(
-                authorization, self.request.remote_ip or ""
-            )
-        except QueueFull:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MANY) from None
-        if not admitted:
-            raise Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized")
-
-    def compute_etag(self) -> None:
-        """Return none: values change with each snapshot, so hashing answers would buy nothing."""
-
-    def write_error(self, status_code: int, **kwargs: object) -> None:
-        status = HTTPStatus(status_code)
-        retry_after: float = _RETRY_AFTER_SECONDS
-        match kwargs.get("exc_info"):
-            case (_, Refused() as refused, _):
-                text, retry_after = refused.text, refused.retry_after
-            case (_, HTTPError(), _):
-                text = status.phrase
-            case _:
-                text = "Something went wrong in the exporter; its log says what."
-        match status:
-            case HTTPStatus.METHOD_NOT_ALLOWED:
-                self.set_header("Allow", ", ".join(self.methods))
-                text = f"Only {' or '.join(self.methods)} requests allowed"
-            case HTTPStatus.UNAUTHORIZED:
-                self.set_header("WWW-Authenticate", 'Basic realm="kpi-exporter", charset="UTF-8"')
-            case HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.TOO_MANY_REQUESTS:
-                self.set_header("Retry-After", str(max(1, math.ceil(retry_after))))
-        self.finish(text)
-
-    def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        if typ is None or value is None or isinstance(value, HTTPError):
-            return
-        if isinstance(value, MemoryError):
-            end_out_of_memory()
-        _log.error("request failed", path=escaped(self.request.path), exc_info=(typ, value, tb))
+        if self.guarded:
+            await self.admit()
 
     async def in_time(self, workers: BoundedExecutor, work: Callable[[], _Result]) -> _Result:
         """Run work that may wait in a thread, or refuse when there is no place or no end."""
         try:
             return await asyncio.wait_for(workers.run(work), self.site.patience.total_seconds())
         except QueueFull:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MANY) from None
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY) from None
         except TimeoutError:
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,33 +1,25 @@
 """What is answered to dialogs: each request counted, none logged, nothing kept of the client."""
 
 import asyncio
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import TracebackType
-from typing import ClassVar, Protocol
+from typing import Protocol
 
-import structlog
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from exporter.domain.interaction import Row
 from exporter.ingest.collector import CollectorFull
 from exporter.ports import StoreError
-from exporter.web.auth import Authenticator
 from exporter.web.collect.body import UnreadableBody, read_rows
-from exporter.web.executor import QueueFull
 from exporter.web.rate import Rate
+from exporter.web.route import Guarded, Refused, Route
 
 PING = "/wsapi/ping"
 MOST_READ_BYTES = 8 * 1024 * 1024  # of a body that is too large, so that its sender hears of it
-RETRY_AFTER_SECONDS = 5
 PREFLIGHT_SECONDS = 86_400
-_TEXT = "text/plain; charset=utf-8"
-
-_log = structlog.get_logger(__name__)
 
 
 class CollectApplication(Protocol):
@@ -46,29 +38,17 @@ class CollectApplication(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(Guarded):
     """What the routes serve from; `max_body` is in bytes.
 
-    `interactions` says how many of them are taken, `rate` how many requests, if that is limited.
+    `interactions` says how many of them are taken.
     """
 
     application: CollectApplication
-    access: Authenticator
-    headers: Callable[[], Mapping[str, str]]
     allow_origins: frozenset[str]
     max_body: int
     interactions: Rate
-    rate: Callable[[], Rate | None]
     path: str
-
-
-class Refused(HTTPError):
-    """A request that is not answered as its sender wished; `text` is what it reads instead."""
-
-    def __init__(self, status: HTTPStatus, text: str, *, retry_after: float | None = None) -> None:
-        super().__init__(status)
-        self.text = text
-        self.retry_after = retry_after
 
 
 def application(site: Site) -> Application:
@@ -81,10 +61,8 @@ def application(site: Site) -> Application:
     )
 
 
-class _Route(RequestHandler):
-    """What all routes have in common."""
-
-    methods: ClassVar[tuple[str, ...]] = ()
+class _Route(Route):
+    """What all routes of this socket have in common."""
 
     @property
     def site(self) -> Site:
@@ -92,11 +70,7 @@ class _Route(RequestHandler):
         return site
 
     def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self.set_header("Content-Type", _TEXT)
-        self.set_header("X-Content-Type-Options", "nosniff")
-        for name, value in self.site.headers().items():
-            self.set_header(name, value)
+        super().set_default_headers()
         if self.site.allow_origins:
             self.set_header("Vary", "Origin")
         if self.is_allowed:
@@ -106,46 +80,6 @@ class _Route(RequestHandler):
     def is_allowed(self) -> bool:
         """Whether the request comes from a page of an origin that is listed."""
         return self.request.headers.get("Origin") in self.site.allow_origins
-
-    async def authenticate(self) -> None:
-        authorization = self.request.headers.get("Authorization", "")
-        try:
-            admitted = await self.site.access.authenticate(
-                authorization, self.request.remote_ip or ""
-            )
-        except QueueFull:
-            raise _unavailable("Too many such requests at once; try again later.") from None
-        if not admitted:
-            raise Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized")
-
-    def compute_etag(self) -> None:
-        """Return none: answers are a word or two."""
-
-    def write_error(self, status_code: int, **kwargs: object) -> None:
-        status = HTTPStatus(status_code)
-        text = status.phrase
-        match kwargs.get("exc_info"):
-            case (_, Refused() as refused, _):
-                text = refused.text
-                if refused.retry_after is not None:
-                    self.set_header("Retry-After", str(max(1, math.ceil(refused.retry_after))))
-        match status:
-            case HTTPStatus.METHOD_NOT_ALLOWED:
-                self.set_header("Allow", ", ".join(self.methods))
-                text = f"Only {' or '.join(self.methods)} requests allowed"
-            case HTTPStatus.UNAUTHORIZED:
-                self.set_header("WWW-Authenticate", 'Basic realm="kpi-exporter", charset="UTF-8"')
-        self.finish(text)
-
-    def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        if typ is None or value is None or isinstance(value, HTTPError):
-            return
-        _log.error("collecting failed", exc_info=(typ, value, tb))
 
 
 @stream_request_body
@@ -161,10 +95,7 @@ class _Collect(_Route):
     async def prepare(self) -> None:
         if self.request.method != "POST":
             return  # a preflight brings no credentials
-        rate = self.site.rate()
-        if rate is not None and (wait := rate.take_one()):
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", retry_after=wait)
-        await self.authenticate()
+        await self.admit()
         announced = self.request.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced) > self.site.max_body:
             patient = "Expect" not in self.request.headers and int(announced) <= MOST_READ_BYTES
@@ -232,7 +163,7 @@ class _Nothing(_Route):
 
 
 def _unavailable(text: str) -> Refused:
-    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, text, retry_after=RETRY_AFTER_SECONDS)
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, text)
 
 
 def _count(handler: RequestHandler) -> None:

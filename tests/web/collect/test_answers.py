@@ -229,7 +229,8 @@ def test_a_fault_of_our_own_is_500_without_its_words(serve: Serve, desk: Desk) -
 
     answer = post(serve(), json.dumps(BLOB))
 
-    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    wrong = "Something went wrong in the exporter; its log says what."
+    assert (answer.status_code, answer.text) == (500, wrong)
 
 
 def test_a_preflight_from_a_listed_origin_is_answered_for_a_day(serve: Serve) -> None:
