@@ -1,26 +1,20 @@
-"""How costs grow with what is stored, as pictures: `python -m benchmarks.growth`.
+"""How costs grow with what is stored, as a table: `python -m benchmarks.growth`.
 
-In processor time, medians of several runs; the curves should be flat.
+In processor time, medians of several runs; each column should stay as it is.
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Picture
-
 from benchmarks import stored
-from benchmarks.corpora import CACHE, CHECKOUT, corpus, open_store_with_definitions, served
+from benchmarks.corpora import corpus, open_store_with_definitions, served
 from benchmarks.figures import RUNS, median, processor_seconds
 from benchmarks.http_to_sqlite import import_into
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
-PICTURES = CHECKOUT / "docs" / "pictures"
-RESULTS = CACHE / "growth.json"
 ANSWERS: dict[str, Callable[[Path, stored.Clock], float]] = {
     "snapshot": stored.snapshot_seconds,
     "report over 400 days": stored.report_seconds,
@@ -58,39 +52,30 @@ def measure(rows: int, runs: int) -> Point:
     )
 
 
-def draw(points: Sequence[Point], directory: Path) -> None:
-    """Draw both pictures."""
-    sizes = [point.rows for point in points]
-    imports = Picture(figsize=(8, 3), layout="constrained")
-    time, peak = imports.subplots(1, 2)
-    _curve(time, sizes, [point.import_processor for point in points], "µs an interaction")
-    _curve(peak, sizes, [point.import_peak for point in points], "MiB of memory at most")
-    imports.savefig(directory / "growth-import.png", dpi=120)
-    answers = Picture(figsize=(8, 3.5), layout="constrained")
-    axes = answers.subplots()
-    for name in ANSWERS:
-        axes.plot(sizes, [point.answers[name] for point in points], marker="o", label=name)
-    axes.set(xscale="log", yscale="log", xlabel="interactions stored", ylabel="milliseconds")
-    axes.grid(visible=True, alpha=0.3)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    answers.savefig(directory / "growth-answers.png", dpi=120)
-
-
-def _curve(axes: Axes, sizes: Sequence[int], values: Sequence[float], unit: str) -> None:
-    axes.plot(sizes, values, marker="o")
-    axes.set(xscale="log", xlabel="interactions imported", ylabel=unit, ylim=(0, None))
-    axes.grid(visible=True, alpha=0.3)
+def table(points: Sequence[Point]) -> str:
+    """Return the table of the documentation, a row a size."""
+    titles = [
+        "interactions",
+        "import, µs each",
+        "its memory, MiB",
+        *(f"{one}, ms" for one in ANSWERS),
+    ]
+    lines = [titles, ["---:"] * len(titles)]
+    for point in points:
+        answers = [f"{point.answers[name]:.1f}" for name in ANSWERS]
+        imported = [f"{point.import_processor:.1f}", f"{point.import_peak:.0f}"]
+        lines.append([f"{point.rows:,}", *imported, *answers])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main() -> None:
-    """Measure and draw."""
+    """Measure, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="interactions")
-    parser.add_argument("--runs", type=int, default=RUNS, help="of which the median is drawn")
+    parser.add_argument("--runs", type=int, default=RUNS, help="of which the median is shown")
     options = parser.parse_args()
     points = [measure(rows, options.runs) for rows in options.sizes]
-    RESULTS.write_text(json.dumps([asdict(point) for point in points], indent=1))
-    draw(points, PICTURES)
+    print(table(points))
 
 
 if __name__ == "__main__":
