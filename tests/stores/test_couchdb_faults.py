@@ -347,17 +347,22 @@ def test_an_error_inside_a_good_answer_is_an_error(
         list(store.total(hour("2026-11-01"), hour("2026-12-01")))
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("timeout", "The request could not be processed in a reasonable amount of time."),
+        ("os_process_error", "OS process timed out."),
+    ],
+)
 def test_a_query_that_waits_too_long_for_its_index_is_asked_again(
-    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator, name: str, reason: str
 ) -> None:
     store = make_store()
     store.use_definitions(evaluator)
     store.add(batch(evaluator, some(3)), NOW)
     late = iter([True, False])
     proxy.rule = lambda request: (
-        error(500, "timeout", "The request could not be processed in a reasonable amount of time.")
-        if "/_view/held" in request.path and next(late, False)
-        else None
+        error(500, name, reason) if "/_view/held" in request.path and next(late, False) else None
     )
 
     assert store.stats().interactions == 3

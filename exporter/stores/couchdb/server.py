@@ -489,7 +489,7 @@ class Database:
                 content = _body(self._resource.get(path, **plain))
                 break
             except Refused as error:
-                if error.error != "timeout" or tried == BUILD_TRIES:
+                if error.error not in _BUSY or tried == BUILD_TRIES:
                     raise
         rows: list[ViewRow] = _decoded(content, _ViewRows).rows
         for row in rows:
@@ -503,6 +503,7 @@ class Database:
         self._resource.post("_view_cleanup", body=b"{}")
 
 
+_BUSY = frozenset({"timeout", "os_process_error"})  # CouchDB goes on with the index
 _KEYS = frozenset({"startkey", "endkey", "key"})
 
 

@@ -63,11 +63,11 @@ class _Words(msgspec.Struct):
     reason: str | None = ""
 
 
+_UNEXPLAINED = "internal_server_error"  # all that a full disk is called
 _LACKS_RIGHT = "You are not"  # "… a server admin", "… a db or server admin", "… allowed to …"
 _KINDS: Mapping[int, type[Refused]] = {404: NotFound, 409: Conflict, 412: Exists}
 _MEANINGS: Mapping[int, str] = {
     413: "finds a request too large",
-    500: "failed (its log says why, a full disk is one reason)",
     429: "asks to be left alone for a while",
     503: "is not ready",
     507: "is out of disk space",
@@ -173,6 +173,8 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         if status in (401, 403):
             return self._denied(words, status, server, credentials)
         meaning = _MEANINGS.get(status, "failed")
+        if words.reason == _UNEXPLAINED:
+            meaning = "failed (its log says why, a full disk is one reason)"
         return _KINDS.get(status, Refused)(
             f"CouchDB at {server} {meaning}: {what} gave {status} ({said})",
             status=status,
