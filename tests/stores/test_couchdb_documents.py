@@ -8,6 +8,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -299,7 +300,8 @@ def test_what_is_seen_held_is_forgotten_at_some_time() -> None:
 
 def test_of_rejected_rows_the_newest_keep_their_content(pouchdb_server: str, name: str) -> None:
     address = pouchdb_server.replace("http", "couchdb", 1)
-    server = Server(address, Transport(), username=None, password=None)
+    user = urlsplit(pouchdb_server)
+    server = Server(address, Transport(), username=user.username, password=user.password)
     tallies = server.database(f"{name}-tallies")
     tallies.create()
     views = Views(tallies)

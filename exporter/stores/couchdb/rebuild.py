@@ -26,12 +26,12 @@ from exporter.stores.couchdb.holdings import Holdings
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month
 from exporter.stores.couchdb.revisions import to_stay
-from exporter.stores.couchdb.server import Database
+from exporter.stores.couchdb.server import FIRST_PAGE, Database, next_limit
 from exporter.stores.couchdb.tiles import TileRow, encoded
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
 PREFIX = "recount:"
-PORTION = 1_000  # rows read at a time
+PORTION = 1_000  # rows read at a time, fewer if large
 WRITTEN_AFTER = 200_000  # rows; what a kill may cost
 MOST_KEYS = 10_000  # keys of a tally that fit into a document
 
@@ -99,6 +99,7 @@ class Rebuild:
         self._place: Place | None = None
         self._found: Tally = {}
         self._since = 0
+        self._limit = FIRST_PAGE
 
     def step(self, total: int) -> RebuildProgress:
         """Count a portion; `total` is how many interactions there are."""
@@ -171,10 +172,12 @@ class Rebuild:
     def _read(self, place: Place) -> "_Portion":
         database = self._months.database(place.month)
         try:
-            page = database.page(place.after, PORTION, Document, conflicts=True)
+            page = database.page(place.after, self._limit, Document, conflicts=True)
             several = leaves_in_conflict(database, page)
         except NotFound:  # dropped meanwhile
             return _Portion()
+        size = sum(len(version.raw) for found in page for version in found.document.versions())
+        self._limit = next_limit(PORTION, len(page) or FIRST_PAGE, size)
         portion = _Portion(read=len(page), last=page[-1].id if page else "")
         for found in page:
             leaves = several.get(found.id)

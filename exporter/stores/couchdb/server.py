@@ -14,7 +14,7 @@ from exporter.stores.couchdb.transport import Answer, Exists, NotFound, Refused,
 T = TypeVar("T")
 _SHOWN = 200  # characters of an answer that a message quotes
 _DELETED_AT_ONCE = 1_000  # documents
-_FIRST_PAGE = 100  # documents, before it is known how large they are
+FIRST_PAGE = 10  # documents, before it is known how large they are
 _PAGE_BYTES = 16 * 1024 * 1024
 BUILD_TRIES = 3  # a query that waits longer than 60 s for its index ends in an error
 
@@ -449,14 +449,14 @@ class Database:
 
     def pages(self, most: int, kind: type[T]) -> Iterator[list[Found[T]]]:
         """Read a whole database in portions, in the order of the ids: so many, fewer if large."""
-        after, limit = "", min(most, _FIRST_PAGE)
+        after, limit = "", min(most, FIRST_PAGE)
         while True:
             portion, size = self._page(after, limit, kind)
             if not portion:
                 return
             yield portion
             after = portion[-1].id
-            limit = max(1, min(most, 2 * limit, _PAGE_BYTES * len(portion) // size))
+            limit = next_limit(most, len(portion), size)
 
     def _page(
         self, after: str, limit: int, kind: type[T], *, conflicts: bool = False
@@ -501,6 +501,11 @@ class Database:
     def clean_up_views(self) -> None:
         """Remove the index files of views that are gone."""
         self._resource.post("_view_cleanup", body=b"{}")
+
+
+def next_limit(most: int, documents: int, size: int) -> int:
+    """Return how many documents to read after so many of that size in bytes."""
+    return max(1, min(most, 2 * documents, _PAGE_BYTES * documents // max(size, 1)))
 
 
 _BUSY = frozenset({"timeout", "os_process_error"})  # CouchDB goes on with the index
