@@ -60,12 +60,12 @@ def run(options: argparse.Namespace) -> None:
     if not exists(source):
         raise CommandError(f"--from {source.url} is not there")
     try:
-        with closing(open_store(source)) as held, closing(open_store(target)) as filled:
+        with closing(open_store(source)) as stored, closing(open_store(target)) as target_store:
             if options.damaged:
-                _salvage(held, filled)
+                _salvage(stored, target_store)
                 return
-            total = held.stats().interactions
-            steps = (copied.done for copied in copy(held, filled, now()))
+            total = stored.stats().interactions
+            steps = (copied.done for copied in copy(stored, target_store, now()))
             done = track(steps, "interactions copied", total)
     except StoreDamagedError as error:
         hint = "" if options.damaged else "; --damaged copies what can be read"

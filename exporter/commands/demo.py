@@ -50,9 +50,9 @@ def _check_listening(address: str) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     _check_listening(options.listen or load(_configuration("http://127.0.0.1", Path()), {}).listen)
-    asked: list[int] = []
+    signals: list[int] = []
     for number in _ENDING:  # a process that is half started could not be ended
-        signal.signal(number, lambda number, _: asked.append(number))
+        signal.signal(number, lambda number, _: signals.append(number))
     with (
         tempfile.TemporaryDirectory(prefix="kpi-exporter-demo-") as folder,
         subprocess.Popen(  # noqa: S603 -- our own module
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
         try:
             for number in _ENDING:  # until the daemon listens to them
                 signal.signal(number, signal.default_int_handler)
-            if asked:
+            if signals:
                 raise KeyboardInterrupt
             address = _address(fake)
             configuration = load(_configuration(address, Path(folder)), {})

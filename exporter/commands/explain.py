@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
             period, scope = _scope(options, configuration, evaluator, store, at)
             slots = {slot for formula in wanted for slot in formula.slots}
             explanation = Explanation(evaluator, scope, slots=slots, sample=options.sample)
-            track(explanation.look(store), "interactions read", None)
+            track(explanation.read(store), "interactions read", None)
             question = Question(
                 kpi=options.kpi.kpi,
                 period=period,

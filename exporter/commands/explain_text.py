@@ -210,10 +210,10 @@ def _check(explanation: Explanation) -> Iterator[str]:
 
 def _unused(explanation: Explanation, store: Store) -> Iterator[str]:
     """Return what is not in the number; what was ignored is not known by time."""
-    held = store.stats()
-    reasons = ", ".join(f"{n:,} {reason}" for reason, n in held.rejected.items())
-    yield f"not used: {held.ignored:,} rows ignored for an empty event stream, in the whole store"
-    yield f"not used: {sum(held.rejected.values()):,} rows rejected there" + (
+    stats = store.stats()
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in stats.rejected.items())
+    yield f"not used: {stats.ignored:,} rows ignored for an empty event stream, in the whole store"
+    yield f"not used: {sum(stats.rejected.values()):,} rows rejected there" + (
         f" ({reasons})" if reasons else ""
     )
     ids = rejected_within(store, explanation.scope.start, explanation.scope.end)

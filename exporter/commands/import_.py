@@ -163,7 +163,7 @@ class _Shown:
     def __init__(self, counts: dict[str, int]) -> None:
         self._counts = counts
         self._log = structlog.get_logger()
-        self._said: datetime | None = None
+        self._logged: datetime | None = None
         console = Console(stderr=True)
         self._bar: Progress | None = None
         if console.is_terminal:
@@ -201,7 +201,7 @@ class _Shown:
             )
             return
         at = now()
-        if self._said is None or at - self._said >= SAY_EVERY:
-            self._said = at
+        if self._logged is None or at - self._logged >= SAY_EVERY:
+            self._logged = at
             shown = "unknown" if done is None else f"{done:.0%}"
             self._log.info("importing", rows=rows, done=shown)

@@ -43,11 +43,11 @@ def _on_bar(steps: Iterable[int], what: str, total: int | None, console: Console
 
 def _in_log(steps: Iterable[int], what: str, total: int | None, now: Callable[[], datetime]) -> int:
     log = structlog.get_logger()
-    said = now()
+    logged = now()
     done = 0
     for done in steps:
         at = now()
-        if at - said >= SAY_EVERY:
-            said = at
+        if at - logged >= SAY_EVERY:
+            logged = at
             log.info(what, done=done, total=total)
     return done

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
             verification = Verification(store, evaluator, start, end)
             everything = (options.first, options.last) == (FIRST_DAY, LAST_DAY)
             total = store.stats().interactions if everything else None
-            looked_at = track(verification.look(), "interactions counted", total)
+            looked_at = track(verification.check(), "interactions counted", total)
             for difference in verification.wrong(repair=options.repair):
                 wrong += 1
                 print(_line(difference, evaluator.layout))

@@ -150,13 +150,13 @@ class _Definitions:
         )
 
     def _refuse_ambiguous(self, section: SegmentationSection, path: Path) -> None:
-        spelt: dict[str, str] = {}
+        segments: dict[str, str] = {}
         for value, named in section.aliases.items():
-            if spelt.setdefault(value.casefold(), named) != named:
+            if segments.setdefault(value.casefold(), named) != named:
                 self._error(
                     (*path, "aliases", value),
                     f"expected one segment with ignore_case, found {named!r} here and"
-                    f" {spelt[value.casefold()]!r} for another case",
+                    f" {segments[value.casefold()]!r} for another case",
                 )
 
     def _fields(self, section: SitesSection | SegmentationSection, path: Path) -> tuple[str, ...]:

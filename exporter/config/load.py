@@ -63,13 +63,13 @@ def load(
     return configuration
 
 
-def _check_unchanged(wanted: Configuration, running: Configuration, errors: ErrorList) -> None:
+def _check_unchanged(requested: Configuration, running: Configuration, errors: ErrorList) -> None:
     """Report what cannot change while the exporter runs."""
-    stores = _without_password(wanted.store), _without_password(running.store)
+    stores = _without_password(requested.store), _without_password(running.store)
     for path, new, old in (
         (("store",), *stores),
-        (("collect",), wanted.collect, running.collect),
-        (("web", "listen"), wanted.listen, running.listen),
+        (("collect",), requested.collect, running.collect),
+        (("web", "listen"), requested.listen, running.listen),
     ):
         if new != old:
             errors.add(path, "a change needs a restart")

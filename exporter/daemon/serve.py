@@ -66,9 +66,9 @@ def serve(
     clock = schedule.now
     jobs = _jobs_on(configuration, clock)
 
-    def apply(wanted: Configuration) -> None:
-        jobs.use(wanted)
-        schedule.every(wanted.import_.every, "import", jobs.import_now, first=clock())
+    def apply(new: Configuration) -> None:
+        jobs.use(new)
+        schedule.every(new.import_.every, "import", jobs.import_now, first=clock())
 
     service = Service(jobs, config_file=config_file, now=clock, apply=apply)
     signal.signal(

@@ -104,10 +104,10 @@ class Service(Application):
         if self._config_file is None:
             return ("there is no configuration file to read again",)
         try:
-            wanted = load(self._config_file, os.environ, running=self._jobs.configuration)
+            new = load(self._config_file, os.environ, running=self._jobs.configuration)
         except ConfigurationError as error:
             return str(error).splitlines()
-        self._apply(wanted)
+        self._apply(new)
         return ()
 
 

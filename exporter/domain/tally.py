@@ -107,9 +107,9 @@ def add(into: Counts, counts: Mapping[int, int], sign: int = 1) -> None:
     if sign == 1 and not into:
         into.update(counts)
         return
-    held = into.get
+    count_of = into.get
     for slot, n in counts.items():
-        total = held(slot, 0) + sign * n
+        total = count_of(slot, 0) + sign * n
         if total:
             into[slot] = total
         else:

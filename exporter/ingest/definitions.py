@@ -14,14 +14,14 @@ def use_definitions(
     the configured are pending until all tallies are rebuilt; so they are where the tallies must be
     rebuilt for another reason. Raises `StoreError`.
     """
-    wanted = Evaluator(configured)
+    new = Evaluator(configured)
     stored = store.active_definitions()
     if stored is None or stored == configured.to_json():
-        active, pending = wanted, None
+        active, pending = new, None
     else:
-        active, pending = Evaluator(stored_definitions(stored)), wanted
+        active, pending = Evaluator(stored_definitions(stored)), new
     store.use_definitions(active, pending)
-    return active, wanted if store.must_rebuild() else pending
+    return active, new if store.must_rebuild() else pending
 
 
 def rebuild_all(store: DefinitionStore) -> None:

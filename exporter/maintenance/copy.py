@@ -59,7 +59,7 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
     A new target takes the source's definitions; any other counts under its own.
     """
     evaluator = _evaluator(source, target)
-    held = source.stats()
+    stats = source.stats()
     noted = target.note(notes.UNFINISHED_COPY)
     place = notes.read_json(notes.UNFINISHED_COPY, noted, _Place) or _Place()
     place.at = 0  # these come once more
@@ -69,13 +69,13 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
         place = place.after(portion)
         target.remember(notes.UNFINISHED_COPY, msgspec.json.encode(place).decode())
         done += len(portion)
-        yield Copied(done, max(done, held.interactions))
+        yield Copied(done, max(done, stats.interactions))
     for ignored in _portions(source.ignored()):
         target.add(Batch(ignored=ignored), now)
         yield Copied(done, done)
     for rejected in _rejected(source):
         target.add(*rejected)
-    target.copied_from(held)
+    target.copied_from(stats)
     for name, value in source.notes().items():
         if target.note(name) is None:
             target.remember(name, value)

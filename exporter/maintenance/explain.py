@@ -72,7 +72,7 @@ class Sample:
 
 
 class Explanation:
-    """What lies behind the counts of a scope, once all of `look` is gone through.
+    """What lies behind the counts of a scope, once all of `read` is consumed.
 
     `counted` is what the store has counted, by hour; `recomputed` what its interactions come to
     in all; `latest` by how much the latest of them was late; `samples` holds a few of the
@@ -98,7 +98,7 @@ class Explanation:
             add(total, counts)
         return total
 
-    def look(self, store: Store) -> Iterator[int]:
+    def read(self, store: Store) -> Iterator[int]:
         """Read counts and interactions; says now and then how many. Raises `StoreError`."""
         scope = self.scope
         row = scope.segmentation, scope.segment

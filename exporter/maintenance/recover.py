@@ -64,6 +64,6 @@ def _readable(damaged: Store, end: Hour) -> Iterator[Sequence[StoredInteraction]
 
 
 def _not_held(portion: Sequence[StoredInteraction], target: Store) -> list[StoredInteraction]:
-    held = target.interactions(portion[0].timestamp_ms, portion[-1].timestamp_ms + 1)
-    ids = {row.id for row in held}
+    stored = target.interactions(portion[0].timestamp_ms, portion[-1].timestamp_ms + 1)
+    ids = {row.id for row in stored}
     return [row for row in portion if row.id not in ids]

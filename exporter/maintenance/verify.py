@@ -42,7 +42,7 @@ class Day(NamedTuple):
 
 
 class Verification:
-    """Verifies full days: `look` at them once, then ask for what is `wrong`.
+    """Verifies full days: `check` them once, then ask for what is `wrong`.
 
     Memory does not depend on the range. `restless` counts the days that never stood still for
     as long as it takes to look twice. Methods raise `StoreError`.
@@ -55,7 +55,7 @@ class Verification:
         self._suspects: dict[Hour, int] = {}
         self.restless = 0
 
-    def look(self) -> Iterator[int]:
+    def check(self) -> Iterator[int]:
         """Check every day; yield after each how many interactions were counted so far."""
         interactions = 0
         for day in _days(self._store, self._evaluator, *self._range):

@@ -73,8 +73,8 @@ class Status:
     @property
     def rejected(self) -> Mapping[Reason, int]:
         """Rejected rows that are kept, by reason; every reason is there."""
-        held = {} if self.stats is None else self.stats.rejected
-        return {reason: held.get(reason, 0) for reason in Reason}
+        rejected = {} if self.stats is None else self.stats.rejected
+        return {reason: rejected.get(reason, 0) for reason in Reason}
 
 
 class StatusRecorder:

@@ -90,16 +90,16 @@ class Kpiggybank(Source):
             self.count()
 
     def _range(self, url: str) -> Iterator[Sequence[Row]]:
-        begun = False
+        started = False
         try:
             for rows in self._rows(url):
-                begun = True
+                started = True
                 yield rows
         except SourceError as error:
             self._ready_until = -math.inf
-            if begun and isinstance(error, _TransientError):
+            if started and isinstance(error, _TransientError):
                 raise SourceError(str(error)) from error  # what came is stored: it goes on there
-            if not begun and isinstance(error, SourceTooSlowError):
+            if not started and isinstance(error, SourceTooSlowError):
                 self._let_finish(str(error))
             raise
 

@@ -92,18 +92,18 @@ class Splitter:
         self._largest_row_bytes = largest_row_bytes
         self._enough_bytes = portion_bytes  # to look for rows again
         self._buffer = bytearray()  # from the array's beginning on, given rows left out
-        self._begun = False
-        self._ended = False
+        self._started = False
+        self._finished = False
 
     def feed(self, piece: bytes) -> Sequence[Row]:
         """Add a piece of the body; yield the rows that a full portion holds."""
         self._buffer += piece
-        if self._ended and not self._in_object:
+        if self._finished and not self._in_object:
             self._expect_no_more()
-        if self._ended:
+        if self._finished:
             del self._buffer[_LARGEST_END_BYTES:]
             return ()
-        if not self._begun:
+        if not self._started:
             self._begin()
         if len(self._buffer) < self._enough_bytes:
             return ()
@@ -116,21 +116,21 @@ class Splitter:
 
     def end(self) -> Sequence[Row]:
         """Return the rows that are left."""
-        if not self._begun or self._ended:
+        if not self._started or self._finished:
             return ()
         try:
             rows = self._reader.rows(bytes(self._buffer))
         except NOT_JSON:
             return self._rows_by_brackets()
         self._buffer.clear()
-        self._ended = True
+        self._finished = True
         return rows
 
     def close(self) -> None:
         """Raise `BrokenBody` unless the body was an array, the whole of it and nothing more."""
-        if not self._begun:
+        if not self._started:
             raise BrokenBody("it is empty, an array of interactions was expected")
-        if not self._ended:
+        if not self._finished:
             raise BrokenBody("it ends in the middle of the array")
         self._expect_no_more()
 
@@ -150,7 +150,7 @@ class Splitter:
             raise BrokenBody(
                 f"it begins with {beginning(self._buffer)}, an array of interactions was expected"
             )
-        self._begun = True
+        self._started = True
 
     def _whole_rows(self) -> Sequence[Row]:
         """Remove whole rows from the buffer, leaving the rest of the array in it."""
@@ -183,12 +183,12 @@ class Splitter:
                     if depth == 0:
                         pieces.append(bytes(self._buffer[start : token.start()]))
                         start = token.end()
-                        self._ended = True
+                        self._finished = True
                         break
                 case b"," if depth == 1:
                     pieces.append(bytes(self._buffer[start : token.start()]))
                     start = token.end()
-        self._buffer[:start] = b"" if self._ended else b"["
+        self._buffer[:start] = b"" if self._finished else b"["
         found = (self._reader.row(piece) for piece in map(bytes.strip, pieces) if piece)
         return [row for rows in found for row in rows]
 

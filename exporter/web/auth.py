@@ -45,7 +45,7 @@ class Authenticator:
         self._lines: dict[_Line, asyncio.Lock] = {}
         self._in_line: Counter[_Line] = Counter()
 
-    def renew(self, users: Mapping[str, str]) -> None:
+    def set_users(self, users: Mapping[str, str]) -> None:
         """Set whom to admit from now on, by name and bcrypt hash; everybody if there are none."""
         self._users = users
         cost = max((int(text.split("$")[2]) for text in users.values()), default=4)

@@ -17,14 +17,14 @@ class ConfigWatcher:
         self._file = file
         self._config = load(file)
         self._seen = self._good = self._contents()
-        self._told: tuple[str, ...] = ()
+        self._logged: tuple[str, ...] = ()
 
     @property
     def config(self) -> WebConfig:
         """The configuration to serve with."""
         return self._config
 
-    def look(self) -> bool:
+    def poll(self) -> bool:
         """Return whether there is a new configuration, reading the files.
 
         A change counts once two looks have seen the same: a file that is being written would
@@ -36,8 +36,8 @@ class ConfigWatcher:
         try:
             config = self._as_safe(load(self._file))
         except WebConfigError as error:
-            if error.errors != self._told:
-                self._told = error.errors
+            if error.errors != self._logged:
+                self._logged = error.errors
                 _log.error(
                     "web configuration not applied, the last good one stays",
                     file=str(self._file),
@@ -46,7 +46,7 @@ class ConfigWatcher:
             return False
         # Files that were not watched until now may have changed since: they get a second look.
         self._good = self._seen if config.files == self._config.files else ""
-        self._config, self._told = config, ()
+        self._config, self._logged = config, ()
         _log.info("web configuration applied", file=str(self._file), users=len(config.users))
         return True
 

@@ -14,8 +14,8 @@ _FEWEST = 4
 _NONE_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-def allowed_connections(wanted: int) -> int:
-    """Return how many connections a socket may have: fewer than wanted if few files may be open.
+def allowed_connections(requested: int) -> int:
+    """Return how many connections a socket may have: fewer than requested if few files may be open.
 
     The soft limit is raised as far as the hard one lets it be. What it leaves is divided in the
     proportion of what the sockets want.
@@ -25,14 +25,14 @@ def allowed_connections(wanted: int) -> int:
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return shared(wanted, soft)
+    return shared(requested, soft)
 
 
-def shared(wanted: int, files: int) -> int:
+def shared(requested: int, files: int) -> int:
     """Return a socket's share of the connections that so many open files allow."""
     if files == resource.RLIM_INFINITY:
-        return wanted
-    return min(wanted, max(_FEWEST, (files - RESERVED) * wanted // MOST_CONNECTIONS))
+        return requested
+    return min(requested, max(_FEWEST, (files - RESERVED) * requested // MOST_CONNECTIONS))
 
 
 class Listener(socket.socket):

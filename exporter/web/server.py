@@ -148,7 +148,7 @@ class HttpServer:
         """Apply the configuration to new connections; those that stand are not dropped."""
         connections.ssl_options = self._config.tls  # tornado reads it for each new connection
         connections.client_names = self._config.client_names
-        self._access.renew(self._config.users)
+        self._access.set_users(self._config.users)
         limit = self._config.rate_limit
         if limit is None:
             self._rate = None
@@ -159,7 +159,7 @@ class HttpServer:
         while self._watch:
             await asyncio.sleep(self._limits.config_look.total_seconds())
             with suppress(QueueFull):  # a reload is under way: next time
-                if await self._control.run(self._watch.look):
+                if await self._control.run(self._watch.poll):
                     self._apply(connections)
 
 

@@ -181,7 +181,7 @@ def test_what_an_import_changes_meanwhile_is_not_wrong(
     store.times = imports
     verification = Verification(store, evaluator, HOUR - 12, HOUR + 12)
 
-    assert list(verification.look()) == [1]
+    assert list(verification.check()) == [1]
     assert not list(verification.wrong(repair=True))
 
     assert verification.restless == restless
@@ -191,7 +191,7 @@ def test_what_an_import_changes_meanwhile_is_not_wrong(
 
 def verified(store: SqliteStore, evaluator: Evaluator) -> bool:
     again = Verification(store, evaluator, HOUR - 12, HOUR + 12)
-    list(again.look())
+    list(again.check())
     return not list(again.wrong(repair=False)) and not again.restless
 
 
@@ -212,7 +212,7 @@ def test_what_is_imported_during_a_repair_is_not_lost(tmp_path: Path) -> None:
     SqliteStore.repair(store, [HOUR], {})
     verification = Verification(store, evaluator, HOUR - 12, HOUR + 12)
 
-    list(verification.look())
+    list(verification.check())
     assert list(verification.wrong(repair=True))
 
     assert not verification.restless

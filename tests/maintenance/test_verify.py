@@ -16,7 +16,7 @@ START, END = hour("2026-11-01"), hour("2026-11-21")
 
 def wrong(store: Store, evaluator: Evaluator, *, repair: bool = False) -> int:
     verification = Verification(store, evaluator, START, END)
-    list(verification.look())
+    list(verification.check())
     found = len(list(verification.wrong(repair=repair)))
     assert not verification.restless
     return found
@@ -50,7 +50,7 @@ def test_what_is_counted_can_be_explained(store: Store, evaluator: Evaluator) ->
     attempts = evaluator.layout.attempts
     explanation = Explanation(evaluator, scope, slots=[attempts], sample=7)
 
-    assert list(explanation.look(store))[-1] == 300
+    assert list(explanation.read(store))[-1] == 300
 
     assert explanation.total == explanation.recomputed
     assert explanation.total[attempts] == 60

@@ -50,7 +50,7 @@ def workers() -> Iterator[CountedWorkers]:
 @pytest.fixture
 def access(workers: CountedWorkers) -> Authenticator:
     access = Authenticator(workers)
-    access.renew({"prometheus": HASH})
+    access.set_users({"prometheus": HASH})
     return access
 
 
@@ -59,7 +59,7 @@ def authenticate(access: Authenticator, authorization: str) -> bool:
 
 
 def test_without_users_everybody_is_let_in(access: Authenticator) -> None:
-    access.renew({})
+    access.set_users({})
     assert authenticate(access, "")
 
 
@@ -89,7 +89,7 @@ def test_anything_else_does_not(access: Authenticator, authorization: str) -> No
 
 
 def test_passwords_count_as_far_as_bcrypt_reads(access: Authenticator) -> None:
-    access.renew({"long": bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()})
+    access.set_users({"long": bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()})
     assert authenticate(access, basic("long", "x" * 100))
     assert not authenticate(access, basic("long", "x" * 71))
 
@@ -123,14 +123,14 @@ def test_requests_at_once_share_one_check(access: Authenticator, workers: Counte
 
 def test_a_new_password_ends_the_old_one(access: Authenticator) -> None:
     assert authenticate(access, basic("prometheus", PASSWORD))
-    access.renew({"prometheus": bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()})
+    access.set_users({"prometheus": bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()})
     assert not authenticate(access, basic("prometheus", PASSWORD))
     assert authenticate(access, basic("prometheus", "new"))
 
 
 def test_a_removed_user_is_out(access: Authenticator) -> None:
     assert authenticate(access, basic("prometheus", PASSWORD))
-    access.renew({"other": HASH})
+    access.set_users({"other": HASH})
     assert not authenticate(access, basic("prometheus", PASSWORD))
 
 
@@ -182,7 +182,7 @@ def test_many_wrong_passwords_do_not_crowd_out_the_right_one(
     workers: CountedWorkers,
 ) -> None:
     access = Authenticator(workers, remembered=5)
-    access.renew({"prometheus": HASH})
+    access.set_users({"prometheus": HASH})
     assert authenticate(access, basic("prometheus", PASSWORD))
     for n in range(20):
         authenticate(access, basic("prometheus", f"guess {n}"))

@@ -101,10 +101,10 @@ class History:
 
         Raises `StoreError`, and `OSError` for the spool.
         """
-        wanted = set(self._hours)
+        requested = set(self._hours)
         done = 0
         for hour, windows in slide(store, self._evaluator.layout, self._windows, self._grid.hours):
-            if hour in wanted:
+            if hour in requested:
                 self._spool.append(self._values(windows))
                 done += 1
                 yield done

@@ -44,8 +44,8 @@ def slide(
         for window in windows:
             rows = sums[window.name]
             _add(rows, entering)
-            if gone := waiting.get(hour - window.hours):
-                _add(rows, _unpack(gone), -1)
+            if leaving := waiting.get(hour - window.hours):
+                _add(rows, _unpack(leaving), -1)
         waiting.pop(hour - longest, None)
         if hour >= hours.start:
             yield hour, sums
