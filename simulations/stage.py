@@ -24,7 +24,7 @@ from simulations.clock import FastClock
 from simulations.valve import Valve
 from testing import expected
 from testing.processes import unused_port
-from testing.waiting import eventually, first_true
+from testing.waiting import FACTOR, eventually, first_true
 
 CHECKOUT = Path(__file__).parent.parent
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -92,7 +92,7 @@ class Stage:
         if self.store_valve is not None:
             store = f"couchdb://127.0.0.1:{self.store_valve.port}/kpi-faults"
         content = {
-            "data_server": {"url": url, "timeout": "2s"},
+            "data_server": {"url": url, "timeout": f"{2 * FACTOR:g}s"},
             "store": {"url": store},
             "import": imports,
             "windows": ["1d", "7d"],

@@ -17,7 +17,7 @@ from typing import Final
 
 from simulations.stage import Poller, Scrape, Stage
 from testing.damaging import damage
-from testing.waiting import eventually, first_true
+from testing.waiting import FACTOR, eventually, first_true
 
 LOST, TWICE, ANSWERS, FRESH, ONE_LINE, ALONE = COLUMNS = (
     "nothing lost",
@@ -27,7 +27,7 @@ LOST, TWICE, ANSWERS, FRESH, ONE_LINE, ALONE = COLUMNS = (
     "one clear line",
     "recovers alone",
 )
-SETTLES_SECONDS = 60.0
+SETTLES_SECONDS = 60.0 * FACTOR
 MOST_LINES = 2
 """Of one fault: some show in two ways."""
 

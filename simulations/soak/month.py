@@ -18,7 +18,7 @@ from simulations.faults.matrix import FAULTS, Fault
 from simulations.stage import START, Poller, Scrape, Stage
 from testing import expected
 from testing.exporter_process import exporter
-from testing.waiting import first_true
+from testing.waiting import FACTOR, first_true
 
 MISSING = "kpi_exporter_missing_interactions"
 MEMORY, DESCRIPTORS = "process_resident_memory_bytes", "process_open_fds"
@@ -28,7 +28,7 @@ DOUBTS = timedelta(days=8)
 POLL_SECONDS = 0.25
 MOST_GROWTH = 0.1
 CALM_SECONDS, SPELL_SECONDS = (0.5, 4.0), (0.3, 3.0)
-SETTLES_SECONDS = 120.0
+SETTLES_SECONDS = 120.0 * FACTOR
 SPARING_THE_PROCESS: Final = tuple(
     fault for fault in FAULTS if fault.name not in {"kill -9", "SIGTERM", "out of memory"}
 )
