@@ -3,6 +3,7 @@
 import json
 import ssl
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.interaction import Reason, Rejected
+from exporter.domain.interaction import Reason, Rejected, StoredInteraction
 from exporter.ports import AddResult, Store, StoreError
 from exporter.ports import Batch as Rows
 from exporter.stores.couchdb import CouchdbStore
@@ -42,6 +43,7 @@ from exporter.stores.couchdb.parts import (
 )
 from exporter.stores.couchdb.rejections import Rejections
 from exporter.stores.couchdb.server import Server
+from exporter.stores.couchdb.sort_on_disk import by_timestamp
 from exporter.stores.couchdb.transport import Transport
 from exporter.stores.json_equal import same_meaning
 from testing.waiting import WAIT_SECONDS
@@ -233,6 +235,18 @@ def test_documents_of_any_size_are_read_in_portions(store: Store, evaluator: Eva
     store.add(batch(evaluator, rows), NOW)
 
     assert [row.id for row in store.interactions(0, 1 << 60)] == [id_ for id_, _ in rows]
+
+
+def test_rows_sorted_by_timestamp_are_in_memory_one_at_a_time() -> None:
+    rows = ([StoredInteraction(f"id{n}", -n, bytes(1 << 20))] for n in range(30))
+    tracemalloc.start()
+
+    ids = [row.id for row in by_timestamp(rows)]
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert ids == [f"id{n}" for n in reversed(range(30))]
+    assert peak < 8 << 20
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=600))

@@ -10,8 +10,6 @@ from contextlib import closing
 
 from exporter.domain.interaction import StoredInteraction
 
-_PORTION = 1_000
-
 
 def by_timestamp(interactions: Iterable[list[StoredInteraction]]) -> Iterator[StoredInteraction]:
     """Sort what comes in portions."""
@@ -31,11 +29,10 @@ def by_timestamp(interactions: Iterable[list[StoredInteraction]]) -> Iterator[St
         rows = db.execute(
             "select id, timestamp, body, arrived from interactions order by timestamp, id"
         )
-        while portion_out := rows.fetchmany(_PORTION):
-            for id_, timestamp_ms, raw, arrived_ms in portion_out:
-                yield StoredInteraction(
-                    id_.decode("utf-8", "surrogatepass"), timestamp_ms, raw, arrived_ms
-                )
+        for id_, timestamp_ms, raw, arrived_ms in rows:  # one at a time: they may be large
+            yield StoredInteraction(
+                id_.decode("utf-8", "surrogatepass"), timestamp_ms, raw, arrived_ms
+            )
 
 
 def _bytes(id_: str) -> bytes:
