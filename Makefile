@@ -6,7 +6,8 @@ BIN := .venv/bin
 # started. In their own order: xdist would have those of few tests last, and these are the longest.
 PARALLEL := --numprocesses=$(shell expr 2 \* $$(nproc)) --dist=loadfile --no-loadscope-reorder
 # What needs no other program, and little but the processor.
-PURE := tests/config tests/domain tests/ingest tests/metrics/test_exposition.py --ignore=tests/config/test_docs.py
+PURE := tests/config tests/domain tests/ingest tests/metrics/test_exposition.py \
+  --ignore=tests/config/test_docs.py --ignore=tests/ingest/test_life.py
 
 # Tests start hundreds of processes from this checkout: what one has compiled, the others load.
 unexport PYTHONDONTWRITEBYTECODE
