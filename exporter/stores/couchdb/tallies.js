@@ -5,10 +5,10 @@ function (doc) {
   function filled(numbers) {
     var array = [];
     for (var position in numbers) {
-      array[Number(position)] = numbers[position];
-    }
-    for (var i = 0; i < array.length; i++) {
-      array[i] = array[i] || 0;
+      while (array.length <= position) { // an array with holes takes QuickJS ten times as long
+        array.push(0);
+      }
+      array[position] = numbers[position];
     }
     return array;
   }
