@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.corpora import DAYS, corpus, last_rows, served
 from benchmarks.figures import RUNS, Figure, Goal, median, print_table, processor_seconds
 from benchmarks.http_to_sqlite import import_into
-from benchmarks.stored import NOW, expose, opened
+from benchmarks.stored import NOW, expose, forget_sums, opened
 from exporter.config import load
 from exporter.domain.interaction import Interaction, Row
 from exporter.ports import Batch
@@ -51,6 +51,7 @@ def measured(rows: int, url: str, **more: object) -> Cost:
         config = load(folder / "config.yml", {})
         store, evaluator = opened(folder / "kpi.db", config)
         with closing(store):
+            forget_sums()
             first = processor_seconds(lambda: expose(store, evaluator, config))
             snapshots = []
             for row in last_rows(rows, SNAPSHOTS):

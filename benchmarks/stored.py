@@ -18,7 +18,7 @@ from exporter.metrics.exposition import Exposition
 from exporter.metrics.snapshot import take_snapshot
 from exporter.metrics.status import Status
 from exporter.ports import Batch
-from exporter.stores.sqlite import SqliteStore
+from exporter.stores.sqlite import SqliteStore, tallies
 
 CONFIG = load("data_server: {url: http://127.0.0.1/}", {})
 NOW = UNTIL - timedelta(hours=1)  # of the benchmarks: a corpus' last hour
@@ -82,8 +82,14 @@ def report_seconds(file: Path, timed: Clock = seconds) -> float:
         )
 
 
+def forget_sums() -> None:
+    """Forget what was added up, as a process that starts knows nothing of it."""
+    tallies.added_up.cache_clear()
+
+
 def start_seconds(file: Path, timed: Clock = seconds) -> float:
     """Open the store and expose what it holds, as `serve` does before it is ready."""
+    forget_sums()
 
     def start() -> None:
         store, evaluator = opened(file)

@@ -125,14 +125,14 @@ def total(
         )
         for segmentation, of_it in groupby(rows, key=itemgetter(0)):
             if segmentations is None or segmentation in segmentations:
-                for segment, counts in _added(tuple([row[1] for row in of_it])).items():
+                for segment, counts in added_up(tuple([row[1] for row in of_it])).items():
                     add(totals.setdefault((segmentation, segment), {}), counts)
     for (segmentation, segment), counts in totals.items():
         yield PeriodCounts(start, segmentation, segment, counts)
 
 
 @lru_cache(maxsize=80)  # what the windows of a snapshot come to
-def _added(rows: tuple[bytes, ...]) -> Mapping[str, Counts]:
+def added_up(rows: tuple[bytes, ...]) -> Mapping[str, Counts]:
     """Add up rows of one segmentation: most are those of the snapshot before."""
     sums: _Segments = {}
     for row in rows:
