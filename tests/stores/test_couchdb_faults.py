@@ -2,7 +2,9 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -409,6 +411,34 @@ def test_a_wrong_password_is_tried_once_and_again_after_a_pause(
     store.use_definitions(evaluator)
 
     assert store.stats().interactions == 0
+
+
+def test_requests_under_way_when_a_password_changes_do_not_lock_the_address_out(
+    proxy: Proxy, make_store: MakeStore, evaluator: Evaluator
+) -> None:
+    store = make_store(username="kpi", password="right")
+    store.use_definitions(evaluator)
+    before, too_many = len(proxy.seen), threading.Event()
+
+    def refuse(_: Request) -> Answer:
+        if len(proxy.seen) - before >= 5:
+            too_many.set()
+        too_many.wait(0.5)  # so that all that may be sent at once are
+        return error(401, "unauthorized", "Name or password is incorrect.")
+
+    proxy.rule = refuse
+
+    def read() -> None:
+        with suppress(StoreError):
+            store.stats()
+
+    readers = [threading.Thread(target=read) for _ in range(12)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+
+    assert 1 <= len(proxy.seen) - before < 5
 
 
 def test_a_password_that_was_corrected_is_used_at_once(

@@ -4,6 +4,7 @@ The package addresses databases and documents; what it would do with connections
 ever, send a POST again, trip over an error's body) is done here by `exporter.exchange` instead.
 """
 
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from exporter.ports import StoreError, StoreUnavailableError
 MOST_BYTES = 1 << 30  # of an answer
 TIMEOUT_SECONDS = 65.0  # CouchDB itself gives a query up after 60
 PAUSE_SECONDS = 600.0  # after refused credentials: five wrong ones lock an address out
-_CONNECTIONS = 8
+_AT_ONCE = 4  # requests; five that are under way when a password changes lock an address out
 _SHOWN = 200  # characters of an answer that a message quotes
 
 Answer: TypeAlias = tuple[int, Mapping[str, str], BytesIO]
@@ -95,7 +96,8 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         self._password_again = password_again
         self._password: str | None = None  # in place of the first one
         self._paused: _Pause | None = None
-        self._client = Client(ca_file=ca_file, connections=_CONNECTIONS)
+        self._client = Client(ca_file=ca_file, connections=_AT_ONCE)
+        self._sending = threading.BoundedSemaphore(_AT_ONCE)
 
     def request(
         self,
@@ -106,7 +108,18 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         credentials: tuple[str, str] | None = None,
         num_redirects: int = 0,  # noqa: ARG002
     ) -> Answer:
-        """Send one request, once, and read its answer whole."""
+        """Send one request, once, and read its answer whole; a few at the same time."""
+        with self._sending:
+            return self._request(method, url, body, headers, credentials)
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        credentials: tuple[str, str] | None,
+    ) -> Answer:
         self._hold_back()
         if credentials is not None and self._password is not None:
             credentials = credentials[0], self._password
