@@ -98,9 +98,9 @@ class _Route(Route):
         return template
 
     def set_default_headers(self) -> None:
-        super().set_default_headers()
         self.set_header("Content-Security-Policy", self.page_template.policy)
         self.set_header("Referrer-Policy", "no-referrer")
+        super().set_default_headers()  # with those of the web configuration, which go before
 
     async def prepare(self) -> None:
         if self.guarded:
