@@ -36,15 +36,20 @@ def end_without_schedule() -> NoReturn:
 
 
 def end_where_memory_is_out() -> None:
-    """Exit when any thread dies of a lack of memory."""
-    report = threading.excepthook
+    """Exit when any thread dies of a lack of memory, before it runs or later."""
+    report, write = threading.excepthook, sys.unraisablehook
 
     def end_or_report(arguments: threading.ExceptHookArgs) -> None:
         if issubclass(arguments.exc_type, MemoryError):
             end_out_of_memory()
         report(arguments)
 
-    threading.excepthook = end_or_report
+    def end_or_write(arguments: "sys.UnraisableHookArgs") -> None:
+        if issubclass(arguments.exc_type, MemoryError):
+            end_out_of_memory()
+        write(arguments)
+
+    threading.excepthook, sys.unraisablehook = end_or_report, end_or_write
 
 
 def probe_memory() -> None:

@@ -65,6 +65,7 @@ class Jobs:
         self._showing = threading.RLock()  # store, active definitions and snapshot go together
         self._adding = threading.RLock()  # definitions stay while what was posted is added
         self._learning = threading.Lock()  # of one batch at a time, how late it came
+        self._clock_is_doubted = False
         self._unexposed = threading.Event()  # something was collected since the last snapshot
         self._stopping = threading.Event()
         self._damaged = False  # whether the store was found to be
@@ -270,7 +271,8 @@ class Jobs:
             last_trusted=trusted,
         )
         if before is None:
-            if newest is not None:
+            if newest is not None and not self._clock_is_doubted:
+                self._clock_is_doubted = True  # logged once, until it is over
                 self._log.warning(
                     "nothing is dropped: the clock is far ahead of the data, and waits for imports"
                     " to confirm it",
@@ -279,6 +281,7 @@ class Jobs:
                     trusted=None if trusted is None else trusted.isoformat(),
                 )
             return 0
+        self._clock_is_doubted = False
         self._store.remember(notes.CLOCK, now.isoformat())
         return self._store.drop_before(hour_of(before))
 

@@ -30,6 +30,10 @@ def refuse_in_a_thread():
     thread.start()
     thread.join()
 
+class Unfinished:
+    def __del__(self):  # what is raised where nobody can catch it
+        raise MemoryError
+
 def probe_without_memory():
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
@@ -45,12 +49,17 @@ def refuse_in_a_job():
 
 logs.set_up("info", "logfmt")
 end_where_memory_is_out()
-{"job": refuse_in_a_job, "thread": refuse_in_a_thread, "probe": probe_without_memory}[sys.argv[1]]()
+{
+    "job": refuse_in_a_job,
+    "thread": refuse_in_a_thread,
+    "nowhere": Unfinished,
+    "probe": probe_without_memory,
+}[sys.argv[1]]()
 print("survived")
 """
 
 
-@pytest.mark.parametrize("where", ["job", "thread", "probe"])
+@pytest.mark.parametrize("where", ["job", "thread", "nowhere", "probe"])
 def test_it_ends_with_one_line_wherever_memory_is_out(where: str, tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", PROCESS, where],

@@ -65,6 +65,24 @@ def test_a_store_that_can_be_read_and_not_written_is_not_up(work: Jobs, disk: Di
     assert work.recorder.status.store_up is True
 
 
+def test_that_the_clock_is_doubted_is_logged_once_until_it_is_over(disk: Disk) -> None:
+    month = timedelta(days=30)
+    times = [AT]
+    with FakeKpiggybank() as bank, capture_logs() as log:
+        config = load(f"data_server: {{url: '{bank.url}'}}", {})
+        jobs = Jobs(config, disk, now=lambda: times[-1])
+        for _ in range(2):
+            bank.fill(Crowd(per_day=50).plans(times[-1] - timedelta(days=1), times[-1]))
+            jobs.import_now()
+            jobs.drop_old()
+            times.append(times[-1] + month)
+            jobs.drop_old()
+            jobs.drop_old()
+
+    doubts = [entry for entry in log if entry["event"].startswith("nothing is dropped")]
+    assert [entry["clock"] for entry in doubts] == [time.isoformat() for time in times[1:]]
+
+
 def test_one_error_is_logged_once_whatever_it_hinders(work: Jobs, disk: Disk) -> None:
     with capture_logs() as log:
         disk.failure = StoreError("kpi.db cannot be written: disk full")
