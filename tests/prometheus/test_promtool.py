@@ -64,7 +64,7 @@ def test_the_rules_answer_the_same_in_a_cluster(promtool: Path, tmp_path: Path, 
     for name in document["rule_files"]:
         shutil.copy(path.parent / name, tmp_path)
     document["rule_files"] = [Path(name).name for name in document["rule_files"]]
-    copy = tmp_path / path.name
+    copy = tmp_path / f"test-{path.name}"  # a rule file may have the same name
     copy.write_text(yaml.safe_dump(document))
 
     _run(promtool, "test", "rules", copy)
