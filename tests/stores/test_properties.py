@@ -78,7 +78,6 @@ class Life(RuleBasedStateMachine):
         self.oracle = Oracle()
         self.active, self.other = self.definitions
         self.pending: Evaluator | None = None
-        self.finished = False
         self.store: Store
         self.reopen()
 
@@ -86,6 +85,7 @@ class Life(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.store = self.place.open()
         self.store.use_definitions(self.active, self.pending)
+        self.finished = False  # only what this process saw rebuilt is made active
 
     @rule(rows=_batches)
     def add(self, rows: list[tuple[str, bytes]]) -> None:
