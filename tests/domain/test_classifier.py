@@ -1,6 +1,8 @@
 """From a blob to facts: what is used, what is ignored, what is refused and why."""
 
 import json
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -248,6 +250,32 @@ def test_a_spoilt_field_leaves_the_other_segments_as_they_are(fields: dict[str, 
 
     assert (found["API"], found["EmailType"]) == ("get", "IdP")
     assert found.keys() == {s.name for s in persona().segmentations}
+
+
+HOSTILE: dict[str, Callable[[int], dict[str, Any]]] = {
+    "many events": lambda n: {
+        "event_stream": [[SHOWN if (n + i) % 7 else "assertion_generated", i] for i in range(9_000)]
+    },
+    "a long event": lambda n: {"event_stream": [[f"{n}{'x' * 100_000}", 1]]},
+    "a long value": lambda n: {**blob(SHOWN), "lang": f"{n}{'x' * 100_000}"},
+    "a long number": lambda n: {**blob(SHOWN), "number_sites_logged_in": f"{n}{'x' * 100_000}"},
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE.keys())
+def test_of_what_is_large_nothing_is_kept(hostile: Callable[[int], dict[str, Any]]) -> None:
+    classifier = reader()
+    rows = [
+        Row(str(n), json.dumps({"timestamp": ms(AT), **hostile(n)}).encode()) for n in range(40)
+    ]
+    tracemalloc.start()
+    try:
+        for row in rows:
+            assert isinstance(classifier.read(row, NEWEST_MS), Interaction)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 500_000
 
 
 def test_reading_one_row_leaves_no_trace_in_the_next() -> None:

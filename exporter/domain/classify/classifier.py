@@ -12,6 +12,7 @@ from typing import NamedTuple, Self, TypeAlias
 
 from exporter.domain.classify.compiled import (
     MAX_CACHED,
+    MAX_CACHED_EVENTS,
     EventMask,
     Segments,
     SiteCounts,
@@ -255,7 +256,8 @@ class Classifier:
         events = [event for event in events if bits[event.name]]
         masks = tuple([bits[event.name] for event in events])
         answers = tuple([asked.answer(get(blob)) for get, asked in self._answers])
-        slots, in_flow, spans, timed_slots = self._pattern(masks, answers)
+        pattern = self._pattern if len(masks) <= MAX_CACHED_EVENTS else self._work_out_pattern
+        slots, in_flow, spans, timed_slots = pattern(masks, answers)
         rows = [0, *[segments[get(blob)] for segments, get in self._segments]]
         for place, row_ in in_flow:
             rows[place] = row_

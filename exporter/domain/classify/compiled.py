@@ -10,7 +10,10 @@ from exporter.domain.definitions import OTHER, Segmentation
 from exporter.domain.histogram import MOST_SITES
 from exporter.domain.layout import Layout
 
-MAX_CACHED = 10_000  # values from outside that a cache may hold, so that memory is bounded
+# Caches of what comes from outside are bounded, in number and in what each may take.
+MAX_CACHED = 10_000
+MAX_CACHED_CHARACTERS = 200
+MAX_CACHED_EVENTS = 40
 
 
 class EventMask(dict[str, int]):
@@ -37,7 +40,7 @@ class EventMask(dict[str, int]):
         for text, bit in self._contained.items():
             if text in name:
                 bits |= bit
-        if len(self) < MAX_CACHED:
+        if len(self) < MAX_CACHED and len(name) <= MAX_CACHED_CHARACTERS:
             self[name] = bits
         return bits
 
@@ -51,7 +54,8 @@ class BoundedCache(dict[Any, int]):
 
     def __missing__(self, value: Any) -> int:
         answer = self.answer(value)
-        if len(self) < MAX_CACHED:
+        is_long = isinstance(value, str) and len(value) > MAX_CACHED_CHARACTERS
+        if len(self) < MAX_CACHED and not is_long:
             self[value] = answer
         return answer
 
