@@ -398,7 +398,7 @@ class Jobs:
     def _take_snapshot(self) -> None:
         """Expose the KPIs, once there was a first import."""
         with self._showing:
-            if self._stopping.is_set() or not self._filled or not self._definitions.readable:
+            if not self._has_kpis():
                 return
             windows = self.configuration.windows
             snapshot = take_snapshot(self._store, self._definitions.active, windows, self._now())
@@ -412,9 +412,13 @@ class Jobs:
     def _take_periods(self) -> None:
         """Add up the last days; a snapshot that is due meanwhile waits for it."""
         with self._showing:
-            if self._stopping.is_set() or not self._filled:
+            if not self._has_kpis():
                 return
             self._periods = take_periods(self._store, self._definitions.active, self._now().date())
+
+    def _has_kpis(self) -> bool:
+        """Return whether the tallies are there to be read, and to be trusted."""
+        return self._filled and self._definitions.readable and not self._stopping.is_set()
 
     def _rebuild_portion(self) -> None:
         progress = self._definitions.rebuild(self._store)

@@ -1,6 +1,6 @@
 """The daemon's work, when the store does not do what is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from exporter.config import load
 from exporter.daemon.jobs import Jobs
 from exporter.domain.interaction import Hour
-from exporter.ports import StoreError
+from exporter.ports import PeriodCounts, StoreError
 from exporter.stores.sqlite import SqliteStore
 from fake_server import Crowd, FakeKpiggybank
 from testing.waiting import eventually
@@ -34,6 +34,18 @@ class Disk(SqliteStore):
     def drop_before(self, cutoff: Hour) -> int:
         self._write()
         return super().drop_before(cutoff)
+
+
+class Lost(SqliteStore):
+    """A store whose tallies were lost: they cannot be read until they are rebuilt."""
+
+    def is_readable(self) -> bool:
+        return False
+
+    def total(
+        self, start: Hour, end: Hour, segmentations: Collection[str] | None = None  # noqa: ARG002
+    ) -> Iterator[PeriodCounts]:
+        raise StoreError("the tallies are not those of the stored interactions")
 
 
 @pytest.fixture
@@ -81,6 +93,22 @@ def test_that_the_clock_is_doubted_is_logged_once_until_it_is_over(disk: Disk) -
 
     doubts = [entry for entry in log if entry["event"].startswith("nothing is dropped")]
     assert [entry["clock"] for entry in doubts] == [time.isoformat() for time in times[1:]]
+
+
+def test_imports_go_on_while_tallies_that_were_lost_are_rebuilt(tmp_path: Path) -> None:
+    with FakeKpiggybank() as bank:
+        bank.fill(Crowd(per_day=50).plans(AT - timedelta(days=2), AT))
+        config = load(f"data_server: {{url: '{bank.url}'}}", {})
+        before = SqliteStore(tmp_path / "kpi.db")
+        Jobs(config, before, now=lambda: AT).import_now()
+        jobs = Jobs(config, Lost(tmp_path / "kpi.db"), now=lambda: AT)
+        jobs.import_now()
+        jobs.take_snapshot()
+
+    assert jobs.recorder.status.runs == {"success": 1, "failure": 0}
+    assert jobs.recorder.status.store_up is True
+    assert jobs.exposition.snapshot is None
+    assert jobs.waits_for == "the tallies are being rebuilt"
 
 
 def test_one_error_is_logged_once_whatever_it_hinders(work: Jobs, disk: Disk) -> None:
