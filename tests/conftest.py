@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import structlog
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from testing.processes import answers, running, unused_port
 from testing.waiting import TEST_SECONDS
+from tests.stores.places import Place, couchdb_place
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -127,3 +129,11 @@ def pouchdb_server(
 def free_port() -> int:
     """A TCP port of the loopback interface that nobody listens on."""
     return unused_port()
+
+
+@pytest.fixture
+def couchdb(pouchdb_server: str) -> Iterator[Place]:
+    """A place on it for a store of the test's own."""
+    place = couchdb_place(pouchdb_server, f"kpi_test_{uuid4().hex[:12]}")
+    yield place
+    place.leave()

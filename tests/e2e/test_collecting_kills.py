@@ -4,27 +4,18 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
-from uuid import uuid4
 
 import pytest
 
 from testing.collecting import PATH, Senders, collecting, write_collect_config
 from testing.exporter_process import exporter
-from tests.stores.places import Place, couchdb_place
+from tests.stores.places import Place
 
 NEVER_MS = 1 << 62
 KILLS = int(os.environ.get("KPI_TEST_KILLS", "4"))
-
-
-@pytest.fixture
-def couchdb(pouchdb_server: str) -> Iterator[Place]:
-    place = couchdb_place(pouchdb_server, f"kpi_test_{uuid4().hex[:12]}")
-    yield place
-    place.leave()
 
 
 def test_what_was_answered_201_is_counted_once_whenever_it_is_killed(tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from exporter.config import load
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.ports import Store
-from tests.stores.places import Place, couchdb_place, sqlite_place
+from tests.stores.places import Place, sqlite_place
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +24,6 @@ def other_evaluator(evaluator: Evaluator) -> Evaluator:
     definitions = evaluator.definitions
     fewer = tuple(reversed(definitions.segmentations[2:5]))
     return Evaluator(replace(definitions, segmentations=fewer))
-
-
-@pytest.fixture
-def couchdb(pouchdb_server: str) -> Iterator[Place]:
-    place = couchdb_place(pouchdb_server, f"kpi_test_{uuid4().hex[:12]}")
-    yield place
-    place.leave()
 
 
 @pytest.fixture(params=["sqlite", "couchdb"])
