@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from exporter.config.scalars import Form, in_words
+from exporter.config.scalars import in_words
 from exporter.config.schema import (
     CollectSection,
     ContinuationSection,
@@ -24,7 +24,6 @@ from exporter.config.schema import (
     PackageSection,
     RangeSection,
     RuleSection,
-    Section,
     SegmentationSection,
     SitesSection,
     StepNameSection,
@@ -33,6 +32,8 @@ from exporter.config.schema import (
     TierSection,
     WebSection,
 )
+from exporter.documents import Section
+from exporter.documents.scalars import Form
 from exporter.domain.windows import Window
 
 # In the order of the page.

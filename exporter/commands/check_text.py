@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from exporter.config.definitions import NEVER
-from exporter.config.errors import listed
 from exporter.config.scalars import in_words
 from exporter.config.values import CollectSettings, Configuration, DataServer, StoreSettings
+from exporter.documents.errors import listed
 from exporter.domain.definitions import (
     Definitions,
     Duration,

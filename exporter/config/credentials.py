@@ -7,10 +7,10 @@ from ssl import PROTOCOL_TLS_CLIENT, SSLContext, SSLError
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from exporter.config.errors import ErrorList
-from exporter.config.errors import Path as Place
 from exporter.config.schema import DataServerSection, StoreSection
 from exporter.config.values import DataServer, Secret, StoreSettings
+from exporter.documents.errors import ErrorList
+from exporter.documents.errors import Path as Place
 
 _T = TypeVar("_T")
 _FILE = "_file"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from exporter.config.errors import ErrorList, Path, listed, written
 from exporter.config.schema import (
     ContinuationSection,
     DurationSection,
@@ -17,6 +16,7 @@ from exporter.config.schema import (
     SitesSection,
     StepNameSection,
 )
+from exporter.documents.errors import ErrorList, Path, listed, written
 from exporter.domain.definitions import (
     OTHER,
     Continuation,

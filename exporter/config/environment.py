@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from exporter.config.document import Document, Plain, is_text
-from exporter.config.errors import ErrorList, Path
+from exporter.documents.errors import ErrorList, Path
+from exporter.documents.parse import Document, Plain, is_text
 
 _REFERENCE = re.compile(
     r"\$\$\{"  # an escaped ${

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from exporter.config.document import Document
-from exporter.config.errors import ErrorList, shown
+from exporter.documents.errors import ErrorList, shown
+from exporter.documents.parse import Document
 
 KEY = "extends"
 PACKAGE = "persona"

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from exporter.config import credentials
 from exporter.config.definitions import definitions
-from exporter.config.document import Document, parse
 from exporter.config.environment import expand
-from exporter.config.errors import ErrorList
 from exporter.config.extends import extended
 from exporter.config.scalars import in_words
 from exporter.config.schema import (
@@ -23,7 +21,6 @@ from exporter.config.schema import (
     PackageSection,
     SegmentationSection,
 )
-from exporter.config.shape import shape
 from exporter.config.values import (
     CollectSettings,
     Configuration,
@@ -32,12 +29,12 @@ from exporter.config.values import (
     ImportSettings,
     StoreSettings,
 )
+from exporter.documents import Document, ErrorList, parse, read, shape
 from exporter.domain.reports import Milestone
 from exporter.domain.titles import Titles
 from exporter.domain.windows import Window
 from exporter.ingest.sweeps import Sweeps, Tier
 
-_MOST_BYTES = 1_000_000
 _CONTRIBUTORS = 5  # that a message on too many series names
 
 
@@ -52,7 +49,7 @@ def load(
     """
     errors = ErrorList()
     file = source if isinstance(source, Path) else None
-    text = source if isinstance(source, str) else _read(source, errors)
+    text = source if isinstance(source, str) else read(source, errors)
     configuration = text is not None and _configuration(
         text, environ, file.parent if file else Path(), errors
     )
@@ -87,32 +84,11 @@ def store_at(url: str, password_file: str | None = None) -> StoreSettings:
     `ConfigurationError`.
     """
     errors = ErrorList()
-    section = shape({"store": {"url": url, "password_file": password_file}}, errors).store
+    section = shape(File, {"store": {"url": url, "password_file": password_file}}, errors).store
     settings = credentials.store(section, Path(), errors)
     if errors:
         raise ConfigurationError(errors.texts())
     return settings
-
-
-def _read(file: Path, errors: ErrorList) -> str | None:
-    try:
-        with file.open("rb") as opened:
-            raw = opened.read(_MOST_BYTES + 1)
-    except OSError as error:
-        errors.add((), f"expected a file to read, found: {error.strerror}")
-        return None
-    except ValueError:
-        errors.add((), "expected the name of a file, found one that no file can have")
-        return None
-    if len(raw) > _MOST_BYTES:
-        errors.add((), f"expected a configuration, found more than {_MOST_BYTES} bytes")
-        return None
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        errors.add((), f"expected UTF-8, found a byte in line {line} that is none")
-        return None
 
 
 def _configuration(
@@ -123,7 +99,7 @@ def _configuration(
         return None
     values = {key: expand(value, environ, errors, (key,)) for key, value in document.items()}
     persona = _persona()
-    file = shape(extended(values, persona, errors), errors)
+    file = shape(File, extended(values, persona, errors), errors)
     source = _source(file, directory, errors)
     collect = _collect_settings(file.collect, directory, errors)
     store = credentials.store(file.store, directory, errors)

@@ -1,22 +1,20 @@
 """Types of single values: how each is read from its text, and what is said when it cannot be."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, PlainValidator
 
 from exporter.addresses import FORMS, host_and_port
-from exporter.config.document import Plain
-from exporter.config.errors import shown
+from exporter.documents.errors import shown
+from exporter.documents.parse import Plain
+from exporter.documents.scalars import WHOLE, Form, expected, text
 from exporter.domain.definitions import Scalar
 from exporter.domain.windows import Window
 
-_LONGEST_TEXT = 500
 _UNITS = {
     "y": timedelta(days=365),
     "w": timedelta(weeks=1),
@@ -29,7 +27,6 @@ _UNITS = {
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in _UNITS))
 _LONGEST = timedelta(days=100 * 365)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?")
 _SIZE = re.compile(r"([1-9]\d{0,8})(KiB|MiB)?")
 _SIZE_UNITS = {None: 1, "KiB": 1 << 10, "MiB": 1 << 20}
@@ -38,35 +35,9 @@ _URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What a type is called in the reference documentation."""
-
-    name: str
-
-
-def _expected(what: str, value: object) -> ValueError:
-    return ValueError(f"expected {what}, found {shown(value)}")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _expected("a text", value)
-    text = str(value)
-    if not text.strip():
-        raise ValueError("expected a text, found an empty one")
-    if text != text.strip():
-        raise _expected("a text without space around it", value)
-    if not text.isprintable():
-        raise ValueError("expected a text on one line, found a character that does not print")
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"expected at most {_LONGEST_TEXT} characters, found {len(text)}")
-    return text
-
-
 def _secret(value: object) -> str:
     if not isinstance(value, str):
-        raise _expected("a text", value)
+        raise expected("a text", value)
     if not value:
         raise ValueError("expected a text, found an empty one")
     return str(value)
@@ -74,14 +45,14 @@ def _secret(value: object) -> str:
 
 def duration(value: object) -> timedelta:
     """Read a duration as Prometheus writes it: `30s`, `1h30m`, `2w`."""
-    if isinstance(value, Plain) and _WHOLE.fullmatch(value):
+    if isinstance(value, Plain) and WHOLE.fullmatch(value):
         raise ValueError(f"expected a duration with its unit, such as {value}s, found {value}")
     match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if match is None:
-        raise _expected("a duration such as 30s, 1h30m or 7d", value)
+        raise expected("a duration such as 30s, 1h30m or 7d", value)
     total = sum((int(n) * _UNITS[unit] for unit, n in match.groupdict().items() if n), timedelta())
     if not timedelta() < total <= _LONGEST:
-        raise _expected("a duration above 0 and up to 100y", value)
+        raise expected("a duration above 0 and up to 100y", value)
     return total
 
 
@@ -98,7 +69,7 @@ def _window(value: object) -> Window:
     length = duration(value)
     hours, rest = divmod(length, timedelta(hours=1))
     if rest:
-        raise _expected("whole hours", value)
+        raise expected("whole hours", value)
     return Window(name=str(value), hours=hours)
 
 
@@ -108,37 +79,25 @@ def _date(value: object) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise _expected("a date such as 2013-07-23", value)
-
-
-def _whole(value: object) -> int:
-    if not (isinstance(value, str) and _WHOLE.fullmatch(value)):
-        raise _expected("a whole number", value)
-    return int(value)
+    raise expected("a date such as 2013-07-23", value)
 
 
 def _number(value: object) -> float:
     if not (isinstance(value, str) and _NUMBER.fullmatch(value)):
-        raise _expected("a number", value)
+        raise expected("a number", value)
     return float(value)
 
 
 def _share(value: object) -> float:
     share = _number(value)
     if not 0 < share <= 1:
-        raise _expected("a number above 0 and up to 1", value)
+        raise expected("a number above 0 and up to 1", value)
     return share
-
-
-def _truth(value: object) -> bool:
-    if not (isinstance(value, Plain) and value in {"true", "false"}):
-        raise _expected("true or false", value)
-    return value == "true"
 
 
 def _true(value: object) -> bool:
     if not (isinstance(value, Plain) and value == "true"):
-        raise _expected("true", value)
+        raise expected("true", value)
     return True
 
 
@@ -146,24 +105,24 @@ def _scalar(value: object) -> Scalar:
     if isinstance(value, Plain):
         if value in {"true", "false"}:
             return value == "true"
-        if _WHOLE.fullmatch(value):
+        if WHOLE.fullmatch(value):
             return int(value)
         if _NUMBER.fullmatch(value):
             return float(value)
     if not isinstance(value, str):
-        raise _expected("a text, a number, true or false", value)
+        raise expected("a text, a number, true or false", value)
     return str(value)
 
 
 def _field(value: object) -> str:
-    name = _text(value)
+    name = text(value)
     if not all(name.split(".")):
-        raise _expected("the name of a field such as lang or user_agent.os", value)
+        raise expected("the name of a field such as lang or user_agent.os", value)
     return name
 
 
 def _path(value: object) -> Path:
-    return Path(_text(value))
+    return Path(text(value))
 
 
 def _address(text: str, what: str, schemes: tuple[str, ...]) -> SplitResult:
@@ -174,7 +133,7 @@ def _address(text: str, what: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:  # a port that is none; an IPv6 address without its end
         usable = False
     if not usable or " " in text:
-        raise _expected(what, text)
+        raise expected(what, text)
     if parts.query or parts.fragment or "@" in parts.path:
         raise ValueError(
             f"expected {what}, found {shown(text)} (in a user or password, / is %2F, ? is %3F,"
@@ -185,21 +144,21 @@ def _address(text: str, what: str, schemes: tuple[str, ...]) -> SplitResult:
 
 def _http_url(value: object) -> str:
     what = "an address such as http://host:3435/path"
-    return _address(_text(value), what, ("http", "https")).geturl()
+    return _address(text(value), what, ("http", "https")).geturl()
 
 
 def _store_url(value: object) -> str:
-    text = _text(value)
-    scheme, _, path = text.partition(":")
+    url = text(value)
+    scheme, _, path = url.partition(":")
     if scheme == "sqlite":
         if not path or path.startswith("//"):
-            raise _expected("sqlite: and a path, such as sqlite:kpi.db", text)
-        return text
+            raise expected("sqlite: and a path, such as sqlite:kpi.db", url)
+        return url
     what = "sqlite:PATH, couchdb://HOST:PORT/DATABASE or couchdbs://HOST:PORT/DATABASE"
-    parts = _address(text, what, ("couchdb", "couchdbs"))
+    parts = _address(url, what, ("couchdb", "couchdbs"))
     database = parts.path.strip("/")
     if not database or "/" in database:
-        raise _expected(what, text)
+        raise expected(what, url)
     return parts._replace(path=f"/{database}").geturl()
 
 
@@ -207,7 +166,7 @@ def _listen(value: object) -> str:
     try:
         host_and_port(str(value) if isinstance(value, str) else "")
     except ValueError:
-        raise _expected(FORMS, value) from None
+        raise expected(FORMS, value) from None
     return str(value)
 
 
@@ -215,22 +174,22 @@ def _size(value: object) -> int:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     size = 0 if match is None else int(match[1]) * _SIZE_UNITS[match[2]]
     if not 0 < size <= _LARGEST_SIZE:
-        raise _expected("a size in bytes up to 64MiB, such as 512KiB", value)
+        raise expected("a size in bytes up to 64MiB, such as 512KiB", value)
     return size
 
 
 def _url_path(value: object) -> str:
-    path = _text(value)
+    path = text(value)
     if not _URL_PATH.fullmatch(path):
-        raise _expected("a path such as /wsapi/interaction_data", value)
+        raise expected("a path such as /wsapi/interaction_data", value)
     return path
 
 
 def _origin(value: object) -> str:
     """Read an origin as browsers write it: `*` and `null` are none."""
-    origin = _text(value)
+    origin = text(value)
     if not _ORIGIN.fullmatch(origin):
-        raise _expected(
+        raise expected(
             "an origin as browsers send it, such as https://login.example.org (lower case,"
             " without a path)",
             value,
@@ -238,26 +197,19 @@ def _origin(value: object) -> str:
     return origin
 
 
-def _reader(read: Callable[[object], object]) -> PlainValidator:
-    return PlainValidator(read)
-
-
-Text: TypeAlias = Annotated[str, BeforeValidator(_text), Form("text")]
 SecretText: TypeAlias = Annotated[str, BeforeValidator(_secret), Form("secret")]
-Duration: TypeAlias = Annotated[timedelta, _reader(duration), Form("duration")]
-WindowLength: TypeAlias = Annotated[Window, _reader(_window), Form("duration")]
-Date: TypeAlias = Annotated[date, _reader(_date), Form("date")]
-Whole: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=1), Form("whole number")]
+Duration: TypeAlias = Annotated[timedelta, PlainValidator(duration), Form("duration")]
+WindowLength: TypeAlias = Annotated[Window, PlainValidator(_window), Form("duration")]
+Date: TypeAlias = Annotated[date, PlainValidator(_date), Form("date")]
 Number: TypeAlias = Annotated[float, BeforeValidator(_number), Form("number")]
 Share: TypeAlias = Annotated[float, BeforeValidator(_share), Form("number")]
-AlwaysTrue: TypeAlias = Annotated[bool, _reader(_true), Form("`true`")]
-TruthValue: TypeAlias = Annotated[bool, _reader(_truth), Form("`true` or `false`")]
-Value: TypeAlias = Annotated[Scalar, _reader(_scalar), Form("text, number or truth value")]
-FieldName: TypeAlias = Annotated[str, _reader(_field), Form("field")]
-FilePath: TypeAlias = Annotated[Path, _reader(_path), Form("file")]
-HttpUrl: TypeAlias = Annotated[str, _reader(_http_url), Form("address")]
-StoreUrl: TypeAlias = Annotated[str, _reader(_store_url), Form("address")]
-Listen: TypeAlias = Annotated[str, _reader(_listen), Form("`host:port`")]
-Size: TypeAlias = Annotated[int, _reader(_size), Form("size")]
-UrlPath: TypeAlias = Annotated[str, _reader(_url_path), Form("path")]
-Origin: TypeAlias = Annotated[str, _reader(_origin), Form("origin")]
+AlwaysTrue: TypeAlias = Annotated[bool, PlainValidator(_true), Form("`true`")]
+Value: TypeAlias = Annotated[Scalar, PlainValidator(_scalar), Form("text, number or truth value")]
+FieldName: TypeAlias = Annotated[str, PlainValidator(_field), Form("field")]
+FilePath: TypeAlias = Annotated[Path, PlainValidator(_path), Form("file")]
+HttpUrl: TypeAlias = Annotated[str, PlainValidator(_http_url), Form("address")]
+StoreUrl: TypeAlias = Annotated[str, PlainValidator(_store_url), Form("address")]
+Listen: TypeAlias = Annotated[str, PlainValidator(_listen), Form("`host:port`")]
+Size: TypeAlias = Annotated[int, PlainValidator(_size), Form("size")]
+UrlPath: TypeAlias = Annotated[str, PlainValidator(_url_path), Form("path")]
+Origin: TypeAlias = Annotated[str, PlainValidator(_origin), Form("origin")]

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from exporter.config.scalars import (
     AlwaysTrue,
@@ -19,23 +19,16 @@ from exporter.config.scalars import (
     Share,
     Size,
     StoreUrl,
-    Text,
-    TruthValue,
     UrlPath,
     Value,
-    Whole,
     WindowLength,
 )
+from exporter.documents import Section
+from exporter.documents.scalars import Text, TruthValue, Whole
 from exporter.domain.windows import Window
 from exporter.ingest.sweeps import Sweeps
 
 Texts: TypeAlias = Annotated[list[Text], Field(min_length=1)]
-
-
-class Section(BaseModel):
-    """A mapping of the file; keys that it does not have are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class DataServerSection(Section):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import zip_longest
 from pathlib import Path
 
+from exporter.documents import DocumentError
 from exporter.domain.definitions import Definitions
 from exporter.domain.reports import Milestone
 from exporter.domain.titles import Titles
@@ -14,31 +14,8 @@ from exporter.ingest.sweeps import Sweeps
 from exporter.metrics.series import series_by_family
 
 
-class ConfigurationError(Exception):
-    """The configuration cannot be used; nothing of it was applied.
-
-    `errors` holds all that is wrong with it, each as `path: what was expected, what was
-    found`, without secrets; `file` is where it came from, if from a file, `lines` where in it.
-    """
-
-    def __init__(
-        self,
-        errors: tuple[str, ...],
-        file: Path | None = None,
-        lines: tuple[int | None, ...] = (),
-    ) -> None:
-        super().__init__(errors, file, lines)
-        self.errors = errors
-        self.file = file
-        self.lines = lines
-
-    def __str__(self) -> str:
-        if self.file is None:
-            return "\n".join(self.errors)
-        places = zip_longest(self.errors, self.lines)
-        return "\n".join(
-            f"{self.file}{'' if line is None else f':{line}'}: {error}" for error, line in places
-        )
+class ConfigurationError(DocumentError):
+    """The configuration cannot be used."""
 
 
 class Secret:

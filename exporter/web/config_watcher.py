@@ -58,7 +58,7 @@ class ConfigWatcher:
         if self._config.users and not config.users:
             errors.append("basic_auth_users: authentication can only be turned off by a restart")
         if errors:
-            raise WebConfigError(self._file, errors)
+            raise WebConfigError(tuple(errors), self._file)
         return config
 
     def _contents(self) -> str:

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Literal, TypeAlias
+
+from exporter.documents import ErrorList
 
 Version: TypeAlias = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
 
@@ -79,10 +82,11 @@ _VERIFICATION: Mapping[ClientAuth, ssl.VerifyMode] = {
     ClientAuth.REQUIRE_AND_VERIFY: ssl.CERT_REQUIRED,
 }
 
-_NOT_A_PAIR = "cert_file, key_file: expected a certificate and its unencrypted key, both in PEM"
-_UNUSABLE: Mapping[str | None, str] = {
-    "KEY_VALUES_MISMATCH": "key_file: expected the key of the certificate, found another's",
-    "NO_CERTIFICATE_OR_CRL_FOUND": "client_ca_file: expected certificates in PEM, found none",
+# Keys, and what is wrong with them.
+_NOT_A_PAIR = ("cert_file", "expected a certificate and key_file its unencrypted key, both in PEM")
+_UNUSABLE: Mapping[str | None, tuple[str, str]] = {
+    "KEY_VALUES_MISMATCH": ("key_file", "expected the key of the certificate, found another's"),
+    "NO_CERTIFICATE_OR_CRL_FOUND": ("client_ca_file", "expected certificates in PEM, found none"),
 }
 
 
@@ -130,17 +134,13 @@ class Tls:
         """All files that the context is made of."""
         return tuple(filter(None, (self.cert.file, self.key.file, self.client_ca.file)))
 
-    def context(self, errors: list[str]) -> ssl.SSLContext | None:
+    def context(self, errors: ErrorList) -> ssl.SSLContext | None:
         """Read the files; None if they are invalid, which `errors` then says by key."""
-        found = [
-            *self._source_errors(),
-            *self._client_auth_errors(),
-            *self._version_errors(),
-            *self._choice_errors(),
-            *self._file_errors(),
-        ]
-        errors.extend(found)
-        if found:
+        for place, text in chain(
+            self._source_errors(), self._client_auth_errors(), self._choice_errors()
+        ):
+            errors.add(("tls_server_config", place), text)
+        if errors:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
@@ -162,7 +162,8 @@ class Tls:
                 with self.client_ca.path() as client_ca:
                     context.load_verify_locations(client_ca)
         except ssl.SSLError as error:
-            errors.append(_UNUSABLE.get(error.reason, _NOT_A_PAIR))
+            place, text = _UNUSABLE.get(error.reason, _NOT_A_PAIR)
+            errors.add(("tls_server_config", place), text)
             return None
         # As in Go, what stands in client_ca_file is trusted itself, an intermediate too.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -172,52 +173,36 @@ class Tls:
     def _openssl_ciphers(self) -> list[str]:
         return [_CIPHERS[name] for name in self.ciphers if name in _CIPHERS]
 
-    def _source_errors(self) -> Iterator[str]:
-        for key, pem, needed in (
-            ("cert", self.cert, True),
-            ("key", self.key, True),
-            ("client_ca", self.client_ca, False),
-        ):
-            if needed and not pem:
-                yield f"{key}_file: expected a value, found no such key"
+    def _source_errors(self) -> Iterator[tuple[str, str]]:
+        for key, pem in (("cert", self.cert), ("key", self.key), ("client_ca", self.client_ca)):
+            if not pem and key != "client_ca":
+                yield f"{key}_file", "expected a value, found no such key"
             if pem.file is not None and pem.text:
-                yield f"{key}: expected without {key}_file, found both"
-
-    def _choice_errors(self) -> Iterator[str]:
-        if self.ciphers and not self._openssl_ciphers() and self.min_version != "TLS13":
-            yield "cipher_suites: expected one of TLS 1.2 among them, or min_version: TLS13"
-        if len(self.curves) > 1:
-            yield "curve_preferences: expected one curve, as OpenSSL is told of one here"
-
-    def _client_auth_errors(self) -> Iterator[str]:
-        if self.client_names and self.client_auth is not ClientAuth.REQUIRE_AND_VERIFY:
-            yield f"client_allowed_sans: expected with {ClientAuth.REQUIRE_AND_VERIFY}"
-        if self.client_auth is ClientAuth.REQUIRE_ANY:
-            yield (
-                f"client_auth_type: {self.client_auth} is not supported, as a certificate that"
-                f" nobody verifies proves nothing; {ClientAuth.REQUIRE_AND_VERIFY} is"
-            )
-        elif _VERIFICATION[self.client_auth] is ssl.CERT_NONE:
-            if self.client_auth is ClientAuth.NONE and self.client_ca:
-                yield "client_auth_type: expected with client_ca_file, found no such key"
-        elif not self.client_ca:
-            yield f"client_ca_file: expected with {self.client_auth}, found no such key"
-
-    def _version_errors(self) -> Iterator[str]:
-        if self.max_version is not None and self.max_version < self.min_version:
-            yield (
-                f"max_version: expected at least min_version ({self.min_version}),"
-                f" found {self.max_version}"
-            )
-
-    def _file_errors(self) -> Iterator[str]:
-        for key, file in (
-            ("cert_file", self.cert.file),
-            ("key_file", self.key.file),
-            ("client_ca_file", self.client_ca.file),
-        ):
-            if file is not None:
+                yield key, f"expected without {key}_file, found both"
+            elif pem.file is not None:
                 try:
-                    file.read_bytes()
+                    pem.file.read_bytes()
                 except OSError as error:
-                    yield f"{key}: {file} cannot be read: {error.strerror}"
+                    yield f"{key}_file", f"{pem.file} cannot be read: {error.strerror}"
+
+    def _client_auth_errors(self) -> Iterator[tuple[str, str]]:
+        verified, given = ClientAuth.REQUIRE_AND_VERIFY, self.client_auth
+        if self.client_names and given is not verified:
+            yield "client_allowed_sans", f"expected with {verified}"
+        if given is ClientAuth.REQUIRE_ANY:
+            why = f"as a certificate that nobody verifies proves nothing; {verified} is"
+            yield "client_auth_type", f"{given} is not supported, {why}"
+        elif _VERIFICATION[given] is ssl.CERT_NONE:
+            if given is ClientAuth.NONE and self.client_ca:
+                yield "client_auth_type", "expected with client_ca_file, found no such key"
+        elif not self.client_ca:
+            yield "client_ca_file", f"expected with {given}, found no such key"
+
+    def _choice_errors(self) -> Iterator[tuple[str, str]]:
+        least, most = self.min_version, self.max_version
+        if most is not None and most < least:
+            yield "max_version", f"expected at least min_version ({least}), found {most}"
+        if self.ciphers and not self._openssl_ciphers() and least != "TLS13":
+            yield "cipher_suites", "expected one of TLS 1.2 among them, or min_version: TLS13"
+        if len(self.curves) > 1:
+            yield "curve_preferences", "expected one curve, as OpenSSL is told of one here"

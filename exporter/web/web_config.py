@@ -2,17 +2,17 @@
 
 import re
 import ssl
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import bcrypt
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from exporter.documents import DocumentError, ErrorList, Section, parse, read, shape
+from exporter.documents.scalars import TruthValue, Whole, expected, truth
 from exporter.web.rate import RateLimit
 from exporter.web.tls import Cipher, ClientAuth, Curve, Pem, Tls, Version
 
@@ -20,22 +20,9 @@ _BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$(?P<salt>[./A-Za-z0-9]{22})
 _COSTS = range(4, 16)  # 15 is a matter of seconds, and each step doubles it
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
-# Those that Prometheus lets through, and the values of those that have few.
-_HEADERS: Mapping[str, tuple[str, ...]] = {
-    "Content-Security-Policy": (),
-    "Strict-Transport-Security": (),
-    "X-Content-Type-Options": ("nosniff",),
-    "X-Frame-Options": ("deny", "sameorigin"),
-    "X-XSS-Protection": (),
-}
 
-
-class WebConfigError(Exception):
-    """The file cannot be used; `errors` say what is wrong and where, without a secret."""
-
-    def __init__(self, file: Path, errors: Sequence[str]) -> None:
-        super().__init__("\n".join(f"{file}: {error}" for error in errors))
-        self.errors = tuple(errors)
+class WebConfigError(DocumentError):
+    """The web configuration cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,35 +40,6 @@ class WebConfig:
     users: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
-
-
-def load(file: Path) -> WebConfig:
-    """Read the file and the certificates that it names, or raise `WebConfigError`."""
-    try:
-        document = yaml.load(file.read_bytes(), Loader=_Loader)  # noqa: S506 -- it is a safe one
-        form = _File.model_validate({} if document is None else document)
-    except OSError as error:
-        raise WebConfigError(file, [f"cannot be read: {error.strerror}"]) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise WebConfigError(file, [_place(error)]) from None
-    except ValidationError as invalid:
-        raise WebConfigError(
-            file, [_words(error) for error in invalid.errors(include_url=False)]
-        ) from None
-    section = form.tls_server_config
-    tls = None if section is None else section.beside(file)
-    errors: list[str] = []
-    context = None if tls is None else tls.context(errors)
-    if errors:
-        raise WebConfigError(file, [f"tls_server_config.{error}" for error in errors])
-    return WebConfig(
-        tls=context,
-        client_names=frozenset() if tls is None else tls.client_names,
-        rate_limit=form.rate_limit.limit(),
-        users=form.basic_auth_users,
-        headers=form.http_server_config.headers,
-        files=() if tls is None else tls.files,
-    )
 
 
 def _user(name: str) -> str:
@@ -105,33 +63,19 @@ def _hash(text: str) -> str:
     return text
 
 
-def _headers(headers: dict[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        if name not in _HEADERS:
-            raise ValueError(f"{name}: expected one of {', '.join(_HEADERS)}")
-        if _HEADERS[name] and value not in _HEADERS[name]:
-            raise ValueError(f"{name}: expected {' or '.join(_HEADERS[name])}")
-        if not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"{name}: expected one line of ASCII")
-    return headers
+def _header(value: str) -> str:
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValueError("expected one line of ASCII")
+    return value
 
 
+_Header: TypeAlias = Annotated[str, AfterValidator(_header)]
+_User: TypeAlias = Annotated[str, AfterValidator(_user)]
+_Hash: TypeAlias = Annotated[str, AfterValidator(_hash)]
 _Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
-class _Section(BaseModel):
-    """A mapping in the file; keys that it does not have are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def _yes_or_no(value: object) -> bool:
-    if value not in {"true", "false"}:
-        raise ValueError("expected true or false")
-    return value == "true"
-
-
-class _TlsSection(_Section):
+class _TlsSection(Section):
     cert: _Text = ""
     cert_file: _Text = ""
     key: _Text = ""
@@ -144,7 +88,7 @@ class _TlsSection(_Section):
     max_version: Version | None = None
     cipher_suites: tuple[Cipher, ...] = ()
     curve_preferences: tuple[Curve, ...] = ()
-    prefer_server_cipher_suites: Annotated[bool, BeforeValidator(_yes_or_no)] = True
+    prefer_server_cipher_suites: TruthValue = True
 
     def beside(self, file: Path) -> Tls:
         """Return the settings, relative paths starting where the file stands."""
@@ -167,14 +111,30 @@ class _TlsSection(_Section):
 
 
 def _no_http2(value: object) -> bool:
-    if value != "false":
+    if truth(value):
         raise ValueError("expected false, as HTTP/1.1 is what is spoken here")
     return False
 
 
-class _HttpSection(_Section):
+class _HeadersSection(Section):
+    """Those that Prometheus lets through."""
+
+    content_security_policy: _Header | None = Field(default=None, alias="Content-Security-Policy")
+    strict_transport_security: _Header | None = Field(
+        default=None, alias="Strict-Transport-Security"
+    )
+    x_content_type_options: Literal["nosniff"] | None = Field(
+        default=None, alias="X-Content-Type-Options"
+    )
+    x_frame_options: Literal["deny", "sameorigin"] | None = Field(
+        default=None, alias="X-Frame-Options"
+    )
+    x_xss_protection: _Header | None = Field(default=None, alias="X-XSS-Protection")
+
+
+class _HttpSection(Section):
     http2: Annotated[bool, BeforeValidator(_no_http2)] = False
-    headers: Annotated[dict[str, str], AfterValidator(_headers)] = {}
+    headers: _HeadersSection = _HeadersSection()
 
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -186,21 +146,13 @@ def _interval(text: object) -> timedelta:
         return timedelta()
     parts = _PART.findall(text) if isinstance(text, str) else []
     if not parts or "".join(map("".join, parts)) != text:
-        raise ValueError("expected a length of time, as 100ms, 1s or 1m30s")
+        raise expected("a length of time such as 100ms, 1s or 1m30s", text)
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
-def _burst(text: object) -> int:
-    if not (
-        isinstance(text, str) and text.isascii() and text.isdecimal() and 0 < int(text) < 10**9
-    ):
-        raise ValueError("expected a whole number, 1 or more")
-    return int(text)
-
-
-class _RateSection(_Section):
+class _RateSection(Section):
     interval: Annotated[timedelta, BeforeValidator(_interval)] = timedelta()
-    burst: Annotated[int, BeforeValidator(_burst)] = 1
+    burst: Whole = 1
 
     def limit(self) -> RateLimit | None:
         """Return none for an interval of 0, which limits nothing."""
@@ -209,54 +161,27 @@ class _RateSection(_Section):
         return RateLimit(per_second=1 / self.interval.total_seconds(), burst=self.burst)
 
 
-class _File(_Section):
+class _File(Section):
     tls_server_config: _TlsSection | None = None
-    basic_auth_users: dict[
-        Annotated[str, AfterValidator(_user)], Annotated[str, AfterValidator(_hash)]
-    ] = {}
+    basic_auth_users: dict[_User, _Hash] = Field(default={})
     http_server_config: _HttpSection = _HttpSection()
     rate_limit: _RateSection = _RateSection()
 
 
-class _Loader(yaml.BaseLoader):
-    """Takes every scalar for the text that it is, and no key twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- PyYAML's
-        seen: set[object] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, "expected a key once, found it again", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _place(error: yaml.YAMLError | RecursionError) -> str:
-    """Return where YAML ends, without quoting what may be a secret."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        found = re.sub(r"'[^']{3,}'", "'...'", error.problem or "")
-        return f"line {mark.line + 1}, column {mark.column + 1}: {found}"
-    return "expected YAML in UTF-8"
-
-
-def _words(error: ErrorDetails) -> str:
-    path = ".".join(str(part) for part in error["loc"] if part != "[key]")
-    match error["type"]:
-        case "extra_forbidden":
-            words = "unknown key"
-        case "missing":
-            words = "expected a value, found no such key"
-        case "enum" | "literal_error":
-            words = f"expected {error['ctx']['expected']}"
-        case "model_type" | "dict_type" | "model_attributes_type":
-            words = "expected keys with values"
-        case "tuple_type" | "frozen_set_type":
-            words = "expected a list"
-        case "value_error":
-            words = str(error["ctx"]["error"])
-        case _:
-            words = "expected a text"
-    return f"{path}: {words}" if path else words
+def load(file: Path) -> WebConfig:
+    """Read the file and the certificates that it names, or raise `WebConfigError`."""
+    errors = ErrorList()
+    form = shape(_File, parse(read(file, errors) or "", errors) or {}, errors)
+    section = form.tls_server_config
+    tls = None if section is None or errors else section.beside(file)
+    context = None if tls is None else tls.context(errors)
+    if errors:
+        raise WebConfigError(errors.texts(), file, errors.lines())
+    return WebConfig(
+        tls=context,
+        client_names=frozenset() if tls is None else tls.client_names,
+        rate_limit=form.rate_limit.limit(),
+        users=form.basic_auth_users,
+        headers=form.http_server_config.headers.model_dump(by_alias=True, exclude_none=True),
+        files=() if tls is None else tls.files,
+    )

@@ -14,9 +14,10 @@ from pydantic import TypeAdapter
 
 from docs.__main__ import PARTS, with_part
 from exporter.config import Configuration, ConfigurationError, load
-from exporter.config.document import parse
-from exporter.config.errors import ErrorList
-from exporter.config.schema import File, PackageSection, RuleSection, Section
+from exporter.config.schema import File, PackageSection, RuleSection
+from exporter.documents import Section
+from exporter.documents.errors import ErrorList
+from exporter.documents.parse import parse
 from testing.processes import answers, running, unused_port
 
 CHECKOUT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ PROGRAMS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH
 KEYS = [
     (section, name)
     for section in (*Section.__subclasses__(), *RuleSection.__subclasses__())
-    if section is not PackageSection
+    if section is not PackageSection and section.__module__ == File.__module__
     for name in section.model_fields
 ]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from exporter.commands.check_text import describe
 from exporter.config import Configuration, ConfigurationError, load
-from exporter.config.errors import masked
 from exporter.config.scalars import duration, in_words
-from exporter.config.schema import Section
+from exporter.documents import Section
+from exporter.documents.errors import masked
 from tests.config.texts import SECRET, SOURCE
 
 GOOD = Path(__file__).parent / "good"

@@ -9,7 +9,8 @@ from docs.__main__ import PARTS, with_part
 from docs.commands import common_flags, flags, subcommands
 from docs.pages import CHECKOUT, RUNNABLE, blocks, pages
 from exporter.commands.main import command_line
-from exporter.config.schema import File, Section
+from exporter.config.schema import File
+from exporter.documents import Section
 from exporter.domain.interaction import Reason
 from exporter.domain.reports import DATA_REPORTS, REPORTS
 from exporter.metrics.families import FAMILIES, TOTALS

@@ -142,42 +142,50 @@ def test_users_and_headers_are_read(directory: Path) -> None:
 
 
 REFUSED = {
-    "port: 1": "port: unknown key",
-    "- a": "expected keys with values",
-    "tls_server_config:": "tls_server_config: expected keys with values",
+    "port: 1": (
+        "port: unknown key, expected tls_server_config, basic_auth_users, http_server_config or"
+        " rate_limit"
+    ),
+    "- a": "expected keys with values, found a list",
+    "tls_server_config:": (
+        "tls_server_config: expected a value, found nothing (leave the key out for its default)"
+    ),
     "tls_server_config: {}": (
         "tls_server_config.cert_file: expected a value, found no such key\n"
         "tls_server_config.key_file: expected a value, found no such key"
     ),
-    TLS + "  ocsp: yes": "tls_server_config.ocsp: unknown key",
+    TLS + "  min_verion: TLS12": (
+        "tls_server_config.min_verion: unknown key, did you mean min_version?"
+    ),
     TLS + "  cipher_suites: TLS_AES_128_GCM_SHA256": (
-        "tls_server_config.cipher_suites: expected a list"
+        "tls_server_config.cipher_suites: expected a list such as [a, b],"
+        " found 'TLS_AES_128_GCM_SHA256'"
     ),
     TLS + "  cipher_suites: [TLS_AES_128_GCM_SHA256]": (
         "tls_server_config.cipher_suites: expected one of TLS 1.2 among them, or min_version: TLS13"
     ),
     TLS + "  curve_preferences: [P256]": (
-        "tls_server_config.curve_preferences.0:"
-        " expected 'CurveP256', 'CurveP384', 'CurveP521' or 'X25519'"
+        "tls_server_config.curve_preferences[0]:"
+        " expected 'CurveP256', 'CurveP384', 'CurveP521' or 'X25519', found 'P256'"
     ),
     TLS + "  curve_preferences: [X25519, CurveP256]": (
         "tls_server_config.curve_preferences: expected one curve, as OpenSSL is told of one here"
     ),
     TLS + "  prefer_server_cipher_suites: perhaps": (
-        "tls_server_config.prefer_server_cipher_suites: expected true or false"
+        "tls_server_config.prefer_server_cipher_suites: expected true or false, found 'perhaps'"
     ),
     TLS + "  cert: junk": "tls_server_config.cert: expected without cert_file, found both",
     "tls_server_config: {cert: junk, key: junk}": (
-        "tls_server_config.cert_file, key_file:"
-        " expected a certificate and its unencrypted key, both in PEM"
+        "tls_server_config.cert_file:"
+        " expected a certificate and key_file its unencrypted key, both in PEM"
     ),
     TLS + "  client_allowed_sans: [a]": (
         "tls_server_config.client_allowed_sans: expected with RequireAndVerifyClientCert"
     ),
     "rate_limit: {interval: 1 s}": (
-        "rate_limit.interval: expected a length of time, as 100ms, 1s or 1m30s"
+        "rate_limit.interval: expected a length of time such as 100ms, 1s or 1m30s, found '1 s'"
     ),
-    "rate_limit: {interval: 1s, burst: 0}": "rate_limit.burst: expected a whole number, 1 or more",
+    "rate_limit: {interval: 1s, burst: 0}": "rate_limit.burst: expected at least 1, found '0'",
     TLS + "  min_version: TLS13\n  max_version: TLS12": (
         "tls_server_config.max_version: expected at least min_version (TLS13), found TLS12"
     ),
@@ -185,11 +193,13 @@ REFUSED = {
         "http_server_config.http2: expected false, as HTTP/1.1 is what is spoken here"
     ),
     TLS + "  min_version: TLS14": (
-        "tls_server_config.min_version: expected 'TLS10', 'TLS11', 'TLS12' or 'TLS13'"
+        "tls_server_config.min_version: expected 'TLS10', 'TLS11', 'TLS12' or 'TLS13',"
+        " found 'TLS14'"
     ),
     TLS + "  client_auth_type: Sometimes": (
         "tls_server_config.client_auth_type: expected 'NoClientCert', 'RequestClientCert',"
-        " 'RequireAnyClientCert', 'VerifyClientCertIfGiven' or 'RequireAndVerifyClientCert'"
+        " 'RequireAnyClientCert', 'VerifyClientCertIfGiven' or 'RequireAndVerifyClientCert',"
+        " found 'Sometimes'"
     ),
     TLS + "  client_auth_type: RequireAnyClientCert": (
         "tls_server_config.client_auth_type: RequireAnyClientCert is not supported, as a"
@@ -209,20 +219,22 @@ REFUSED = {
         "tls_server_config.key_file: expected the key of the certificate, found another's"
     ),
     TLS.replace("web.key", "locked.key"): (
-        "tls_server_config.cert_file, key_file:"
-        " expected a certificate and its unencrypted key, both in PEM"
+        "tls_server_config.cert_file:"
+        " expected a certificate and key_file its unencrypted key, both in PEM"
     ),
     TLS.replace("web.crt", "junk.pem"): (
-        "tls_server_config.cert_file, key_file:"
-        " expected a certificate and its unencrypted key, both in PEM"
+        "tls_server_config.cert_file:"
+        " expected a certificate and key_file its unencrypted key, both in PEM"
     ),
     TLS.replace("web.", "/none/"): (
         "tls_server_config.cert_file: /none/crt cannot be read: No such file or directory\n"
         "tls_server_config.key_file: /none/key cannot be read: No such file or directory"
     ),
-    "basic_auth_users: {a: {b: c}}": "basic_auth_users.a: expected a text",
-    TLS.replace("web.crt", "''"): "tls_server_config.cert_file: expected a text",
-    "basic_auth_users: [a]": "basic_auth_users: expected keys with values",
+    "basic_auth_users: {a: {b: c}}": "basic_auth_users.a: expected a text, found keys with values",
+    TLS.replace("web.crt", "''"): (
+        "tls_server_config.cert_file: expected a text, found an empty one"
+    ),
+    "basic_auth_users: [a]": "basic_auth_users: expected keys with values, found a list",
     "basic_auth_users: {a: secret}": (
         "basic_auth_users.a: expected a bcrypt hash, as `htpasswd -nB` makes them"
     ),
@@ -233,25 +245,30 @@ REFUSED = {
         "basic_auth_users.a: expected a bcrypt hash, found one with a salt that is none"
     ),
     f"basic_auth_users: {{'a:b': {HASH}}}": (
-        "basic_auth_users.a:b: expected a name without a colon, which would end it when sent"
+        "basic_auth_users['a:b']: expected a name without a colon, which would end it when sent"
     ),
     "http_server_config: {headers: {X-Mine: a}}": (
-        "http_server_config.headers: X-Mine: expected one of Content-Security-Policy,"
-        " Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection"
+        "http_server_config.headers.X-Mine: unknown key, expected Content-Security-Policy,"
+        " Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options or X-XSS-Protection"
     ),
     "http_server_config: {headers: {X-Frame-Options: never}}": (
-        "http_server_config.headers: X-Frame-Options: expected deny or sameorigin"
+        "http_server_config.headers.X-Frame-Options: expected 'deny' or 'sameorigin', found 'never'"
     ),
     'http_server_config: {headers: {X-XSS-Protection: "0\\r\\nX-Mine: a"}}': (
-        "http_server_config.headers: X-XSS-Protection: expected one line of ASCII"
+        "http_server_config.headers.X-XSS-Protection: expected one line of ASCII"
     ),
     "basic_auth_users: {}\nbasic_auth_users: {}": (
-        "line 2, column 1: expected a key once, found it again"
+        "basic_auth_users: expected once, found in line 1 and again in line 2"
     ),
-    "basic_auth_users: {a: 'half": "line 1, column 28: found unexpected end of stream",
-    "basic_auth_users: {a: *secret}": "line 1, column 23: found undefined alias '...'",
-    "? [a]\n: b": "line 1, column 3: found unhashable key",
-    "[" * 500: "expected YAML in UTF-8",
+    "basic_auth_users: {a: 'half": (
+        "line 1, column 28: expected YAML, while scanning a quoted scalar,"
+        " found unexpected end of stream"
+    ),
+    "basic_auth_users: {a: *secret}": (
+        "line 1, column 23: expected YAML, found undefined alias '...'"
+    ),
+    "? [a]\n: b": "expected a text as key, found another in line 1",
+    "[" * 500: "expected a configuration, found aliases or levels without end",
 }
 
 
@@ -264,13 +281,35 @@ def test_what_is_wrong_is_told_with_its_place(directory: Path, text: str, errors
     assert "\n".join(refused.value.errors) == errors
 
 
+def test_an_error_names_its_file_and_line(directory: Path) -> None:
+    file = directory / "web.yml"
+    file.write_text(TLS + "  min_version: TLS12\n  max_version: TLS10\n")
+    with pytest.raises(WebConfigError) as refused:
+        load(file)
+    assert str(refused.value).startswith(f"{file}:5: tls_server_config.max_version: expected")
+
+
+def test_all_that_is_wrong_is_told_at_once(directory: Path) -> None:
+    file = directory / "web.yml"
+    file.write_text(TLS + "  min_version: 1\nrate_limit: {burst: few, interval: soon}\n")
+    with pytest.raises(WebConfigError) as refused:
+        load(file)
+    assert [error.partition(":")[0] for error in refused.value.errors] == [
+        "tls_server_config.min_version",
+        "rate_limit.burst",
+        "rate_limit.interval",
+    ]
+
+
 def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
     file = tmp_path / "web.yml"
-    with pytest.raises(WebConfigError, match=f"^{file}: cannot be read: No such file"):
+    with pytest.raises(
+        WebConfigError, match=f"^{file}: expected a file to read, found: No such file"
+    ):
         load(file)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "web.yml").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(WebConfigError, match="expected YAML in UTF-8"):
+    with pytest.raises(WebConfigError, match="expected UTF-8, found a byte in line 1 that is none"):
         load(tmp_path / "web.yml")

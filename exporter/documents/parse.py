@@ -1,18 +1,20 @@
-"""YAML text -> mappings, lists and texts. What a text means is for the schema to say.
+"""YAML file -> mappings, lists and texts. What a text means is for its form to say.
 
 So no value changes by its look: `No` stays `No`, `3+` and `1.10` stay as written, and a date
 is read only where one is expected.
 """
 
 import re
+from pathlib import Path as FilePath
 from typing import TypeAlias
 
 import yaml
 
-from exporter.config.errors import ErrorList, Path, kind
+from exporter.documents.errors import ErrorList, Path, kind
 
 Document: TypeAlias = "dict[str, Document] | list[Document] | str | None"
 
+_MOST_BYTES = 1_000_000
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _MOST_NODES = 100_000  # aliases expanded: what grows without end is no configuration
 _DEEPEST = 32
@@ -33,17 +35,43 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012  # PyYAML's name for it
 
 
-def parse(text: str, errors: ErrorList) -> dict[str, Document] | None:
-    """Read a configuration's text; None if it is none, which `errors` then says."""
+def read(file: FilePath, errors: ErrorList) -> str | None:
+    """Read a file's text; None if it cannot be read, which `errors` then says."""
     try:
-        document = _YamlWalk(errors).document((), _compose(text))
+        with file.open("rb") as opened:
+            raw = opened.read(_MOST_BYTES + 1)
+    except OSError as error:
+        errors.add((), f"expected a file to read, found: {error.strerror}")
+        return None
+    except ValueError:
+        errors.add((), "expected the name of a file, found one that no file can have")
+        return None
+    if len(raw) > _MOST_BYTES:
+        errors.add((), f"expected a configuration, found more than {_MOST_BYTES} bytes")
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        errors.add((), f"expected UTF-8, found a byte in line {line} that is none")
+        return None
+
+
+def parse(text: str, errors: ErrorList) -> dict[str, Document] | None:
+    """Read a file's text, an empty one as no keys; None if it is none, as `errors` then says."""
+    try:
+        root = _compose(text)
+        document = None if root is None else _YamlWalk(errors).document((), root)
     except _NoDocumentError as error:
         errors.add((), str(error))
         return None
     if isinstance(document, dict):
         return document
-    if not errors:
-        errors.add((), f"expected keys with values, such as data_server:, found {kind(document)}")
+    if errors:
+        return None
+    if document is None:
+        return {}
+    errors.add((), f"expected keys with values, found {kind(document)}")
     return None
 
 
@@ -51,9 +79,9 @@ class _NoDocumentError(Exception):
     """The text is no YAML document, or more of one than a configuration is."""
 
 
-def _compose(text: str) -> yaml.Node:
+def _compose(text: str) -> yaml.Node | None:
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         raise _NoDocumentError(_syntax(error, text)) from None
     except yaml.reader.ReaderError as error:
@@ -63,9 +91,6 @@ def _compose(text: str) -> yaml.Node:
         ) from None
     except RecursionError:
         raise _NoDocumentError(_ENDLESS) from None
-    if root is None:
-        raise _NoDocumentError("expected keys with values, such as data_server:, found nothing")
-    return root
 
 
 class _YamlWalk:

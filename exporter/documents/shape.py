@@ -1,33 +1,44 @@
-"""Document -> `File`: what does not have the schema's form is reported, the rest goes on."""
+"""Document -> its form: what does not fit is reported, the rest goes on."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.config.document import Document
-from exporter.config.errors import ErrorList, Path, kind, listed, shown
-from exporter.config.schema import File
+from exporter.documents.errors import ErrorList, Path, kind, listed, shown
+from exporter.documents.parse import Document
 
 
-def shape(document: Mapping[str, Document], errors: ErrorList) -> File:
-    """Read a document by the schema; what is faulty is reported and left out, key by key."""
+class Section(BaseModel):
+    """A mapping of a file; keys that it does not have are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+_Form = TypeVar("_Form", bound=Section)
+
+
+def shape(form: type[_Form], document: Mapping[str, Document], errors: ErrorList) -> _Form:
+    """Read a document by its form; what is faulty is reported and left out, key by key.
+
+    Every key at the top of a form has a default.
+    """
     remaining = {
         key: dict(value) if isinstance(value, dict) else value for key, value in document.items()
     }
     while True:
         try:
-            return File.model_validate(remaining)
+            return form.model_validate(remaining)
         except ValidationError as invalid:
             found = invalid.errors(include_url=False)
         for error in found:
             path = _path(error)
             # A key may be missing because it was left out for what is in it.
             if not (error["type"] == "missing" and errors.touch(*path)):
-                errors.add(path, _words(error, path))
+                errors.add(path, _words(form, error, path))
         for place in [_place(remaining, _path(error)) for error in found]:
             _leave_out(remaining, place)
 
@@ -54,58 +65,53 @@ def _path(error: ErrorDetails) -> Path:
 
 
 _LONGEST_KEY = 60
-_SECTIONS = ("data_server", "store", "import", "collect", "web")
 _WORDS: Mapping[str, str] = {
     "missing": "expected a value, found no such key",
-    "model_type": "expected keys with values, found {kind}",
-    "dict_type": "expected keys with values, found {kind}",
-    "list_type": "expected a list such as [a, b], found {found}",
+    **dict.fromkeys(("model_type", "dict_type"), "expected keys with values, found {kind}"),
+    **dict.fromkeys(
+        ("list_type", "tuple_type", "frozen_set_type"),
+        "expected a list such as [a, b], found {found}",
+    ),
+    **dict.fromkeys(("enum", "literal_error"), "expected {expected}, found {found}"),
+    "string_type": "expected a text, found {kind}",
+    "string_too_short": "expected a text, found an empty one",
     "too_short": "expected at least one, found none",
     "greater_than_equal": "expected at least {ge}, found {found}",
     "value_error": "{error}",
 }
 
 
-def _words(error: ErrorDetails, path: Path) -> str:
+def _words(form: type[Section], error: ErrorDetails, path: Path) -> str:
     """Return in the words of this project what pydantic found."""
     if error["type"] == "extra_forbidden":
-        return _unknown(path)
+        return _unknown(form, path)
     return _WORDS[error["type"]].format(
         found=shown(error["input"]), kind=kind(error["input"]), **error.get("ctx", {})
     )
 
 
-def _unknown(path: Path) -> str:
+def _unknown(form: type[Section], path: Path) -> str:
     *above, key = path
-    known = _keys(_section_at(tuple(above)))
-    elsewhere = [
-        f"{section}.{key}" for section in _SECTIONS if key in _keys(_section_at((section,)))
-    ]
+    known = list(_fields(_at(form, tuple(above))))
+    elsewhere = [f"{name}.{key}" for name in _fields(form) if key in _fields(_at(form, (name,)))]
     close = get_close_matches(str(key)[:_LONGEST_KEY], known, n=1) or elsewhere
     if close:
         return f"unknown key, did you mean {close[0]}?"
     return f"unknown key, expected {listed(known)}"
 
 
-def _keys(section: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in section.model_fields.items()]
+def _fields(section: Any) -> Mapping[str, Any]:
+    """Return the keys of a section and what they hold; what is no section has none."""
+    fields = getattr(section, "model_fields", {})
+    return {field.alias or name: field.annotation for name, field in fields.items()}
 
 
-def _section_at(path: Path) -> type[BaseModel]:
-    """Find the section of the schema that lies at a path of the document."""
-    annotation: Any = File
+def _at(form: Any, path: Path) -> Any:
+    """Find what a form has at a path of the document."""
     for part in path:
-        annotation = _without_none(annotation)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            annotation = next(
-                field.annotation
-                for name, field in annotation.model_fields.items()
-                if part == (field.alias or name)
-            )
-        else:
-            annotation = get_args(annotation)[-1]  # a list's items, a mapping's values
-    found: type[BaseModel] = _without_none(annotation)
-    return found
+        # Of a list the items, of a mapping the values.
+        form = _without_none(_fields(form).get(str(part)) or get_args(form)[-1])
+    return form
 
 
 def _without_none(annotation: Any) -> Any:

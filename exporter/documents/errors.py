@@ -1,7 +1,9 @@
-"""Errors of a configuration: collected, each with its path, no secret in any of them."""
+"""Errors of a file: collected, each with its path and line, no secret in any of them."""
 
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path as FilePath
 from typing import TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -9,6 +11,33 @@ Path: TypeAlias = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[\w-]+")
 _SHOWN = 60  # characters of a wrong value that a message quotes
+
+
+class DocumentError(Exception):
+    """A file cannot be used; nothing of it was applied.
+
+    `errors` holds all that is wrong with it, each as `path: what was expected, what was
+    found`, without secrets; `file` is where it came from, if from a file, `lines` where in it.
+    """
+
+    def __init__(
+        self,
+        errors: tuple[str, ...],
+        file: FilePath | None = None,
+        lines: tuple[int | None, ...] = (),
+    ) -> None:
+        super().__init__(errors, file, lines)
+        self.errors = errors
+        self.file = file
+        self.lines = lines
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return "\n".join(self.errors)
+        places = zip_longest(self.errors, self.lines)
+        return "\n".join(
+            f"{self.file}{'' if line is None else f':{line}'}: {error}" for error, line in places
+        )
 
 
 class ErrorList:
