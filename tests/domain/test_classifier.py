@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS, Classifier
+from exporter.domain.classify.decoder import MAX_DEPTH
 from exporter.domain.interaction import Ignored, Interaction, Reason, Rejected, Row
 from tests.builders import AT, ms, persona
 from tests.domain.reading import NEWEST_MS, blob, interaction, reader, rejected, segments, verdict
@@ -158,8 +159,19 @@ def test_what_is_no_object_is_refused(content: Any) -> None:
         b'{"timestamp":1372681800000,"event_stream":[["\xff",1]]}',
         b'{"timestamp":1372681800000,"event_stream":' + DEEP + b"}",
         b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        b"[" * 990,
     ],
-    ids=["nothing", "cut", "html", "nan", "infinity", "no utf-8", "lists", "objects"],
+    ids=[
+        "nothing",
+        "cut",
+        "html",
+        "nan",
+        "infinity",
+        "no utf-8",
+        "lists",
+        "objects",
+        "never closed",
+    ],
 )
 def test_what_is_no_json_is_refused(raw: bytes) -> None:
     found = rejected(raw)
@@ -167,6 +179,13 @@ def test_what_is_no_json_is_refused(raw: bytes) -> None:
     assert found.reason is Reason.NOT_JSON
     assert found.raw == raw
     assert len(found.detail) < 250
+
+
+def test_the_shortest_blob_that_is_too_deep_is_refused() -> None:
+    deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+
+    assert rejected(deepest).reason is Reason.NOT_AN_OBJECT
+    assert rejected(b"[" + deepest + b"]").detail == "nested more than 500 levels deep"
 
 
 def test_a_number_that_overflows_is_refused_where_it_matters_and_passed_over_elsewhere() -> None:

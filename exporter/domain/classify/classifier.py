@@ -219,7 +219,8 @@ class Classifier:
         `newest_ms` is the latest timestamp that is believed: one day ahead of the clock. What is
         `stored` was not too deep once, whatever the rule is now.
         """
-        if not stored and too_deep(row.raw):
+        # What closes all that it opens and is shorter cannot be so deep; else it is no JSON.
+        if len(row.raw) > 2 * MAX_DEPTH and not stored and too_deep(row.raw):
             detail = f"nested more than {MAX_DEPTH} levels deep"
             return Rejected(row.id, row.raw, Reason.NOT_JSON, detail)
         try:
