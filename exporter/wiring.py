@@ -5,15 +5,16 @@ from pathlib import Path
 import structlog
 
 from exporter.config import DataServer, StoreSettings, password_again
-from exporter.exchange import Client
 from exporter.ports import RowFile, Source, Store
 from exporter.sources.files import InteractionFile
-from exporter.sources.kpiggybank import Kpiggybank
 from exporter.stores.sqlite import SqliteStore, quarantine
 
 
 def open_source(settings: DataServer) -> Source:
     """Open the source; nothing is asked of it yet."""
+    from exporter.exchange import Client  # noqa: PLC0415 -- urllib3 takes a while
+    from exporter.sources.kpiggybank import Kpiggybank  # noqa: PLC0415
+
     return Kpiggybank(
         settings.url,
         timeout=settings.timeout,

@@ -1,6 +1,8 @@
 """What import-linter cannot see: programs that are no packages, and tests."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parent.parent
@@ -34,3 +36,20 @@ def test_nothing_outside_tests_imports_tests() -> None:
     ]
     assert others
     assert [path for path in others if "tests" in imported(path)] == []
+
+
+def test_only_the_commands_that_serve_import_what_serves() -> None:
+    program = (
+        "import sys; from contextlib import suppress\n"
+        "from exporter.commands.main import COMMANDS, main\n"
+        "for name in COMMANDS:\n"
+        "    if name not in ('serve', 'demo'):\n"
+        "        with suppress(SystemExit): main([name, '--help'])\n"
+        "libraries = {'tornado', 'apscheduler', 'prometheus_client', 'bcrypt', 'couchdb'}\n"
+        "sys.exit(repr(libraries & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, check=False, capture_output=True, text=True
+    )
+    assert done.stderr.strip() == "set()"
+    assert done.stdout.count("usage: kpi-exporter") == 10

@@ -1,1 +1,1 @@
-"""The commands, one module each: `TEXT`, `add_arguments(parser)` and `run(options)`."""
+"""The commands, one module each: `add_arguments(parser)` and `run(options)`."""

@@ -31,7 +31,6 @@ from exporter.metrics.backfill.spool import SpoolError
 from exporter.metrics.families import MILESTONE, SEGMENTS, TOTALS
 from exporter.ports import Store, StoreError
 
-TEXT = "write the KPIs of the past as OpenMetrics, for promtool to make blocks of"
 DEFAULT_LENGTH = timedelta(days=30)
 DEFAULT_STEP = timedelta(minutes=5)  # Prometheus looks no further back for a sample
 _MINUTE = timedelta(minutes=1)

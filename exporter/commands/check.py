@@ -12,8 +12,6 @@ from exporter.maintenance.site_values import unusable_sites
 from exporter.ports import StoreError
 from exporter.wiring import is_file, open_store
 
-TEXT = "say what the configuration means, or all that is wrong with it"
-
 _DAY_MS = 86_400_000
 
 

@@ -4,8 +4,9 @@ import argparse
 
 import shtab
 
+from exporter.commands.main import command_line
+
 SHELLS = ("bash", "zsh", "fish")
-TEXT = "print a script with which a shell completes commands and flags"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,4 +16,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    print(shtab.complete(options.parser, options.shell))
+    print(shtab.complete(command_line(), options.shell))

@@ -16,8 +16,6 @@ from exporter.maintenance.recover import Salvaged, salvage
 from exporter.ports import Store, StoreDamagedError, StoreError
 from exporter.wiring import exists, open_store
 
-TEXT = "move everything from one store to another; stopped, it goes on where it was"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""

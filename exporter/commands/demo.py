@@ -16,7 +16,6 @@ from exporter.ports import StoreError
 from exporter.web.sockets import ListenError, bind
 from exporter.web.web_config import WebConfigError
 
-TEXT = "serve against a fake KPIggybank that is started along with it, on a temporary store"
 DAYS = 91
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)

@@ -27,8 +27,6 @@ from exporter.domain.windows import first_hour_of, hour_of, ms_of
 from exporter.maintenance.explain import Explanation, Scope
 from exporter.ports import Store, StoreError
 
-TEXT = "say where a number comes from, down to single interactions"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

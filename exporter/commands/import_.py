@@ -29,7 +29,6 @@ from exporter.ingest.reconciler import Reconciler
 from exporter.ports import Source, SourceError, Store, StoreError
 from exporter.wiring import open_file, open_source
 
-TEXT = "import once, from the source or from files, and exit"
 SAY_EVERY = timedelta(seconds=10)
 RESULTS = ("imported", "duplicate", "ignored", "rejected")
 

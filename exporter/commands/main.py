@@ -9,27 +9,13 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from typing_extensions import override
 
 from exporter import __version__, logs
-from exporter.commands import (
-    backfill,
-    check,
-    completion,
-    copy,
-    demo,
-    explain,
-    import_,
-    rejected,
-    report,
-    segments,
-    serve,
-    verify,
-)
 from exporter.commands.common import CommandError, UsageError
 from exporter.config import ConfigurationError
 from exporter.crash import end_out_of_memory, end_where_memory_is_out
@@ -39,26 +25,28 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # adapters translate what bef
 _GARBAGE_AFTER = 50_000  # objects: an import makes no cycles, and looked for them at each 700
 DEFAULT_CONFIG = Path("kpi-exporter.yml")
 
-COMMANDS: Mapping[str, ModuleType] = {
-    "serve": serve,
-    "demo": demo,
-    "check": check,
-    "import": import_,
-    "report": report,
-    "backfill": backfill,
-    "rejected": rejected,
-    "explain": explain,
-    "segments": segments,
-    "verify": verify,
-    "copy": copy,
-    "completion": completion,
+COMMANDS: Mapping[str, str] = {
+    "serve": "import on a schedule, compute and expose, until told to stop",
+    "demo": "serve against a fake KPIggybank that is started along with it, on a temporary store",
+    "check": "say what the configuration means, or all that is wrong with it",
+    "import": "import once, from the source or from files, and exit",
+    "report": "print a report",
+    "backfill": "write the KPIs of the past as OpenMetrics, for promtool to make blocks of",
+    "rejected": "list the rows that were refused, show one, or try them again",
+    "explain": "say where a number comes from, down to single interactions",
+    "segments": "list the values behind each segment of a segmentation, with their counts",
+    "verify": "recompute what is counted from the stored interactions, and say what differs",
+    "copy": "move everything from one store to another; stopped, it goes on where it was",
+    "completion": "print a script with which a shell completes commands and flags",
 }
+_MODULES = {"import": "import_"}  # where a name is a word of Python's
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code."""
     _escape_what_cannot_be_shown()
-    options = command_line().parse_args(arguments)
+    parser, _ = _command_line()
+    options = parser.parse_args(arguments)
     logs.set_up(options.log_level, options.log_format)
     end_where_memory_is_out()
     gc.set_threshold(_GARBAGE_AFTER)
@@ -115,23 +103,48 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
+class _CommandParser(_Parser):
+    """The parser of one command, whose module is imported when it is chosen: that takes time."""
+
+    @override
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.load()
+        return super().parse_known_args(args, namespace)
+
+    def load(self) -> None:
+        """Import the command's module, and add the flags that it has."""
+        if self.get_default("run") is None:
+            name = self.prog.rpartition(" ")[2]
+            module = import_module(f"exporter.commands.{_MODULES.get(name, name)}")
+            module.add_arguments(self)
+            self.set_defaults(run=module.run)
+
+
 def command_line() -> argparse.ArgumentParser:
-    """Return which commands there are and what they take; the reference is made of this."""
+    """Return which commands there are and what they take, with every flag of each."""
+    parser, commands = _command_line()
+    for command in commands:
+        command.load()
+    return parser
+
+
+def _command_line() -> tuple[argparse.ArgumentParser, Sequence[_CommandParser]]:
+    """Return the parser of the command line, and those of the commands."""
     parser = _Parser(
         prog="kpi-exporter",
         description="Sign-in interaction data as KPIs for Prometheus.",
         allow_abbrev=False,
     )
     _add_common(parser, before=True)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=module.TEXT, description=module.TEXT, allow_abbrev=False
-        )
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=_CommandParser
+    )
+    found = []
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         _add_common(command, before=False)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run, parser=parser)
-    return parser
+        found.append(command)
+    return parser, found
 
 
 def _add_version(parser: argparse.ArgumentParser) -> None:

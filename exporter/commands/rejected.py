@@ -20,7 +20,6 @@ from exporter.domain.windows import EPOCH
 from exporter.ingest.retry import retry
 from exporter.ports import RejectedRow, Store, StoreError
 
-TEXT = "list the rows that were refused, show one, or try them again"
 LISTED = 100
 ALL = 1_000_000  # more than any store keeps
 _ACTIONS = ("list", "show", "retry")

@@ -40,8 +40,6 @@ from exporter.maintenance.reports import read_numbers, read_report
 from exporter.ports import StoreError
 from exporter.web.page.formatting import value_words
 
-TEXT = "print a report"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -17,7 +17,6 @@ from exporter.domain.windows import ms_of
 from exporter.maintenance.segment_values import SegmentValues, segment_values
 from exporter.ports import StoreError
 
-TEXT = "list the values behind each segment of a segmentation, with their counts"
 LISTED = 20
 _ALL_MS = 1 << 62
 _NO_VALUE = "(no value)"

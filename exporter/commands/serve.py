@@ -11,8 +11,6 @@ from exporter.ports import StoreError
 from exporter.web.sockets import ListenError
 from exporter.web.web_config import WebConfigError
 
-TEXT = "import on a schedule, compute and expose, until told to stop"
-
 
 class _Once(argparse.Action):
     """A flag that may be given once: of two addresses one would be listened on, unnoticed."""

@@ -20,8 +20,6 @@ from exporter.maintenance.reports import FIRST_DAY, LAST_DAY
 from exporter.maintenance.verify import Difference, Verification
 from exporter.ports import StoreError
 
-TEXT = "recompute what is counted from the stored interactions, and say what differs"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""

@@ -14,8 +14,9 @@ from structlog.typing import EventDict
 
 from exporter.domain.reports import InvalidSegmentation, UnknownReport
 from exporter.metrics.exposition import Response
-from exporter.web import Application, Limits, WebServer
+from exporter.web.application import Application
 from exporter.web.page.model import Page
+from exporter.web.server import Limits, WebServer
 from testing.waiting import WAIT_SECONDS
 from tests.web.pages import a_page
 

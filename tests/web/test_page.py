@@ -17,9 +17,9 @@ import requests
 
 from exporter.domain.kpis import Unit
 from exporter.domain.reports import Milestone
-from exporter.web import WebServer
 from exporter.web.page.charts import chart
 from exporter.web.page.model import Day, Funnel, KpiCard, Page, SegmentValue, Step
+from exporter.web.server import WebServer
 from testing.waiting import WAIT_SECONDS
 from tests.web.conftest import FakeApplication, Serve
 from tests.web.pages import NOW, a_kpi, a_page, a_status, some_days

@@ -9,7 +9,7 @@ import requests
 from structlog.typing import EventDict
 
 from exporter.ports import StoreError
-from exporter.web import Limits, WebServer
+from exporter.web.server import Limits, WebServer
 from testing.waiting import WAIT_SECONDS, eventually
 from tests.web.conftest import FakeApplication, Serve
 from tests.web.test_connections import in_background

@@ -13,7 +13,7 @@ import pytest
 import requests
 from structlog.typing import EventDict
 
-from exporter.web import Limits, WebServer
+from exporter.web.server import Limits, WebServer
 from testing.waiting import WAIT_SECONDS, eventually
 from tests.web.certificates import Certificate, a_certificate
 from tests.web.conftest import Serve
