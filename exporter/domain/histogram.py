@@ -39,18 +39,12 @@ _BOUNDS = _bounds(LONGEST_MS)
 _MIDDLES = (0.0, *map(_stands_for, range(len(_BOUNDS))))
 DURATION_BUCKETS = len(_MIDDLES)
 _EXACT_BUCKETS = bisect_left(_BOUNDS, EXACT_SITES)
-_QUICK_MS = 100_000  # most durations are shorter: their buckets are looked up
+QUICK_MS = 100_000  # most durations are shorter: their buckets are looked up
 SITES_BUCKETS = EXACT_SITES + 1 + bisect_left(_BOUNDS, MOST_SITES) - _EXACT_BUCKETS + 1
 
 
 def duration_bucket(ms: float) -> int:
     """Return the bucket of a duration in milliseconds: 0 below 1 ms, then i + 1."""
-    if type(ms) is int and ms < _QUICK_MS:
-        return _QUICK[ms]
-    return _bucket(ms)
-
-
-def _bucket(ms: float) -> int:
     return 0 if ms < 1 else 1 + bisect_left(_BOUNDS, float(ms))  # an int compares slowly
 
 
@@ -61,7 +55,8 @@ def _buckets_below(end: int) -> bytes:
     return b"".join(bytes([bucket]) * width for bucket, width in enumerate(widths))
 
 
-_QUICK = _buckets_below(_QUICK_MS)
+QUICK_BUCKETS = _buckets_below(QUICK_MS)
+"""The bucket of each whole number of milliseconds below `QUICK_MS`."""
 
 
 def duration_ms(bucket: int) -> float:

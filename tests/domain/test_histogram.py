@@ -12,6 +12,8 @@ from exporter.domain.histogram import (
     EXACT_SITES,
     LONGEST_MS,
     MOST_SITES,
+    QUICK_BUCKETS,
+    QUICK_MS,
     SITES_BUCKETS,
     duration_bucket,
     duration_ms,
@@ -53,6 +55,10 @@ def test_a_bucket_stands_for_each_of_its_durations_within_5_percent(ms: float) -
 def test_below_1_ms_is_0() -> None:
     assert duration_ms(duration_bucket(0.999)) == 0
     assert duration_ms(duration_bucket(1)) == pytest.approx(0.95)
+
+
+def test_the_table_of_short_durations_has_the_bucket_of_each() -> None:
+    assert bytes(map(duration_bucket, range(QUICK_MS))) == QUICK_BUCKETS
 
 
 def test_the_ranges_of_buckets_follow_each_other() -> None:

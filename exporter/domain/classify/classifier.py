@@ -23,7 +23,7 @@ from exporter.domain.classify.compiled import (
 from exporter.domain.classify.decoder import (
     MAX_DEPTH,
     Decoder,
-    Event,
+    TimedEvent,
     Unreadable,
     number,
     refuse_row_with_odd_id,
@@ -38,7 +38,13 @@ from exporter.domain.definitions import (
     Rule,
     Scalar,
 )
-from exporter.domain.histogram import LONGEST_MS, duration_bucket
+from exporter.domain.histogram import (
+    DURATION_BUCKETS,
+    LONGEST_MS,
+    QUICK_BUCKETS,
+    QUICK_MS,
+    duration_bucket,
+)
 from exporter.domain.interaction import (
     MS_PER_HOUR,
     Facts,
@@ -89,20 +95,29 @@ class _Duration(NamedTuple):
     """A duration as bit masks over events."""
 
     slots: DurationSlots
+    slot_of: Sequence[int]
     start: int
     end: int
     flow: str | None
+
+    @classmethod
+    def of(cls, slots: DurationSlots, *, start: int, end: int, flow: str | None) -> Self:
+        """Make the slots of its buckets, once."""
+        slot_of = tuple(range(slots.buckets, slots.buckets + DURATION_BUCKETS))
+        return cls(slots=slots, slot_of=slot_of, start=start, end=end, flow=flow)
 
 
 class _Span(NamedTuple):
     """Where a duration begins and ends: places among the events that matter to any rule.
 
-    `start` and `end` where there is one of each, as nearly always.
+    `start` and `end` where there is one of each, as nearly always. `slot_of`: bucket -> slot,
+    each one object, which counts more quickly than equal ones.
     """
 
-    slots: DurationSlots
     start: int | None
     end: int | None
+    slot_of: Sequence[int]
+    interactions: int
     starts: tuple[int, ...]
     ends: tuple[int, ...]
 
@@ -113,9 +128,10 @@ class _Span(NamedTuple):
         ends = tuple(n for n, bits in enumerate(masks) if bits & duration.end)
         simple = len(starts) == 1 == len(ends)
         return cls(
-            slots=duration.slots,
             start=starts[0] if simple else None,
             end=ends[0] if simple else None,
+            slot_of=duration.slot_of,
+            interactions=duration.slots.interactions,
             starts=starts,
             ends=ends,
         )
@@ -165,8 +181,8 @@ class Classifier:
             {_field_test(rule) for rule in rules.values() if rule.field is not None}
         )
         self._durations = tuple(
-            _Duration(
-                slots=self.layout.durations[duration.name],
+            _Duration.of(
+                self.layout.durations[duration.name],
                 start=self._matched(duration.start),
                 end=self._matched(duration.end),
                 flow=duration.flow,
@@ -190,6 +206,7 @@ class Classifier:
                     for path in s.fields
                 ),
             },
+            timed=bool(self._durations),
         )
         self._decode = blobs.decode
         self._timestamp = blobs.getter("timestamp")
@@ -247,18 +264,30 @@ class Classifier:
 
     def _read(self, row: Row, newest_ms: int) -> Interaction | Ignored:
         blob = self._decode(row.raw)
-        events = blob.event_stream
-        if not events:
+        stream = blob.event_stream
+        if not stream:
             refuse_row_with_odd_id(row.raw)
             return Ignored(row.id, _timestamp_ms_if_usable(self._timestamp(blob), newest_ms))
         timestamp_ms = _timestamp_ms(self._timestamp(blob), newest_ms)
-        bits = self._events
-        # Only what matters to a rule: of many streams few patterns remain.
-        events = [event for event in events if bits[event.name]]
-        masks = tuple([bits[event.name] for event in events])
         answers = tuple([asked.answer(get(blob)) for get, asked in self._answers])
-        pattern = self._pattern if len(masks) <= MAX_CACHED_EVENTS else self._work_out_pattern
-        slots, in_flow, spans, timed_slots = pattern(masks, answers)
+        bits = self._events
+        timed: list[TimedEvent] = []
+        if self._durations:
+            # Only what matters to a rule: of many streams few patterns remain.
+            masks: list[int] = []
+            for event in stream:
+                mask = bits[event.name]
+                if mask:
+                    masks.append(mask)
+                    timed.append(event)
+            find = self._pattern if len(masks) <= MAX_CACHED_EVENTS else self._work_out_pattern
+            pattern = find(tuple(masks), answers)
+        else:
+            seen = 0
+            for event in stream:
+                seen |= bits[event.name]
+            pattern = self._pattern((seen,), answers)
+        slots, in_flow, spans, timed_slots = pattern
         rows = [0, *[segments[get(blob)] for segments, get in self._segments]]
         for place, row_ in in_flow:
             rows[place] = row_
@@ -269,10 +298,7 @@ class Classifier:
                 break
         buckets: tuple[int, ...] = ()
         if spans:
-            slots = timed_slots
-            buckets, missing = _buckets(spans, events)
-            if missing:
-                slots = tuple(slot for slot in slots if slot not in missing)
+            slots, buckets = _timed(timed_slots, spans, timed)
         facts = Facts(timestamp_ms // MS_PER_HOUR, tuple(rows), slots, sites, buckets)
         return Interaction(row.id, timestamp_ms, row.raw, facts)
 
@@ -325,36 +351,40 @@ class Classifier:
             and seen & duration.end
             and (duration.flow is None or steps[duration.flow])
         )
-        timed_slots = (*slots, *(span.slots.interactions for span in spans))
+        timed_slots = (*slots, *(span.interactions for span in spans))
         return _EventPattern(tuple(slots), in_flow, spans, timed_slots)
 
 
-def _buckets(
-    spans: Iterable[_Span], events: Sequence[Event]
-) -> tuple[tuple[int, ...], Sequence[int]]:
-    """Return the buckets of the durations that these events have, and the counters of the others.
+def _timed(
+    slots: tuple[int, ...], spans: Iterable[_Span], events: Sequence[TimedEvent]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the counters that are raised, and the buckets of the durations that these events have.
 
-    Those others have events without a usable offset, or in the wrong order.
+    Some may have none: events without a usable offset, or in the wrong order.
     """
     buckets: list[int] = []
     missing: list[int] = []
     for span in spans:
-        (interactions, first), start, end, _, _ = span
+        start, end, slot_of, interactions, _, _ = span
         if start is not None and end is not None:
             began, ended = events[start].offset, events[end].offset
             # As nearly always; a truth value is no offset, though it is an int.
             if type(began) is int and type(ended) is int and 0 <= began <= ended <= LONGEST_MS:
-                buckets.append(first + duration_bucket(ended - began))
+                ms = ended - began
+                bucket = QUICK_BUCKETS[ms] if ms < QUICK_MS else duration_bucket(ms)
+                buckets.append(slot_of[bucket])
                 continue
         took = _taken_ms(span, events)
         if took is None:
             missing.append(interactions)
         else:
-            buckets.append(first + duration_bucket(took))
-    return tuple(buckets), missing
+            buckets.append(slot_of[duration_bucket(took)])
+    if missing:
+        slots = tuple(slot for slot in slots if slot not in missing)
+    return slots, tuple(buckets)
 
 
-def _taken_ms(span: _Span, events: Sequence[Event]) -> float | None:
+def _taken_ms(span: _Span, events: Sequence[TimedEvent]) -> float | None:
     """Return how long a duration took; None where these events do not have it."""
     starts = _usable(span.starts, events)
     if not starts:
@@ -363,7 +393,7 @@ def _taken_ms(span: _Span, events: Sequence[Event]) -> float | None:
     return min((ms - start for ms in _usable(span.ends, events) if ms >= start), default=None)
 
 
-def _usable(places: Iterable[int], events: Sequence[Event]) -> list[float]:
+def _usable(places: Iterable[int], events: Sequence[TimedEvent]) -> list[float]:
     offsets = [usable_offset(events[place].offset) for place in places]
     return [ms for ms in offsets if ms >= 0]  # NaN is not
 

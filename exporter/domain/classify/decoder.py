@@ -39,9 +39,14 @@ class Unreadable(Exception):
 
 
 class Event(msgspec.Struct, array_like=True, gc=False):
-    """An event's name and its offset as it was written; what follows them is skipped."""
+    """An event's name; what follows it is skipped."""
 
     name: str
+
+
+class TimedEvent(Event):
+    """An event's name and its offset as it was written."""
+
     offset: Any = None
 
 
@@ -82,20 +87,23 @@ class Decoder:
 
     `values` are fields that hold a string or a number, anything else counts as missing there;
     `fields` may hold what they like. A field among both may hold a truth value, too: as a value
-    that is "true" or "false".
+    that is "true" or "false". Events are `timed` or not.
     """
 
-    def __init__(self, *, values: Iterable[str], fields: Iterable[str]) -> None:
+    def __init__(self, *, values: Iterable[str], fields: Iterable[str], timed: bool) -> None:
+        self._event: type[Event] = TimedEvent if timed else Event
+        self._event_fields = len(self._event.__struct_fields__)
         self._root = _Branch()
         self._fields = frozenset(fields)
         for paths, kind in ((self._fields, Any), (values, _Value)):
             for path in paths:
                 self._root.grow(path.split("."), kind)
-        self._type = self._root.struct(event_stream=(list[Event] | None, None))
+        stream: Any = list[TimedEvent] if timed else list[Event]
+        self._type = self._root.struct(event_stream=(stream | None, None))
         self._decode = msgspec.json.Decoder(self._type, float_hook=float).decode
 
     def decode(self, raw: bytes) -> Any:
-        """Decode a blob; `.event_stream` is a list of `Event`, None or empty.
+        """Decode a blob; `.event_stream` is a list of events, None or empty.
 
         Raises `Unreadable` for what is no JSON object or has an event stream of another kind.
         """
@@ -127,7 +135,7 @@ class Decoder:
                 )
             if not _is_value(event[0]) and not _is_utf8(raw):
                 raise Unreadable(Reason.NOT_JSON, f"event_stream[{n}] is no UTF-8")
-        events = [Event(*event[:2]) for event in stream or ()]
+        events = [self._event(*event[: self._event_fields]) for event in stream or ()]
         return self._root.fill(self._type, blob, event_stream=events)
 
     def getter(self, path: str) -> Getter:
