@@ -15,7 +15,7 @@ import requests
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Ignored, Interaction, Row
-from exporter.ingest.importer import BATCH_ROWS
+from exporter.ingest.batches import BATCH_ROWS
 from exporter.ports import Batch
 from fake_server import Crowd
 from fake_server.rows import from_plan

@@ -19,7 +19,7 @@ import requests
 
 from benchmarks.corpora import DAYS, UNTIL, config_file, corpus, json_bytes, served
 from benchmarks.figures import RUNS, Figure, Goal, median
-from exporter.ingest.importer import BATCH_ROWS
+from exporter.ingest.batches import BATCH_ROWS
 
 
 class _Line(msgspec.Struct):

@@ -1,5 +1,6 @@
 """Windows and hours: the grid of time that interactions are counted on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -40,6 +41,15 @@ def start_of(hour: Hour) -> datetime:
 def day_of(hour: Hour) -> date:
     """Return the UTC day that an hour lies in."""
     return start_of(hour).date()
+
+
+def joined(ranges: Iterable[tuple[Hour, Hour]]) -> list[tuple[Hour, Hour]]:
+    """Return ranges of hours, ascending; those that follow each other become one."""
+    result: list[tuple[Hour, Hour]] = []
+    for start, end in ranges:
+        first = result.pop()[0] if result and result[-1][1] == start else start
+        result.append((first, end))
+    return result
 
 
 def first_hour_of(day: date) -> Hour:

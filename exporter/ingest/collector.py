@@ -14,10 +14,11 @@ from time import monotonic
 from typing import NamedTuple
 
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
+from exporter.domain.interaction import Row
 from exporter.domain.windows import ms_of
+from exporter.ingest.batches import batch_of, each_id_once
 from exporter.ingest.importer import AHEAD
-from exporter.ports import AddResult, Batch, Store, StoreError
+from exporter.ports import AddResult, Store, StoreError
 
 GATHER_SECONDS = 0.003  # for how long requests are waited for that share a transaction
 GROUP_ROWS = 5_000  # that are stored at once, the last request's included
@@ -130,15 +131,9 @@ class Collector:
     def _add(self, rows: Sequence[Row]) -> None:
         with self._opened() as (store, evaluator):
             now = self._now()
-            for portion in _portions(rows):
-                verdicts = evaluator.read(portion, newest_ms=ms_of(now + AHEAD))
-                batch = Batch(
-                    interactions=[v for v in verdicts if isinstance(v, Interaction)],
-                    ignored=[v for v in verdicts if isinstance(v, Ignored)],
-                    rejected=[v for v in verdicts if isinstance(v, Rejected)],
-                    collected=True,
-                )
-                self._on_added(store.add(batch, now))
+            for portion in each_id_once(rows):
+                read = evaluator.read(portion, newest_ms=ms_of(now + AHEAD))
+                self._on_added(store.add(batch_of(read, collected=True), now))
 
     def _answer(self, group: Sequence[_Request], error: Exception | None) -> None:
         with self._lock:
@@ -151,14 +146,3 @@ class Collector:
                 request.stored.set_result(None)
             else:
                 request.stored.set_exception(error)
-
-
-def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Return the rows in order, in portions that hold each id once: the later one replaces."""
-    portion: dict[str, Row] = {}
-    for row in rows:
-        if row.id in portion:
-            yield list(portion.values())
-            portion = {}
-        portion[row.id] = row
-    yield list(portion.values())

@@ -5,10 +5,10 @@ from datetime import datetime
 from itertools import chain
 
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.interaction import Ignored, Interaction, Rejected, Row
-from exporter.domain.portions import MOST_BYTES
+from exporter.domain.interaction import Row
 from exporter.domain.windows import ms_of
-from exporter.ingest.importer import AHEAD, BATCH_ROWS
+from exporter.ingest.batches import batch_of, each_id_once
+from exporter.ingest.importer import AHEAD
 from exporter.ingest.prefetch import prefetch
 from exporter.ports import AddResult, Batch, RowFile, Store
 
@@ -29,24 +29,5 @@ def import_files(
 def _batches(
     portions: Iterable[Sequence[Row]], evaluator: Evaluator, newest_ms: int
 ) -> Iterator[Batch]:
-    rows: dict[str, Row] = {}
-    size = 0
-    for row in chain.from_iterable(portions):
-        full = len(rows) >= BATCH_ROWS or size >= MOST_BYTES
-        if full or row.id in rows:  # each id once: the later one replaces
-            yield _batch(list(rows.values()), evaluator, newest_ms)
-            rows, size = {}, 0
-        rows[row.id] = row
-        size += len(row.raw)
-    if rows:
-        yield _batch(list(rows.values()), evaluator, newest_ms)
-
-
-def _batch(rows: Sequence[Row], evaluator: Evaluator, newest_ms: int) -> Batch:
-    verdicts = evaluator.read(rows, newest_ms)
-    return Batch(
-        interactions=[v for v in verdicts if isinstance(v, Interaction)],
-        ignored=[v for v in verdicts if isinstance(v, Ignored)],
-        rejected=[v for v in verdicts if isinstance(v, Rejected)],
-        collected=True,
-    )
+    for rows in each_id_once(chain.from_iterable(portions)):
+        yield batch_of(evaluator.read(rows, newest_ms), collected=True)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from exporter import notes
 from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS, Classification
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.interaction import Ignored, Interaction, Rejected
 from exporter.domain.portions import MOST_BYTES
 from exporter.domain.windows import EPOCH, hour_of, ms_of, start_of
+from exporter.ingest.batches import BATCH_ROWS, batch_of
 from exporter.ingest.prefetch import prefetch
 from exporter.ingest.ranges import Complete, Event, Portion, Ranges
 from exporter.ports import AddResult, Batch, Source, SourceTooSlowError, Store
@@ -19,7 +19,6 @@ from exporter.ports import AddResult, Batch, Source, SourceTooSlowError, Store
 AHEAD = timedelta(days=1)  # how far ahead of the clock a timestamp is believed
 OVERLAP = timedelta(minutes=15)  # clients round timestamps down to 10 minutes
 QUIET = timedelta(hours=1)  # in which nothing may have happened, whatever the clock says
-BATCH_ROWS = 10_000  # stored at a time
 NOTED_SECONDS = 10.0  # how often an import under way notes how far it has come
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 OLDEST = EPOCH + timedelta(milliseconds=OLDEST_TIMESTAMP_MS)
@@ -155,7 +154,7 @@ class Importer:
         for start, end in ranges:
             with suppress(SourceTooSlowError):
                 for rows in self._source.fetch(start, end):
-                    batch = _batch(evaluator.read(rows, newest_ms=ms_of(now + AHEAD)))
+                    batch = batch_of(evaluator.read(rows, newest_ms=ms_of(now + AHEAD)))
                     yield self._stored(batch, now, position, done=1.0)
 
     def _stored(
@@ -192,18 +191,10 @@ def _gathered(
             size += sum(len(row.raw) for row in event.rows)
         full = len(verdicts) >= BATCH_ROWS or size >= MOST_BYTES
         if verdicts and (isinstance(event, Complete) or full):
-            yield _Gathered(end=event.end, batch=_batch(verdicts))
+            yield _Gathered(end=event.end, batch=batch_of(verdicts))
             verdicts, size = [], 0
         if isinstance(event, Complete):
             yield event
-
-
-def _batch(verdicts: Sequence[Classification]) -> Batch:
-    return Batch(
-        interactions=[v for v in verdicts if isinstance(v, Interaction)],
-        ignored=[v for v in verdicts if isinstance(v, Ignored)],
-        rejected=[v for v in verdicts if isinstance(v, Rejected)],
-    )
 
 
 def _late(timestamps_ms: Sequence[int], position: datetime | None) -> int:

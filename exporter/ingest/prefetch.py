@@ -1,42 +1,11 @@
 """Prefetching: the next items of an iterator are made while the last is being used."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable
-from queue import Queue, SimpleQueue
+from collections.abc import Generator, Iterable
+from queue import Queue
 from typing import TypeVar
 
 Item = TypeVar("Item")
-
-
-class _Threads:
-    """Threads that stay, each for one piece of work after the other.
-
-    A new thread can die of a lack of memory before it runs, and `threading.Thread.start` then
-    waits for it for ever; so it is not left to each import to start its own.
-    """
-
-    def __init__(self) -> None:
-        self._idle: list[SimpleQueue[Callable[[], None]]] = []
-
-    def run(self, work: Callable[[], None]) -> None:
-        """Run work in a thread. Raises `MemoryError` if no thread can be started."""
-        try:
-            given = self._idle.pop()
-        except IndexError:
-            given = SimpleQueue()
-            try:
-                threading.Thread(target=self._work, args=(given,), daemon=True).start()
-            except RuntimeError as error:
-                raise MemoryError("no thread can be started") from error
-        given.put(work)
-
-    def _work(self, given: "SimpleQueue[Callable[[], None]]") -> None:
-        while True:
-            given.get()()
-            self._idle.append(given)
-
-
-_THREADS = _Threads()
 
 
 class _End:
@@ -65,7 +34,10 @@ def prefetch(items: Iterable[Item], *, depth: int = 1) -> Generator[Item, None, 
         except BaseException as error:  # noqa: BLE001 -- raised again where it is awaited
             queue.put(_End(error))
 
-    _THREADS.run(fetch)
+    try:
+        threading.Thread(target=fetch, name="prefetch", daemon=True).start()
+    except RuntimeError as error:
+        raise MemoryError("no thread can be started") from error
     try:
         while not isinstance(item := queue.get(), _End):
             yield item

@@ -1,14 +1,16 @@
 """The retrial: rejected rows are read again, under today's definitions and by today's clock."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from exporter.domain.classify.evaluator import Evaluator
-from exporter.domain.interaction import Ignored, Interaction, Row
+from exporter.domain.interaction import Row
 from exporter.domain.windows import ms_of
+from exporter.ingest.batches import batch_of
 from exporter.ingest.importer import AHEAD
-from exporter.ports import Batch, RejectedRow, RowStore
+from exporter.ports import RejectedRow, RowStore
 
 _PORTION = 1_000  # rows stored at a time
 
@@ -28,13 +30,9 @@ def retry(
     newest_ms = ms_of(now + AHEAD)
     imported = ignored = 0
     for portion, collected in _portions(rows):
-        verdicts = evaluator.read([Row(row.id, row.raw) for row in portion], newest_ms)
-        batch = Batch(
-            interactions=[v for v in verdicts if isinstance(v, Interaction)],
-            ignored=[v for v in verdicts if isinstance(v, Ignored)],
-            collected=collected,
-        )
-        added = store.add(batch, now)
+        read = evaluator.read([Row(row.id, row.raw) for row in portion], newest_ms)
+        batch = batch_of(read, collected=collected)
+        added = store.add(replace(batch, rejected=()), now)
         imported += added.imported
         ignored += added.ignored
     return Retried(imported, ignored, len(rows) - imported - ignored)

@@ -4,7 +4,7 @@ Both are streams, read day by day. An exporter may import meanwhile, so that the
 of one instant: a day that differs is looked at again, and is wrong only if that finds the same.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from heapq import merge as merge_sorted
 from itertools import groupby
 from operator import attrgetter
@@ -14,6 +14,7 @@ from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import HOURS_PER_DAY, MS_PER_HOUR, Hour, StoredInteraction
 from exporter.domain.portions import portions
 from exporter.domain.tally import Key, Tally, merge
+from exporter.domain.windows import joined
 from exporter.ports import PeriodCounts, Store
 
 LOOKS = 5  # at a day that goes on changing, or differs again once it was repaired
@@ -87,7 +88,7 @@ class Verification:
 
     def _once_more(self, starts: Collection[Hour]) -> Iterator[Day]:
         """Return those of these days that differ now."""
-        for start, end in _runs(starts):
+        for start, end in joined((start, start + HOURS_PER_DAY) for start in sorted(starts)):
             for day in _days(self._store, self._evaluator, start, end):
                 if day.differences:
                     yield day
@@ -97,19 +98,6 @@ class Verification:
         hours = {d.start for d in day.differences}
         right = {key: counts for key, counts in day.right.items() if key.hour in hours}
         self._store.repair(hours, right)
-
-
-def _runs(starts: Iterable[Hour]) -> Iterator[tuple[Hour, Hour]]:
-    """Join days that follow each other into ranges."""
-    first = end = None
-    for start in sorted(starts):
-        if first is not None and end is not None and start != end:
-            yield first, end
-            first = None
-        first = start if first is None else first
-        end = start + HOURS_PER_DAY
-    if first is not None and end is not None:
-        yield first, end
 
 
 class _Part(NamedTuple):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from exporter.clock import now
 from exporter.domain.interaction import Hour
+from exporter.domain.windows import joined
 from exporter.ports import StoreError
 from exporter.stores.couchdb.names import (
     OLDEST_MONTH,
@@ -190,17 +191,12 @@ class Months:
 
     def spans(self, start: Hour, end: Hour) -> list[tuple[Hour, Hour]]:
         """Return a range's parts in stored months; neighbouring months make one span."""
-        spans: list[tuple[Hour, Hour]] = []
-        for month in self.held():
-            if month == UNDATED:
-                continue
-            first, last = max(start, start_of(month)), min(end, end_of(month))
-            if first >= last:
-                continue
-            if spans and spans[-1][1] == first:
-                first = spans.pop()[0]
-            spans.append((first, last))
-        return spans
+        parts = (
+            (max(start, start_of(month)), min(end, end_of(month)))
+            for month in self.held()
+            if month != UNDATED
+        )
+        return joined((first, last) for first, last in parts if first < last)
 
     def drop(self, month: Month, interactions: int) -> int:
         """Drop a month that had so many, dropped ones included; return how many are new in it."""

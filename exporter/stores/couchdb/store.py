@@ -16,7 +16,7 @@ from typing_extensions import override
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import MS_PER_HOUR, Hour, Ignored, StoredInteraction
 from exporter.domain.tally import Tally, merge
-from exporter.domain.windows import ms_of
+from exporter.domain.windows import joined, ms_of
 from exporter.ports import (
     AddResult,
     Batch,
@@ -329,7 +329,7 @@ class CouchdbStore(Store):
             reading = self._reading(state)
             difference: Tally = {}
             merge(difference, right)
-            for start, end in _runs(hours):
+            for start, end in joined((hour, hour + 1) for hour in sorted(set(hours))):
                 for portion in reading.by_hour(start, end, None):
                     merge(difference, to_tally(portion), -1)
             parts.upkeep.correct(state.active, self._evaluator, difference)
@@ -513,16 +513,3 @@ class CouchdbStore(Store):
 def _lost(state: Generations) -> Generations:
     """Start to rebuild tallies that are not to be read, unless another exporter did."""
     return state if state.anew else rebuilt_anew(state, readable=False)
-
-
-def _runs(hours: Collection[Hour]) -> Iterator[tuple[Hour, Hour]]:
-    """Return hours as ranges of consecutive ones."""
-    start = end = None
-    for hour in sorted(set(hours)):
-        if end is None or hour != end:
-            if start is not None and end is not None:
-                yield start, end
-            start = hour
-        end = hour + 1
-    if start is not None and end is not None:
-        yield start, end
