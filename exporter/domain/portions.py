@@ -1,6 +1,7 @@
 """Portions: rows taken so many at a time, and no more bytes than memory has room for."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol, TypeVar
 
 MOST_BYTES = 16 << 20  # of raw rows at a time: rows of 2 KB reach it with 8,000
@@ -15,6 +16,7 @@ class Sized(Protocol):
         ...
 
 
+T = TypeVar("T")
 SizedRow = TypeVar("SizedRow", bound=Sized)
 
 
@@ -29,4 +31,11 @@ def portions(rows: Iterable[SizedRow], most_rows: int) -> Iterator[Sequence[Size
             yield portion
             portion, size = [], 0
     if portion:
+        yield portion
+
+
+def cut(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Yield items in order, at most so many at a time."""
+    remaining = iter(items)
+    while portion := list(islice(remaining, most)):
         yield portion

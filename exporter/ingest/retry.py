@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Row
+from exporter.domain.portions import cut
 from exporter.domain.windows import ms_of
 from exporter.ingest.batches import batch_of
 from exporter.ingest.importer import AHEAD
@@ -40,6 +41,5 @@ def retry(
 
 def _portions(rows: Sequence[RejectedRow]) -> Iterator[tuple[Sequence[RejectedRow], bool]]:
     for collected in (False, True):
-        those = [row for row in rows if row.collected == collected]
-        for start in range(0, len(those), _PORTION):
-            yield those[start : start + _PORTION], collected
+        for portion in cut((row for row in rows if row.collected == collected), _PORTION):
+            yield portion, collected

@@ -5,25 +5,24 @@ what is there already is a duplicate. A source that goes on importing meanwhile 
 by copying it once more.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
 from exporter import notes
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Rejected, StoredInteraction
-from exporter.domain.portions import portions
+from exporter.domain.portions import cut, portions
 from exporter.domain.windows import EPOCH
 from exporter.ports import Batch, Store, StoreError, stored_definitions
 
 PORTION = 5_000
 ALL_REJECTED = 1_000_000  # more than a store keeps
 _NEVER_MS = 1 << 62
-T = TypeVar("T")
 
 
 class Copied(NamedTuple):
@@ -70,7 +69,7 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
         target.remember(notes.UNFINISHED_COPY, msgspec.json.encode(place).decode())
         done += len(portion)
         yield Copied(done, max(done, stats.interactions))
-    for ignored in _portions(source.ignored()):
+    for ignored in cut(source.ignored(), PORTION):
         target.add(Batch(ignored=ignored), now)
         yield Copied(done, done)
     for rejected in _rejected(source):
@@ -102,9 +101,3 @@ def _rejected(source: Store) -> Iterator[tuple[Batch, datetime]]:
     for refused_ms, together in groupby(rows, attrgetter("refused_ms")):
         rejected = [Rejected(row.id, row.raw, row.reason, row.detail) for row in together]
         yield Batch(rejected=rejected), EPOCH + timedelta(milliseconds=refused_ms)
-
-
-def _portions(rows: Iterable[T]) -> Iterator[Sequence[T]]:
-    remaining = iter(rows)
-    while portion := list(islice(remaining, PORTION)):
-        yield portion

@@ -138,5 +138,5 @@ def test_an_empty_store_is_recounted_at_once(
 
 
 def test_nothing_is_read_before_it_is_said_under_what(place: Place) -> None:
-    with pytest.raises(StoreError, match="count_under"):
+    with pytest.raises(StoreError, match="use_definitions"):
         list(place.open().total(0, 1))

@@ -6,6 +6,7 @@ from itertools import accumulate
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Interaction, Reason, Rejected
+from exporter.domain.portions import cut
 from exporter.ports import AddResult, StoreError
 from exporter.ports import Batch as Rows
 from exporter.stores.couchdb.batches import Batch, Batches, Contribution, Expected
@@ -25,10 +26,9 @@ from exporter.stores.couchdb.documents import (
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month, document_id
 from exporter.stores.couchdb.rejections import Rejections
-from exporter.stores.couchdb.server import Database, Found
+from exporter.stores.couchdb.server import TRIES, Database, Found
 from exporter.stores.couchdb.transport import NotFound
 
-TRIES = 10
 REMEMBERED, REMEMBERED_BYTES = 8, 256 * 1024  # versions of a row that its document keeps
 
 
@@ -121,8 +121,8 @@ class BatchWriter:
             _let_end([future for _, future in sent])
         for month, answer in answers:
             self._take(month, answer)
-            for start in range(0, len(answer.in_conflict), CHUNK_DOCUMENTS):
-                self._settle(month, answer.in_conflict[start : start + CHUNK_DOCUMENTS])
+            for portion in cut(answer.in_conflict, CHUNK_DOCUMENTS):
+                self._settle(month, portion)
         self._contribution.expect(expected)
 
     def _send(self, month: Month, entries: Sequence[Entry]) -> Answers:

@@ -22,6 +22,7 @@ import msgspec
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Interaction, StoredInteraction
+from exporter.domain.portions import cut
 from exporter.domain.tally import Tally, merge
 from exporter.ports import StoreError
 from exporter.stores.couchdb.design import Views
@@ -37,14 +38,13 @@ from exporter.stores.couchdb.generations import DefinitionsDocument, Generations
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month
 from exporter.stores.couchdb.revisions import RowLeaf, by_id, edges_of
-from exporter.stores.couchdb.server import NEVER, Database, Found
+from exporter.stores.couchdb.server import NEVER, TRIES, Database, Found
 from exporter.stores.couchdb.tiles import TileRow, encoded, slot_tiles
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
 DAY_MS = 86_400_000
 ABANDONED_MS = 600_000  # a batch open for longer has no writer any more
 PAGE = 1000  # documents read at a time
-TRIES = 10
 PREFIX = "batch:"
 
 
@@ -317,8 +317,7 @@ class Batches:
             database = self._months.database(month)
             try:
                 written.is_replicated |= database.is_replicated
-                for start in range(0, len(ids), PAGE):
-                    portion = ids[start : start + PAGE]
+                for portion in cut(ids, PAGE):
                     self._find(written, batch, month, portion, to_replace)
             except NotFound:  # the month was not created yet, or was dropped
                 written.is_settled = False

@@ -1,7 +1,6 @@
 """Upkeep of the tallies: corrections, and the end of what is no longer read."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
@@ -15,9 +14,8 @@ from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.generations import DefinitionsDocument, Generations
 from exporter.stores.couchdb.rebuild import PREFIX as REBUILD
 from exporter.stores.couchdb.rebuild import number_of
-from exporter.stores.couchdb.server import Database
+from exporter.stores.couchdb.server import Database, tombstone
 from exporter.stores.couchdb.tiles import day_of, encoded
-from exporter.stores.couchdb.transport import Conflict
 
 PAGE = 200  # documents rewritten at a time
 
@@ -66,13 +64,7 @@ class Cleanup:
             self._rewrite(kept, startkey=[number], endkey=[number, {}])
         for id_ in self._tallies.identifiers(REBUILD):
             if number_of(id_) not in state.counted:
-                self._delete(id_)
-
-    def _delete(self, id_: str) -> None:
-        found = self._tallies.get(id_, dict)
-        if found is not None:
-            with suppress(Conflict):  # another exporter cleans up as well
-                self._tallies.delete(id_, found.rev)
+                self._tallies.remove(id_)
 
     def _rewrite(self, change: Callable[[dict[str, Any]], None], **span: object) -> None:
         """Rewrite all documents with rows in a span of the view, so that they have none there."""
@@ -96,5 +88,5 @@ def _emptied(document: dict[str, Any]) -> bytes:
     """Write a document anew; delete it if it says nothing more."""
     document["tallies"] = {number: rows for number, rows in document["tallies"].items() if rows}
     if document.keys() <= {"_id", "_rev", "tallies"} and not document["tallies"]:
-        document = {"_id": document["_id"], "_rev": document["_rev"], "_deleted": True}
+        return tombstone(document["_id"], document["_rev"])
     return msgspec.json.encode(document)

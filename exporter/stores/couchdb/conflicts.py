@@ -11,13 +11,12 @@ process that is killed in between leaves the conflict, and the next look does th
 The argument is in docs/explanation/counted-once.md.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
 
+from exporter.domain.portions import cut
 from exporter.stores.couchdb.batches import PREFIX as BATCH
 from exporter.stores.couchdb.batches import (
     BatchDocument,
@@ -30,10 +29,9 @@ from exporter.stores.couchdb.generations import DefinitionsDocument
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import Month
 from exporter.stores.couchdb.revisions import Edge, RowLeaf, by_id, edges_of, lost
-from exporter.stores.couchdb.server import Database
+from exporter.stores.couchdb.server import Database, tombstone
 from exporter.stores.couchdb.tiles import TileRow, negated
 
-T = TypeVar("T")
 ROWS_AT_ONCE = 200  # of which all leaves are read
 LOST, LATE = "lost:", "late:"
 
@@ -71,7 +69,7 @@ class Conflicts:
         """
         settled = True
         database = self._months.database(month)
-        for portion in _portions(revisions, ROWS_AT_ONCE):
+        for portion in cut(revisions, ROWS_AT_ONCE):
             pairs = [(id_, rev) for id_ in portion for rev in revisions[id_]]
             settled &= self._settle(month, database, by_id(database.leaves(pairs, Document)))
         return settled
@@ -80,7 +78,7 @@ class Conflicts:
         """Resolve rows whatever their leaves are."""
         settled = True
         database = self._months.database(month)
-        for portion in _portions(ids, ROWS_AT_ONCE):
+        for portion in cut(ids, ROWS_AT_ONCE):
             found = [
                 each
                 for each in database.fetch(portion, Document, conflicts=True)
@@ -180,7 +178,7 @@ class Conflicts:
         return settled
 
     def _write(self, corrections: Mapping[str, Correction]) -> None:
-        for portion in _portions(corrections, ROWS_AT_ONCE):
+        for portion in cut(corrections, ROWS_AT_ONCE):
             for id_ in portion:
                 make_room(self._register, corrections[id_].tallies)
             bodies = [
@@ -195,7 +193,7 @@ def _members(correction: Correction) -> bytes:
 
 
 def _delete(database: Database, leaves: Sequence[tuple[str, str]]) -> None:
-    for portion in _portions(leaves, ROWS_AT_ONCE):
+    for portion in cut(leaves, ROWS_AT_ONCE):
         rounds: dict[str, list[str]] = {}
         for id_, rev in portion:
             rounds.setdefault(id_, []).append(rev)
@@ -203,14 +201,3 @@ def _delete(database: Database, leaves: Sequence[tuple[str, str]]) -> None:
             bodies = {id_: tombstone(id_, revs.pop()) for id_, revs in rounds.items()}
             database.write([*bodies], bodies.values())
             rounds = {id_: revs for id_, revs in rounds.items() if revs}
-
-
-def tombstone(id_: str, rev: str) -> bytes:
-    """Write what deletes a leaf; each exporter writes the same revision."""
-    return msgspec.json.encode({"_id": id_, "_rev": rev, "_deleted": True})
-
-
-def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while portion := list(islice(rest, size)):
-        yield portion

@@ -8,13 +8,12 @@ from exporter.clock import now
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.definitions import Definitions
 from exporter.ports import StoreError, stored_definitions
-from exporter.stores.couchdb.server import NEVER, Database
+from exporter.stores.couchdb.server import Database
 from exporter.stores.couchdb.tiles import EARLIER_TILES, OVERFLOW
 from exporter.stores.couchdb.transport import Conflict
 
 DOCUMENT = "definitions"
 FORMAT = 1
-TRIES = 10
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -103,7 +102,7 @@ class DefinitionsDocument:
         """Read the document. Raises `StoreError` if it is gone."""
         found = self.found()
         if found is None:
-            raise StoreError(f"{self._database.url} has lost its document {DOCUMENT!r}")
+            raise self._database.has_lost(DOCUMENT)
         return found
 
     def start(self, evaluator: Evaluator) -> Generations:
@@ -124,20 +123,8 @@ class DefinitionsDocument:
 
     def change(self, change: Callable[[Generations], Generations]) -> Generations:
         """Change the document, also when another exporter does so meanwhile."""
-        for _ in range(TRIES):
-            found = self._database.get(DOCUMENT, Generations)
-            if found is None:
-                return self.read()
-            changed = change(found.document)
-            if changed == found.document:
-                return changed
-            try:
-                self._database.put(DOCUMENT, changed, found.rev or NEVER)
-            except Conflict:
-                continue
-            self._last = changed
-            return changed
-        raise StoreError(f"{self._database.url}: too many exporters change {DOCUMENT!r} at once")
+        self._last = self._database.change(DOCUMENT, Generations, change)
+        return self._last
 
 
 def with_pending(state: Generations, evaluator: Evaluator) -> Generations:

@@ -12,6 +12,7 @@ from secrets import token_hex
 import msgspec
 
 from exporter.domain.interaction import Reason
+from exporter.domain.portions import cut
 from exporter.ports import StoreUnavailableError, WrongHolding
 from exporter.stores.couchdb.batches import PREFIX as BATCH
 from exporter.stores.couchdb.batches import generations_of
@@ -202,8 +203,7 @@ class Holdings:
         """Return the batches that documents with counts belong to; none is an empty text."""
         batches = {id_: id_.removeprefix(BATCH) for id_ in ids if id_.startswith(BATCH)}
         others = [id_ for id_ in ids if id_ not in batches]
-        for start in range(0, len(others), PAGE):
-            portion = others[start : start + PAGE]
+        for portion in cut(others, PAGE):
             for id_, found in zip(portion, self._tallies.fetch(portion, _Counted), strict=True):
                 batches[id_] = found.document.batch if found else ""
         return batches

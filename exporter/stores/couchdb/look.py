@@ -8,7 +8,7 @@ import structlog
 
 from exporter.stores.couchdb.batches import PREFIX as BATCH
 from exporter.stores.couchdb.batches import BatchDocument
-from exporter.stores.couchdb.conflicts import Conflicts, tombstone
+from exporter.stores.couchdb.conflicts import Conflicts
 from exporter.stores.couchdb.generations import DOCUMENT as DEFINITIONS
 from exporter.stores.couchdb.generations import DefinitionsDocument, Generations, merged_generations
 from exporter.stores.couchdb.months import DOCUMENT as MONTHS
@@ -16,7 +16,7 @@ from exporter.stores.couchdb.months import Months, MonthsDocument, merged_months
 from exporter.stores.couchdb.names import TALLIES, Month
 from exporter.stores.couchdb.rebuild import PREFIX as REBUILD
 from exporter.stores.couchdb.rebuild import number_of
-from exporter.stores.couchdb.server import Database, Leaf
+from exporter.stores.couchdb.server import Database, Leaf, tombstone
 from exporter.stores.couchdb.transport import Conflict, NotFound
 
 PLACES = "_local/looked-at"

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from exporter.clock import now
 from exporter.domain.interaction import Hour
 from exporter.domain.windows import joined
-from exporter.ports import StoreError
 from exporter.stores.couchdb.names import (
     OLDEST_MONTH,
     UNDATED,
@@ -25,11 +24,10 @@ from exporter.stores.couchdb.names import (
     months_between,
     start_of,
 )
-from exporter.stores.couchdb.server import NEVER, Database, Server
-from exporter.stores.couchdb.transport import Conflict, Refused
+from exporter.stores.couchdb.server import Database, Server
+from exporter.stores.couchdb.transport import Refused
 
 DOCUMENT = "months"
-TRIES = 10
 AHEAD = timedelta(days=31)  # a month may begin before its first interaction comes
 
 
@@ -231,15 +229,4 @@ class Months:
         )
 
     def _change(self, change: Callable[[MonthsDocument], MonthsDocument]) -> None:
-        for _ in range(TRIES):
-            found = self._tallies.get(DOCUMENT, MonthsDocument)
-            before = found.document if found else MonthsDocument()
-            after = change(before)
-            if after == before:
-                return
-            try:
-                self._tallies.put(DOCUMENT, after, found.rev if found else NEVER)
-            except Conflict:
-                continue
-            return
-        raise StoreError(f"{self._tallies.url}: too many exporters change {DOCUMENT!r} at once")
+        self._tallies.change(DOCUMENT, MonthsDocument, change, new=MonthsDocument())

@@ -8,12 +8,13 @@ import msgspec
 import zstandard
 
 from exporter.domain.interaction import Reason, Rejected
+from exporter.domain.portions import cut
 from exporter.ports import RejectedRow
 from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import document_id, read, spelt
 from exporter.stores.couchdb.server import Database, Found
-from exporter.stores.couchdb.transport import Conflict, NotFound
+from exporter.stores.couchdb.transport import NotFound
 
 KEPT = 10_000
 PAGE = 500  # documents at a time, written with so many bytes or one more
@@ -82,32 +83,23 @@ class Rejections:
     def forget(self, ids: Iterable[str]) -> None:
         """Delete rows, those that were rejected among them: they can be read now."""
         wanted = list(ids)
-        known = self._ids() if wanted else ()
-        if known:
-            self._remove([id_ for id_ in map(_document_id, wanted) if id_ in known])
-
-    def _remove(self, documents: Sequence[str]) -> None:
-        for id_ in documents:
-            found = self._tallies.get(id_, _Rejection)
-            if found is not None:
-                try:
-                    self._tallies.delete(id_, found.rev)
-                except Conflict:
-                    continue
+        if wanted and (known := self._ids()):
+            for id_ in known & set(map(_document_id, wanted)):
+                self._tallies.remove(id_)
 
     def newest(self, limit: int) -> list[RejectedRow]:
         """List the rows whose content is kept, the newest first."""
         ids = [row.id or "" for row in self._views.rows("rejected", descending=True, limit=limit)]
         rows: list[RejectedRow] = []
-        for start in range(0, len(ids), FEW):
-            found = self._tallies.fetch(ids[start : start + FEW], _Rejection)
+        for portion in cut(ids, FEW):
+            found = self._tallies.fetch(portion, _Rejection)
             rows += [_row(each) for each in found if each is not None]
         return rows
 
-    def _ids(self) -> Collection[str]:
+    def _ids(self) -> set[str]:
         """Return the document ids of all rejected rows; read again when there are more or less."""
         if not self._tallies.identifiers(PREFIX, limit=1):  # as a rule, and cheaper than a view
-            return ()
+            return set()
         rows = self._views.rows("held", startkey=["rejected"], endkey=["rejected", {}])
         count = rows[0].value[0] if rows else 0
         if count != self._known_at:
@@ -119,8 +111,7 @@ class Rejections:
         wanted = list(ids)
         held: set[str] = set()
         for month in self._months.held() if wanted else ():
-            for start in range(0, len(wanted), PAGE):
-                portion = wanted[start : start + PAGE]
+            for portion in cut(wanted, PAGE):
                 try:
                     there = self._months.database(month).having([document_id(i) for i in portion])
                 except NotFound:
@@ -133,9 +124,8 @@ class Rejections:
             rows = self._views.rows("rejected", descending=True, skip=self._kept, limit=PAGE)
             if not rows:
                 return
-            ids = [row.id or "" for row in rows]
-            for start in range(0, len(ids), FEW):
-                self._empty(ids[start : start + FEW])
+            for portion in cut([row.id or "" for row in rows], FEW):
+                self._empty(portion)
 
     def _empty(self, ids: Sequence[str]) -> None:
         """Drop the content of rows; their ids stay, so that they are accounted for."""

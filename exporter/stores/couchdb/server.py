@@ -1,6 +1,7 @@
 """One CouchDB server and its databases: typed requests, every answer accounted for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -9,13 +10,14 @@ import msgspec
 
 from exporter.escape import escaped
 from exporter.ports import StoreError
-from exporter.stores.couchdb.transport import Answer, Exists, NotFound, Refused, Transport
+from exporter.stores.couchdb.transport import Answer, Conflict, Exists, NotFound, Refused, Transport
 
 T = TypeVar("T")
 _SHOWN = 200  # characters of an answer that a message quotes
 _DELETED_AT_ONCE = 1_000  # documents
 FIRST_PAGE = 10  # documents, before it is known how large they are
 _PAGE_BYTES = 16 * 1024 * 1024
+TRIES = 10  # at a document that others change at the same time
 BUILD_TRIES = 3  # a query that waits longer than 60 s for its index ends in an error
 
 
@@ -186,16 +188,14 @@ class Server:
     def names(self, prefix: str) -> list[str] | None:
         """List the databases whose names start so; None if this user may not."""
         try:
-            answer = self._server.resource.get(
-                "_all_dbs",
-                startkey=msgspec.json.encode(prefix).decode(),
-                endkey=msgspec.json.encode(prefix + "\ufff0").decode(),
+            content = _query(
+                self._server.resource, "_all_dbs", startkey=prefix, endkey=prefix + _LAST
             )
         except Refused as error:
             if not error.lacks_right:
                 raise
             return None
-        names: list[str] = _decoded(_body(answer), list[str])
+        names: list[str] = _decoded(content, list[str])
         return [name for name in names if name.startswith(prefix)]
 
     def close(self) -> None:
@@ -298,9 +298,7 @@ class Database:
         while rows := self._revisions(after, _DELETED_AT_ONCE):
             after = rows[-1].id or ""
             documents = {
-                row.id: msgspec.json.encode(
-                    {"_id": row.id, "_rev": row.value.rev, "_deleted": True}
-                )
+                row.id: tombstone(row.id, row.value.rev)
                 for row in rows
                 if row.id and row.value and not row.id.startswith("_design/")
             }
@@ -311,10 +309,15 @@ class Database:
 
     def _revisions(self, after: str, limit: int) -> list["_Row"]:
         """List ids and revisions after an id, in the order of the ids."""
-        start = {"startkey": msgspec.json.encode(after).decode()} if after else {}
-        content = _body(self._resource.get("_all_docs", limit=limit + 1, **start))
-        rows: list[_Row] = _decoded(content, _Rows).rows
-        return [row for row in rows if row.id != after][:limit]
+        return self._rows_after(after, limit)[0]
+
+    def _rows_after(self, after: str, limit: int, **options: object) -> tuple[list["_Row"], int]:
+        """Read the rows after an id, and how many bytes they are."""
+        content = _query(
+            self._resource, "_all_docs", startkey=after or None, limit=limit + 1, **options
+        )
+        rows = [row for row in _decoded(content, _Rows).rows if row.id != after]
+        return rows[:limit], len(content)
 
     def get(self, id_: str, kind: type[T]) -> Found[T] | None:
         """Read a document; None if there is none."""
@@ -333,6 +336,37 @@ class Database:
         answer = self._resource.put(_path(id_), body=content, **revision)
         stored: _Stored = _decoded(_body(answer), _Stored)
         return stored.rev
+
+    def change(self, id_: str, kind: type[T], change: Callable[[T], T], new: T | None = None) -> T:
+        """Change a document, also when another exporter does so meanwhile; return what it is then.
+
+        `new`: what it is where there is none.
+        """
+        for _ in range(TRIES):
+            found = self.get(id_, kind)
+            before = new if found is None else found.document
+            if before is None:
+                raise self.has_lost(id_)
+            after = change(before)
+            if after == before:
+                return after
+            try:
+                self.put(id_, after, NEVER if found is None else found.rev)
+            except Conflict:
+                continue
+            return after
+        raise StoreError(f"{self.url}: too many exporters change {id_!r} at once")
+
+    def has_lost(self, id_: str) -> StoreError:
+        """Return the error that a document is gone which was there."""
+        return StoreError(f"{self.url} has lost its document {id_!r}")
+
+    def remove(self, id_: str) -> None:
+        """Delete a document, unless another exporter changes it meanwhile."""
+        found = self.get(id_, dict)
+        if found is not None:
+            with suppress(Conflict):
+                self.delete(id_, found.rev)
 
     def delete(self, id_: str, rev: str) -> None:
         """Delete a document whose revision is known. Raises `Conflict`."""
@@ -431,13 +465,8 @@ class Database:
 
     def identifiers(self, prefix: str, *, limit: int | None = None) -> list[str]:
         """List the ids that start with these letters."""
-        content = _body(
-            self._resource.get(
-                "_all_docs",
-                startkey=msgspec.json.encode(prefix).decode(),
-                endkey=msgspec.json.encode(prefix + "\ufff0").decode(),
-                limit=limit,
-            )
+        content = _query(
+            self._resource, "_all_docs", startkey=prefix, endkey=prefix + _LAST, limit=limit
         )
         return [row.id for row in _decoded(content, _Rows).rows if row.id is not None]
 
@@ -461,32 +490,15 @@ class Database:
     def _page(
         self, after: str, limit: int, kind: type[T], *, conflicts: bool = False
     ) -> tuple[list[Found[T]], int]:
-        content = _body(
-            self._resource.get(
-                "_all_docs",
-                include_docs=True,
-                limit=limit + 1,
-                **({"startkey": msgspec.json.encode(after).decode()} if after else {}),
-                **({"conflicts": True} if conflicts else {}),
-            )
-        )
-        rows = [row for row in _decoded(content, _Rows).rows if row.id != after]
-        found = [one for row in rows[:limit] if (one := _found(row, kind)) is not None]
-        return found, len(content)
+        rows, size = self._rows_after(after, limit, include_docs=True, conflicts=conflicts or None)
+        return [one for row in rows if (one := _found(row, kind)) is not None], size
 
     def view(self, design: str, name: str, **options: object) -> list[ViewRow]:
-        """Query a view; options that are keys are encoded here.
-
-        Raises `StoreError` for an error inside a good answer too.
-        """
-        plain = {
-            option: msgspec.json.encode(value).decode() if option in _KEYS else value
-            for option, value in options.items()
-        }
+        """Query a view. Raises `StoreError` for an error inside a good answer too."""
         path = ["_design", design, "_view", name]
         for tried in range(1, BUILD_TRIES + 1):
             try:
-                content = _body(self._resource.get(path, **plain))
+                content = _query(self._resource, path, **options)
                 break
             except Refused as error:
                 if error.error not in _BUSY or tried == BUILD_TRIES:
@@ -509,7 +521,8 @@ def next_limit(most: int, documents: int, size: int) -> int:
 
 
 _BUSY = frozenset({"timeout", "os_process_error"})  # CouchDB goes on with the index
-_KEYS = frozenset({"startkey", "endkey", "key"})
+_KEYS = frozenset({"startkey", "endkey"})
+_LAST = "\ufff0"  # comes after whatever else an id may go on with
 
 
 def _path(id_: str) -> list[str]:
@@ -517,6 +530,21 @@ def _path(id_: str) -> list[str]:
         if id_.startswith(reserved):
             return [reserved[:-1], id_[len(reserved) :]]
     return [id_]
+
+
+def _query(resource: Any, path: str | list[str], **options: object) -> bytes:
+    """Read an answer; options that are keys are encoded here, those that are None left out."""
+    given = {
+        option: msgspec.json.encode(value).decode() if option in _KEYS else value
+        for option, value in options.items()
+        if value is not None
+    }
+    return _body(resource.get(path, **given))
+
+
+def tombstone(id_: str, rev: str) -> bytes:
+    """Write what deletes a revision; whoever does so writes the same."""
+    return msgspec.json.encode({"_id": id_, "_rev": rev, "_deleted": True})
 
 
 def _body(answer: Answer) -> bytes:

@@ -50,15 +50,17 @@ from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_pref
 from exporter.stores.couchdb.parts import parts_of, sum_of
 from exporter.stores.couchdb.rebuild import Rebuild
 from exporter.stores.couchdb.rejections import Rejections
-from exporter.stores.couchdb.server import NEVER, Found, Server
+from exporter.stores.couchdb.server import NEVER, TRIES, Found, Server
 from exporter.stores.couchdb.sort_on_disk import by_timestamp
 from exporter.stores.couchdb.tally_reader import TallyReader
 from exporter.stores.couchdb.tiles import to_tally
 from exporter.stores.couchdb.transport import Conflict, NotFound, Transport
 
 WRITERS = 2  # bulk writes under way at once; CouchDB gets no faster with more
+ReadPortions = Callable[
+    [TallyReader, Hour, Hour, Collection[str] | None], Iterator[Sequence[PeriodCounts]]
+]
 SCANNED = 2_000  # documents read at a time when a month is gone through
-TRIES = 10
 _NOTES = "note:"
 
 
@@ -108,12 +110,12 @@ class CouchdbStore(Store):
         self._tallies = self._server.database(f"{self._prefix}-{TALLIES}")
         self._writing = threading.RLock()
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="couchdb")
-        self._made: _Parts | None = None
-        self._in_force: Evaluator | None = None
+        self._built: _Parts | None = None
+        self._active: Evaluator | None = None
         self._pending: Evaluator | None = None
         self._rebuild: Rebuild | None = None
         self._checked = False
-        self._surplus: Mapping[Month, int] | None = None
+        self._last_surplus: Mapping[Month, int] | None = None
         self._seen = DedupCache()
         self._note_revs: dict[str, str] = {}
         self._unfinished: list[str] = []
@@ -124,17 +126,17 @@ class CouchdbStore(Store):
     @property
     def _parts(self) -> _Parts:
         """Make what is missing in CouchDB, the first time."""
-        if self._made is not None:  # nobody who reads waits for a write
-            return self._made
+        if self._built is not None:  # nobody who reads waits for a write
+            return self._built
         with self._writing:
-            if self._made is None:
+            if self._built is None:
                 if not self._tallies.exists():
                     self._tallies.create(shards=1)
                 views = Views(self._tallies)
                 views.deploy()
                 register = DefinitionsDocument(self._tallies)
                 months = Months(self._server, self._prefix, self._tallies)
-                self._made = _Parts(
+                self._built = _Parts(
                     views=views,
                     register=register,
                     months=months,
@@ -146,16 +148,16 @@ class CouchdbStore(Store):
                     ),
                     holdings=Holdings(self._tallies, months, views),
                 )
-            return self._made
+            return self._built
 
     @property
     def _evaluator(self) -> Evaluator:
-        if self._in_force is None:
-            raise StoreError("count_under comes before anything is added or read")
-        return self._in_force
+        if self._active is None:
+            raise StoreError("use_definitions comes before anything is added or read")
+        return self._active
 
     @property
-    def _rebuilt_under(self) -> Evaluator:
+    def _pending_evaluator(self) -> Evaluator:
         if self._pending is None:
             raise StoreError("there are no definitions to rebuild under")
         return self._pending
@@ -177,7 +179,7 @@ class CouchdbStore(Store):
             self._require(state, active)
             if pending is not None:
                 parts.register.change(lambda state: with_pending(state, pending))
-            self._in_force, self._pending = active, pending
+            self._active, self._pending = active, pending
             self._rebuild = None
             parts.batches.recover(None)
             parts.look.run()
@@ -193,8 +195,8 @@ class CouchdbStore(Store):
         if not state.anew and not self._checked:
             parts.months.find()
             surplus = parts.holdings.surplus()
-            lasts = bool(surplus) and surplus == self._surplus
-            self._surplus = surplus
+            lasts = bool(surplus) and surplus == self._last_surplus
+            self._last_surplus = surplus
             if surplus and (lasts or not self._tallies.is_replicated):
                 structlog.get_logger().warning(
                     "the tallies are not those of the stored interactions: one of the two was lost,"
@@ -208,9 +210,8 @@ class CouchdbStore(Store):
     def _join(self, parts: _Parts) -> None:
         """Join a rebuild that became necessary."""
         if parts.register.last.anew:
-            wanted = self._pending or self._evaluator
-            self._pending = wanted
-            parts.register.change(lambda state: with_pending(state, wanted))
+            self._pending = pending = self._pending or self._evaluator
+            parts.register.change(lambda state: with_pending(state, pending))
 
     @override
     def must_rebuild(self) -> bool:
@@ -224,7 +225,7 @@ class CouchdbStore(Store):
     def rebuild(self) -> RebuildProgress:
         parts = self._parts
         with self._writing:
-            pending = self._rebuilt_under
+            pending = self._pending_evaluator
             state = parts.register.read()
             total = self.stats().interactions
             number = state.pending
@@ -251,7 +252,7 @@ class CouchdbStore(Store):
     def activate(self) -> None:
         parts = self._parts
         with self._writing:
-            pending = self._rebuilt_under
+            pending = self._pending_evaluator
             state = parts.register.read()
             rebuilt = None if self._rebuild is None else self._rebuild.number
             if rebuilt is not None and state.pending == rebuilt:
@@ -261,7 +262,7 @@ class CouchdbStore(Store):
                     f"the rebuilding of {self._tallies.url} has begun anew, and is not finished"
                 )
             self._require(state, pending)
-            self._in_force, self._pending = pending, None
+            self._active, self._pending = pending, None
             self._rebuild = None
 
     def _require(self, state: Generations, evaluator: Evaluator) -> None:
@@ -326,11 +327,11 @@ class CouchdbStore(Store):
         parts = self._parts
         with self._writing:
             state = self._state_to_read()
-            reading = self._reading(state)
+            reader = self._reader(state)
             difference: Tally = {}
             merge(difference, right)
             for start, end in joined((hour, hour + 1) for hour in sorted(set(hours))):
-                for portion in reading.by_hour(start, end, None):
+                for portion in reader.by_hour(start, end, None):
                     merge(difference, to_tally(portion), -1)
             parts.upkeep.correct(state.active, self._evaluator, difference)
 
@@ -376,28 +377,29 @@ class CouchdbStore(Store):
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
         state = self._state_to_read()
-        sums = self._reading(state).total(start, end, segmentations)
-        self._still(state)
+        sums = self._reader(state).total(start, end, segmentations)
+        self._check_current(state)
         yield from sums
 
     @override
     def by_day(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
-        state = self._state_to_read()
-        for first, last in self._parts.months.spans(start, end):
-            for portion in self._reading(state).by_day(first, last, segmentations):
-                self._still(state)
-                yield from portion
+        return self._portions(TallyReader.by_day, start, end, segmentations)
 
     @override
     def by_hour(
         self, start: Hour, end: Hour, segmentations: Collection[str] | None = None
     ) -> Iterator[PeriodCounts]:
+        return self._portions(TallyReader.by_hour, start, end, segmentations)
+
+    def _portions(
+        self, read: ReadPortions, start: Hour, end: Hour, segmentations: Collection[str] | None
+    ) -> Iterator[PeriodCounts]:
         state = self._state_to_read()
         for first, last in self._parts.months.spans(start, end):
-            for portion in self._reading(state).by_hour(first, last, segmentations):
-                self._still(state)
+            for portion in read(self._reader(state), first, last, segmentations):
+                self._check_current(state)
                 yield from portion
 
     def _state_to_read(self) -> Generations:
@@ -412,13 +414,13 @@ class CouchdbStore(Store):
             )
         return state
 
-    def _still(self, state: Generations) -> None:
+    def _check_current(self, state: Generations) -> None:
         """Raise `StoreError` if the generation that was read may have been on its way out."""
         if self._parts.register.read().active != state.active:
             self._require(self._parts.register.read(), self._evaluator)
             raise StoreError(f"the definitions in {self._tallies.url} changed while it was read")
 
-    def _reading(self, state: Generations) -> TallyReader:
+    def _reader(self, state: Generations) -> TallyReader:
         return TallyReader(
             self._tallies,
             self._parts.views,

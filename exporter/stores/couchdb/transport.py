@@ -1,4 +1,4 @@
-"""The wall: requests through the `couchdb` package, none of its transport's weaknesses inside.
+"""The boundary: requests through the `couchdb` package, none of its transport's weaknesses inside.
 
 The package addresses databases and documents; what it would do with connections (wait for
 ever, send a POST again, trip over an error's body) is done here by `exporter.exchange` instead.
@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 from couchdb import http
 
 from exporter.escape import escaped
+from exporter.exchange import Answer as HttpAnswer
 from exporter.exchange import Client, ExchangeError, ExchangeTooSlowError
 from exporter.ports import StoreError, StoreUnavailableError
 
@@ -146,10 +147,9 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
             raise StoreUnavailableError(
                 f"CouchDB at {server} cannot be reached: {error}"
             ) from error
-        came = _Came(answer.status, answer.reason, answer.headers, content)
-        if came.status < HTTPStatus.MULTIPLE_CHOICES and came.is_json:
-            return came.status, came.headers, BytesIO(came.content)
-        raise self._explained(came, f"{method} {_path(url)}", server, credentials)
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES and _is_json(answer):
+            return answer.status, answer.headers, BytesIO(content)
+        raise self._explained(answer, content, f"{method} {_path(url)}", server, credentials)
 
     def close(self) -> None:
         """Close connections."""
@@ -166,30 +166,34 @@ class Transport(http.Session):  # type: ignore[misc] # the package ships no type
         self._paused = None
 
     def _explained(
-        self, came: "_Came", what: str, server: str, credentials: tuple[str, str] | None
+        self,
+        answer: HttpAnswer,
+        content: bytes,
+        what: str,
+        server: str,
+        credentials: tuple[str, str] | None,
     ) -> StoreError:
-        status = came.status
-        if came.is_json:
-            words = _words(came.content)
+        status = answer.status
+        if _is_json(answer):
+            words = _words(content)
         elif status in (401, 403, 429, 507):
-            words = _Words(error="", reason=came.reason)
+            words = _Words(error="", reason=answer.reason)
         else:
-            kind = came.headers.get("content-type", "nothing")
+            kind = answer.headers.get("content-type", "nothing")
             return Refused(
                 f"CouchDB at {server} answered {what} with {status} and"
                 f" {kind} in place of JSON; is that CouchDB, or a proxy in front of it?",
                 status=status,
                 error="",
-                reason=escaped(came.content, _SHOWN),
+                reason=escaped(content, _SHOWN),
             )
-        said = f"{words.error}: {words.reason}"
         if status in (401, 403):
             return self._denied(words, status, server, credentials)
         meaning = _MEANINGS.get(status, "failed")
         if words.reason == _UNEXPLAINED:
             meaning = "failed (its log says why, a full disk is one reason)"
         return _KINDS.get(status, Refused)(
-            f"CouchDB at {server} {meaning}: {what} gave {status} ({said})",
+            f"CouchDB at {server} {meaning}: {what} gave {status} ({words.error}: {words.reason})",
             status=status,
             error=words.error,
             reason=words.reason or "",
@@ -223,17 +227,8 @@ class _Pause:
     password: str
 
 
-class _Came(NamedTuple):
-    """An answer, read whole."""
-
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-    content: bytes
-
-    @property
-    def is_json(self) -> bool:
-        return "application/json" in self.headers.get("content-type", "")
+def _is_json(answer: HttpAnswer) -> bool:
+    return "application/json" in answer.headers.get("content-type", "")
 
 
 def _headers(body: bytes | None, credentials: tuple[str, str] | None) -> dict[str, str]:

@@ -74,14 +74,14 @@ class SqliteStore(Store):
         self._file = Database(path, durable=durable)
         with self._file.reading() as db:
             self._compression = Compression(newest_dictionary(db))
-        self._in_force: Evaluator | None = None
+        self._active: Evaluator | None = None
         self._pending: Evaluator | None = None
 
     @property
     def _evaluator(self) -> Evaluator:
-        if self._in_force is None:
-            raise StoreError("count_under comes before anything is added or read")
-        return self._in_force
+        if self._active is None:
+            raise StoreError("use_definitions comes before anything is added or read")
+        return self._active
 
     @override
     def active_definitions(self) -> bytes | None:
@@ -98,7 +98,7 @@ class SqliteStore(Store):
                 remember(db, REBUILT, NOTHING_REBUILT)
                 hold(db, REBUILT, -holding(db, REBUILT))
                 db.execute("delete from tallies where definitions = ?", (pending.digest,))
-        self._in_force, self._pending = active, pending
+        self._active, self._pending = active, pending
 
     @override
     def must_rebuild(self) -> bool:
@@ -134,7 +134,7 @@ class SqliteStore(Store):
             remember(db, _DEFINITIONS, pending.definitions.to_json().decode())
             db.execute("delete from tallies where definitions <> ?", (pending.digest,))
             db.execute("delete from notes where name in (?, ?)", (_REBUILD, REBUILT))
-        self._in_force, self._pending = pending, None
+        self._active, self._pending = pending, None
 
     @override
     def add(self, batch: Batch, now: datetime) -> AddResult:
