@@ -104,7 +104,11 @@ class Batch:
     collected: bool = False
 
 
-class AddResult(NamedTuple):
+RESULTS = ("imported", "duplicate", "ignored", "rejected")  # what becomes of a row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddResult:
     """What became of a batch: each row is in exactly one of the first four numbers.
 
     `imported` includes interactions that were stored before with other content; `rejected`
@@ -117,6 +121,11 @@ class AddResult(NamedTuple):
     ignored: int
     rejected: int
     timestamps_ms: Sequence[int] = ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The four numbers by their names."""
+        return {name: getattr(self, name) for name in RESULTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +198,8 @@ class PeriodCounts(NamedTuple):
     counts: Counts
 
 
-class RebuildProgress(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildProgress:
     """How far the rebuilding of tallies has come, in interactions; `total` may grow meanwhile."""
 
     done: int
@@ -197,7 +207,8 @@ class RebuildProgress(NamedTuple):
     finished: bool
 
 
-class WrongHolding(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongHolding:
     """A number of rows that is not that of the rows which are there: `what` says of which."""
 
     what: str

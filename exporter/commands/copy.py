@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _salvage(damaged: Store, target: Store) -> None:
-    last = Salvaged(0, 0)
+    last = Salvaged(added=0, lost_hours=0)
 
     def added() -> Iterator[int]:
         nonlocal last

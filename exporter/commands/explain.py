@@ -2,8 +2,8 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from exporter import notes
 from exporter.clock import now
@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class _Asked(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
     """A KPI, and the flow that it is asked for if its name says so."""
 
     kpi: str
@@ -64,7 +65,7 @@ def _kpi(text: str) -> _Asked:
     if kpi not in KPIS:
         known = (*KPIS, *KPI_OF_REPORT)
         raise argparse.ArgumentTypeError(f"no KPI {text!r}; {suggestion(text, known)}")
-    return _Asked(kpi, flow_of_report(name))
+    return _Asked(kpi=kpi, flow=flow_of_report(name))
 
 
 def _number(text: str) -> int:

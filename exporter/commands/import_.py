@@ -26,11 +26,10 @@ from exporter.ingest.files import import_files
 from exporter.ingest.importer import Importer
 from exporter.ingest.importer import Progress as Portion
 from exporter.ingest.reconciler import Reconciler
-from exporter.ports import Source, SourceError, Store, StoreError
+from exporter.ports import RESULTS, Source, SourceError, Store, StoreError
 from exporter.wiring import open_file, open_source
 
 SAY_EVERY = timedelta(seconds=10)
-RESULTS = ("imported", "duplicate", "ignored", "rejected")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,8 +82,8 @@ def run(options: argparse.Namespace) -> None:
             show,
         ):
             for portion in _portions(source, store, evaluator, configuration, options, began):
-                for result in RESULTS:
-                    counts[result] += getattr(portion.added, result)
+                for result, n in portion.added.counts.items():
+                    counts[result] += n
                 show.portion(portion)
             store.settle()
             if store.must_rebuild():  # other imports had to end first
@@ -108,8 +107,8 @@ def _import_files(names: Sequence[str], configuration: Configuration) -> None:
             show,
         ):
             for added in import_files(files, store, evaluator, began):
-                for result in RESULTS:
-                    counts[result] += getattr(added, result)
+                for result, n in added.counts.items():
+                    counts[result] += n
                 past += sum(timestamp_ms < oldest_ms for timestamp_ms in added.timestamps_ms)
                 done = [file.done for file in files]
                 show.progress(None if None in done else sum(filter(None, done)) / len(files))

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 
 import structlog
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
             else:
                 rows = store.rejected(ALL) if options.all else _found(store, options.id)
                 became = retry(store, evaluator, rows, now())
-                structlog.get_logger().info("retried", **became._asdict())
+                structlog.get_logger().info("retried", **asdict(became))
     except StoreError as error:
         raise CommandError(str(error)) from error
 

@@ -54,9 +54,9 @@ def run(options: argparse.Namespace) -> None:
                 wrong += 1
                 print(_line(difference, evaluator.layout))
             if everything:
-                for what, held, right in store.wrong_holdings(repair=options.repair):
+                for holding in store.wrong_holdings(repair=options.repair):
                     wrong += 1
-                    print(f"{what}: held {held}, right {right}")
+                    print(f"{holding.what}: held {holding.held}, right {holding.right}")
     except StoreError as error:
         raise CommandError(str(error)) from error
     structlog.get_logger().info(

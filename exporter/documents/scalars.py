@@ -13,7 +13,7 @@ WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 _LONGEST_TEXT = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """What a type is called in the reference documentation."""
 
@@ -53,6 +53,6 @@ def truth(value: object) -> bool:
     return value == "true"
 
 
-Text: TypeAlias = Annotated[str, BeforeValidator(text), Form("text")]
-Whole: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=1), Form("whole number")]
-TruthValue: TypeAlias = Annotated[bool, PlainValidator(truth), Form("`true` or `false`")]
+Text: TypeAlias = Annotated[str, BeforeValidator(text), Form(name="text")]
+Whole: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=1), Form(name="whole number")]
+TruthValue: TypeAlias = Annotated[bool, PlainValidator(truth), Form(name="`true` or `false`")]

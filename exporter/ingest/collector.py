@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import NamedTuple
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Row
@@ -32,7 +32,8 @@ class CollectorFull(Exception):
     """More waits to be stored than may; the sender is to try again later."""
 
 
-class _Request(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
     rows: Sequence[Row]
     size: int
     stored: Future[None]
@@ -79,7 +80,7 @@ class Collector:
 
         It raises `StoreError` if they are not. Raises `CollectorFull`.
         """
-        request = _Request(rows, sum(len(row.raw) for row in rows), Future())
+        request = _Request(rows=rows, size=sum(len(row.raw) for row in rows), stored=Future())
         with self._lock:
             full = self._rows and (
                 self._rows + len(rows) > self._waiting_rows

@@ -114,7 +114,7 @@ class Reconciler:
             rows = 0
             for event in self._importer.fetch_again(evaluator, now, part.start, part.end):
                 if isinstance(event, Progress):
-                    rows += sum(event.added[:4])
+                    rows += sum(event.added.counts.values())
                     yield event
                 else:
                     ledger = plan.fetched(ledger, part.tier, event.start)

@@ -1,9 +1,8 @@
 """The retrial: rejected rows are read again, under today's definitions and by today's clock."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Row
@@ -16,7 +15,8 @@ from exporter.ports import RejectedRow, RowStore
 _PORTION = 1_000  # rows stored at a time
 
 
-class Retried(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
     """What became of rows: `rejected` are those that still cannot be read, or be held."""
 
     imported: int
@@ -36,7 +36,7 @@ def retry(
         added = store.add(replace(batch, rejected=()), now)
         imported += added.imported
         ignored += added.ignored
-    return Retried(imported, ignored, len(rows) - imported - ignored)
+    return Retried(imported=imported, ignored=ignored, rejected=len(rows) - imported - ignored)
 
 
 def _portions(rows: Sequence[RejectedRow]) -> Iterator[tuple[Sequence[RejectedRow], bool]]:

@@ -6,10 +6,10 @@ by copying it once more.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
 
 import msgspec
 
@@ -25,7 +25,8 @@ ALL_REJECTED = 1_000_000  # more than a store keeps
 _NEVER_MS = 1 << 62
 
 
-class Copied(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
     """How far a copy has come, in interactions."""
 
     done: int
@@ -68,10 +69,10 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
         place = place.after(portion)
         target.remember(notes.UNFINISHED_COPY, msgspec.json.encode(place).decode())
         done += len(portion)
-        yield Copied(done, max(done, stats.interactions))
+        yield Copied(done=done, total=max(done, stats.interactions))
     for ignored in cut(source.ignored(), PORTION):
         target.add(Batch(ignored=ignored), now)
-        yield Copied(done, done)
+        yield Copied(done=done, total=done)
     for rejected in _rejected(source):
         target.add(*rejected)
     target.copied_from(stats)

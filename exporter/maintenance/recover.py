@@ -4,8 +4,8 @@ What that one holds already stays as it is: it may have been imported since, and
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS
 from exporter.domain.classify.evaluator import Evaluator
@@ -18,7 +18,8 @@ FIRST: Hour = OLDEST_TIMESTAMP_MS // MS_PER_HOUR
 PORTION = 5_000
 
 
-class Salvaged(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Salvaged:
     """How far it has come: interactions added, and hours of which some could not be read."""
 
     added: int
@@ -42,7 +43,7 @@ def salvage(damaged: Store, target: Store, now: datetime) -> Iterator[Salvaged]:
             added += target.add(Batch(interactions=evaluator.reread(new)), now).imported
         else:
             lost_hours += 1
-        yield Salvaged(added, lost_hours)
+        yield Salvaged(added=added, lost_hours=lost_hours)
 
 
 def _readable(damaged: Store, end: Hour) -> Iterator[Sequence[StoredInteraction]]:

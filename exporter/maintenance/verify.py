@@ -5,10 +5,10 @@ of one instant: a day that differs is looked at again, and is wrong only if that
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from heapq import merge as merge_sorted
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
 
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import HOURS_PER_DAY, MS_PER_HOUR, Hour, StoredInteraction
@@ -21,7 +21,8 @@ LOOKS = 5  # at a day that goes on changing, or differs again once it was repair
 _PORTION = 5_000  # interactions counted at a time
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
     """A count that is wrong; it is of so many `hours` from `start` on, 1 or 24."""
 
     start: Hour
@@ -33,7 +34,8 @@ class Difference(NamedTuple):
     right: int
 
 
-class Day(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
     """What was found about a day that begins with the hour `start`."""
 
     start: Hour
@@ -100,7 +102,8 @@ class Verification:
         self._store.repair(hours, right)
 
 
-class _Part(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
     """One of the three things that are known of a day."""
 
     day: Hour
@@ -127,12 +130,17 @@ def _days(store: Store, evaluator: Evaluator, start: Hour, end: Hour) -> Iterato
             *_differences(tallies["hours"], tallies["right"]),
             *_differences_of_day(day, **tallies),
         )
-        yield Day(day, interactions, tallies["right"], differences)
+        yield Day(
+            start=day,
+            interactions=interactions,
+            right=tallies["right"],
+            differences=differences,
+        )
 
 
 def _held(sums: Iterator[PeriodCounts], of: str) -> Iterator[_Part]:
     for day, of_day in groupby(sums, lambda sum_: _day_of(sum_.start)):
-        yield _Part(day, {Key(*sum_[:3]): sum_.counts for sum_ in of_day}, of)
+        yield _Part(day=day, tally={Key(*sum_[:3]): sum_.counts for sum_ in of_day}, of=of)
 
 
 def _counted(interactions: Iterator[StoredInteraction], evaluator: Evaluator) -> Iterator[_Part]:
@@ -142,7 +150,7 @@ def _counted(interactions: Iterator[StoredInteraction], evaluator: Evaluator) ->
         for portion in portions(of_day, _PORTION):
             merge(tally, evaluator.tally_stored(portion))
             n += len(portion)
-        yield _Part(day, tally, "right", n)
+        yield _Part(day=day, tally=tally, of="right", interactions=n)
 
 
 def _day_of(hour: Hour) -> Hour:

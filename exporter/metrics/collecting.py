@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from exporter.metrics.status import RESULTS, Histogram, empty_histogram
-from exporter.ports import AddResult
+from exporter.metrics.status import Histogram, empty_histogram
+from exporter.ports import RESULTS, AddResult
 
 CODES = tuple(
     int(code)
@@ -68,5 +68,5 @@ class CollectRecorder:
     def added(self, result: AddResult) -> None:
         """Count what became of collected interactions."""
         with self._lock:
-            for name in RESULTS:
-                self._interactions[name] += int(getattr(result, name))
+            for name, n in result.counts.items():
+                self._interactions[name] += n

@@ -25,7 +25,8 @@ from exporter.metrics.families import (
     SOURCE,
     TOTALS,
 )
-from exporter.metrics.status import RESULTS, Status
+from exporter.metrics.status import Status
+from exporter.ports import RESULTS
 
 _SUM_AND_COUNT = 2  # of a histogram, beside its buckets
 _PROCESS = 16  # process_* and python_*: what the client library finds on Linux

@@ -8,10 +8,9 @@ from math import nan
 
 from exporter.domain.interaction import Reason
 from exporter.domain.lateness import Lateness
-from exporter.ports import AddResult, Balance, RebuildProgress, StoreStats
+from exporter.ports import RESULTS, AddResult, Balance, RebuildProgress, StoreStats
 
 DURATION_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
-RESULTS = ("imported", "duplicate", "ignored", "rejected")  # what becomes of an interaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +115,7 @@ class StatusRecorder:
             self._now = replace(
                 before,
                 interactions={
-                    result: n + int(getattr(added, result))
-                    for result, n in before.interactions.items()
+                    result: before.interactions[result] + n for result, n in added.counts.items()
                 },
                 late=before.late + late,
                 source_up=True,

@@ -149,7 +149,7 @@ def test_an_id_that_comes_twice_in_a_group_is_replaced_in_order(
 
     for future in futures:
         future.result(LONG)
-    assert [tuple(result[:4]) for result in results] == [
+    assert [tuple(result.counts.values()) for result in results] == [
         (1, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0)
     ]  # fmt: skip
     stats = disk.stats()

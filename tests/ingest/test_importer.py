@@ -27,7 +27,7 @@ def summed(added: list[AddResult]) -> Counter[str]:
     """The four numbers, those above 0."""
     total = Counter[str]()
     for one in added:
-        total.update({name: getattr(one, name) for name in AddResult._fields[:4]})
+        total.update(one.counts)
     return +total
 
 

@@ -192,8 +192,11 @@ def test_rows_that_are_too_many_for_a_batch_make_several(evaluator: Evaluator) -
     assert [len(part.interactions) for part in parts] == [MOST_ROWS, MOST_ROWS, 5_000]
     assert [len(part.ignored) + len(part.rejected) for part in parts] == [2, 0, 0]
     assert list(parts_of(Rows(), evaluator.layout)) == [Rows()]
-    one, other = AddResult(1, 2, 3, 4, [6]), AddResult(10, 20, 30, 40, [60, 61])
-    assert sum_of([one, other]) == AddResult(11, 22, 33, 44, [6, 60, 61])
+    one = AddResult(imported=1, duplicate=2, ignored=3, rejected=4, timestamps_ms=[6])
+    other = AddResult(imported=10, duplicate=20, ignored=30, rejected=40, timestamps_ms=[60, 61])
+    both = sum_of([one, other])
+    assert [*both.counts.values()] == [11, 22, 33, 44]
+    assert both.timestamps_ms == [6, 60, 61]
 
 
 LARGEST_DOCUMENT = 8_000_000  # bytes

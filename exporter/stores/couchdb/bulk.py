@@ -1,8 +1,8 @@
 """Bulk writes: documents CouchDB does not take are found and set apart, the rest is stored."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import NamedTuple
 
 from exporter.stores.couchdb.documents import Entry
 from exporter.stores.couchdb.names import Month, month_of
@@ -15,20 +15,19 @@ _TOO_LARGE = 413
 _SPOILT = {400, _TOO_LARGE}  # one document spoils the request; nothing was stored
 
 
-class Answers(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
     """What became of entries: each is in exactly one list."""
 
-    stored: list[Entry]
-    in_conflict: list[Entry]
-    refused: list[tuple[Entry, str]]
+    stored: list[Entry] = field(default_factory=list)
+    in_conflict: list[Entry] = field(default_factory=list)
+    refused: list[tuple[Entry, str]] = field(default_factory=list)
 
-    def plus(self, other: "Answers") -> "Answers":
-        """Return what became of the entries of both."""
-        return Answers(
-            self.stored + other.stored,
-            self.in_conflict + other.in_conflict,
-            self.refused + other.refused,
-        )
+    def take(self, other: "Answers") -> None:
+        """Add what became of other entries."""
+        self.stored.extend(other.stored)
+        self.in_conflict.extend(other.in_conflict)
+        self.refused.extend(other.refused)
 
 
 def post(
@@ -42,8 +41,9 @@ def post(
 
     `with_revisions`: they name their own, and are stored beside whatever is there.
     """
+    answers = Answers()
     if not entries:
-        return Answers([], [], [])
+        return answers
     write = database.write_revisions if with_revisions else database.write
     try:
         written = write([entry.document_id for entry in entries], bodies)
@@ -51,15 +51,12 @@ def post(
         if error.status not in _SPOILT:
             raise
         if len(entries) == 1:
-            return Answers([], [], [(entries[0], _why(error, len(entries[0].raw)))])
+            answers.refused.append((entries[0], _why(error, len(entries[0].raw))))
+            return answers
         half = len(entries) // 2
-        halves = [slice(None, half), slice(half, None)]
-        first, second = (
-            post(database, entries[part], bodies[part], with_revisions=with_revisions)
-            for part in halves
-        )
-        return first.plus(second)
-    answers = Answers([], [], [])
+        for part in (slice(None, half), slice(half, None)):
+            answers.take(post(database, entries[part], bodies[part], with_revisions=with_revisions))
+        return answers
     for entry, result in zip(entries, written, strict=True):
         if result.refused is not None:
             answers.refused.append((entry, result.refused))

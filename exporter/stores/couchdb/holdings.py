@@ -116,7 +116,7 @@ class Holdings:
             where = "without a timestamp" if month == UNDATED else f"in {month}"
             for what, c, r in zip(("interactions", "ignored rows"), counted, right, strict=True):
                 if c != r:
-                    yield WrongHolding(f"{what} {where}", c, r)
+                    yield WrongHolding(what=f"{what} {where}", held=c, right=r)
         if restless:
             raise StoreUnavailableError(
                 f"{self._tallies.url}: rows were written to {', '.join(restless)} whenever they"

@@ -5,8 +5,8 @@ The list is a document because CouchDB lets only administrators ask which databa
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -52,7 +52,8 @@ class MonthsDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     collected_elsewhere: int = 0
 
 
-class Absent(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
     """Counts of interactions that no row of the store shows."""
 
     dropped: int

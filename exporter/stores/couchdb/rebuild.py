@@ -105,7 +105,7 @@ class Rebuild:
         """Count a portion; `total` is how many interactions there are."""
         place = self._place or self._begin()
         if place.finished:
-            return RebuildProgress(place.done, max(total, place.done), finished=True)
+            return _progress(place, total)
         months = [month for month in self._months.held() if month >= place.month]
         if not months:
             return self._write(place, total, finished=True)
@@ -125,7 +125,7 @@ class Rebuild:
         if self._since >= WRITTEN_AFTER or len(self._found) >= MOST_KEYS:
             return self._write(place, total, finished=False)
         self._place = place
-        return RebuildProgress(place.done, max(total, place.done), finished=False)
+        return _progress(place, total)
 
     def _begin(self) -> Place:
         """Start the rebuild, or resume it where any exporter left it."""
@@ -165,9 +165,8 @@ class Rebuild:
         else:
             self._place = msgspec.structs.replace(following, own=place.own, tallies={})
         self._found, self._since = {}, 0
-        came_to = self._place or self._begin()
-        self._place = came_to
-        return RebuildProgress(came_to.done, max(total, came_to.done), finished=came_to.finished)
+        self._place = reached = self._place or self._begin()
+        return _progress(reached, total)
 
     def _read(self, place: Place) -> "_Portion":
         database = self._months.database(place.month)
@@ -206,6 +205,10 @@ class Rebuild:
 
     def _id(self, number: int) -> str:
         return f"{self._prefix}{number:08}"
+
+
+def _progress(place: Place, total: int) -> RebuildProgress:
+    return RebuildProgress(done=place.done, total=max(total, place.done), finished=place.finished)
 
 
 def number_of(id_: str) -> int:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
 
@@ -231,7 +231,7 @@ class CouchdbStore(Store):
             number = state.pending
             if number is None or state.of(number).digest != pending.digest:
                 if state.of(state.active).digest == pending.digest:  # another one was quicker
-                    return RebuildProgress(total, total, finished=True)
+                    return RebuildProgress(done=total, total=total, finished=True)
                 raise StoreError(
                     f"{self._tallies.url} is being rebuilt by an exporter with other"
                     " definitions; give all exporters of one store the same"
@@ -282,7 +282,7 @@ class CouchdbStore(Store):
             self._recover(parts, now_ms)
             cut = parts_of(batch, self._evaluator.layout)
             added = sum_of([self._add(parts, part, now_ms) for part in cut])
-            return added._replace(ignored=len(batch.ignored))
+            return replace(added, ignored=len(batch.ignored))
 
     @override
     def settle(self) -> None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import zstandard
 
@@ -11,7 +11,8 @@ DICTIONARY_BYTES = 64 * 1024
 FEWEST_SAMPLES, MOST_SAMPLES = 1_000, 4_000
 
 
-class Frames(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
     """Compressed blobs, one after the other, and how many bytes each has."""
 
     joined: bytes
@@ -38,10 +39,10 @@ class Compression:
     def compress_all(self, raws: Sequence[bytes]) -> Frames:
         """Compress many, none empty: other threads run meanwhile, not only between two of them."""
         if not raws:
-            return Frames(b"", ())
+            return Frames(joined=b"", lengths=())
         made = self._compressor().multi_compress_to_buffer(list(raws), threads=1)
         frames = [made[n].tobytes() for n in range(len(made))]
-        return Frames(b"".join(frames), list(map(len, frames)))
+        return Frames(joined=b"".join(frames), lengths=list(map(len, frames)))
 
     def _compressor(self) -> zstandard.ZstdCompressor:
         """Return one that no other thread has: a dictionary may be shared, this may not."""

@@ -177,7 +177,8 @@ class SqliteStore(Store):
                     hold(db, name, right - n)
         for name, n, right in wrong:
             kind, _, reason = name.partition(":")
-            yield WrongHolding(f"{_KINDS[kind]} ({reason})" if reason else _KINDS[kind], n, right)
+            what = f"{_KINDS[kind]} ({reason})" if reason else _KINDS[kind]
+            yield WrongHolding(what=what, held=n, right=right)
 
     @override
     def drop_before(self, cutoff: Hour) -> int:
