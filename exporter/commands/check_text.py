@@ -6,7 +6,8 @@ from textwrap import wrap
 
 from exporter.config.definitions import NEVER
 from exporter.config.scalars import in_words
-from exporter.config.values import CollectSettings, Configuration, DataServer, StoreSettings
+from exporter.config.schema import CollectSection
+from exporter.config.values import Configuration, DataServer, StoreSettings
 from exporter.documents.errors import listed
 from exporter.domain.definitions import (
     Definitions,
@@ -101,10 +102,10 @@ def _import(configuration: Configuration) -> Iterator[str]:
         )
 
 
-def _collect(settings: CollectSettings | None) -> Iterator[str]:
+def _collect(settings: CollectSection | None) -> Iterator[str]:
     if settings is None:
         return
-    pages = listed(sorted(settings.allow_origins), "and") or "its own origin alone"
+    pages = listed(settings.allow_origins, "and") or "its own origin alone"
     yield from _entry(
         "collect",
         f"on {settings.listen}{settings.path}, up to {settings.max_rate} interactions a second,"

@@ -3,8 +3,8 @@
 from exporter.config.credentials import password_again
 from exporter.config.json_schema import json_schema
 from exporter.config.load import load, store_at
+from exporter.config.schema import CollectSection
 from exporter.config.values import (
-    CollectSettings,
     Configuration,
     ConfigurationError,
     DataServer,
@@ -14,7 +14,7 @@ from exporter.config.values import (
 )
 
 __all__ = [
-    "CollectSettings",
+    "CollectSection",
     "Configuration",
     "ConfigurationError",
     "DataServer",

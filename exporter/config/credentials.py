@@ -47,9 +47,7 @@ def data_server(section: DataServerSection, directory: FilePath, errors: ErrorLi
         url=url,
         timeout=section.timeout,
         headers=headers,
-        ca_file=_ca_file(
-            ("data_server", "ca_file"), section.ca_file, "https", url, directory, errors
-        ),
+        ca_file=_ca_file(("data_server", "ca_file"), section.ca_file, "https", url, errors),
         proxy=proxy or None,
         proxy_headers={}
         if proxy_user is None
@@ -57,30 +55,30 @@ def data_server(section: DataServerSection, directory: FilePath, errors: ErrorLi
     )
 
 
-def store(section: StoreSection, directory: FilePath, errors: ErrorList) -> StoreSettings:
-    """Return the settings of the store; relative files are looked up in `directory`."""
+def store(section: StoreSection, errors: ErrorList) -> StoreSettings:
+    """Return the settings of the store."""
     url, user, in_url = _without_credentials(section.url)
     if not errors.touch("store", "url"):
         _check_store_keys(section, url, errors)
+    file = section.password_file
     passwords = {
         "url": None if in_url is None else Secret(in_url),
         "password": None if section.password is None else Secret(section.password),
         "password_file": None
-        if section.password_file is None
-        else _from_file(directory / section.password_file, ("store", "password_file"), errors),
+        if file is None
+        else _from_file(file, ("store", "password_file"), errors),
     }
     username = _one("user", {"url": user, "username": section.username}, errors)
     password = _one("password", passwords, errors)
     unknown = errors.touch("store", "url") or errors.touch("store", "username")
     if password is not None and username is None and not unknown:
         errors.add(("store", "username"), "expected beside a password, found no such key")
-    ca_file = _ca_file(("store", "ca_file"), section.ca_file, "couchdbs", url, directory, errors)
     return StoreSettings(
         url=url,
         username=username,
         password=password,
-        password_file=None if section.password_file is None else directory / section.password_file,
-        ca_file=ca_file,
+        password_file=file,
+        ca_file=_ca_file(("store", "ca_file"), section.ca_file, "couchdbs", url, errors),
     )
 
 
@@ -103,17 +101,11 @@ def _check_store_keys(section: StoreSection, url: str, errors: ErrorList) -> Non
 
 
 def _ca_file(
-    place: Place,
-    given: FilePath | None,
-    scheme: str,
-    url: str,
-    directory: FilePath,
-    errors: ErrorList,
+    place: Place, file: FilePath | None, scheme: str, url: str, errors: ErrorList
 ) -> FilePath | None:
     """Find a file of certificates for `scheme`; one that cannot be used is an error."""
-    if given is None:
+    if file is None:
         return None
-    file = directory / given
     found = url.partition(":")[0]
     if found not in (scheme, "sqlite") and not errors.touch(place[0], "url"):
         errors.add(place, f"expected only with {scheme}://, found with {found}://")

@@ -12,7 +12,6 @@ from exporter.config.environment import expand
 from exporter.config.extends import extended
 from exporter.config.scalars import in_words
 from exporter.config.schema import (
-    CollectSection,
     DataServerSection,
     DurationSection,
     File,
@@ -22,7 +21,6 @@ from exporter.config.schema import (
     SegmentationSection,
 )
 from exporter.config.values import (
-    CollectSettings,
     Configuration,
     ConfigurationError,
     DataServer,
@@ -85,7 +83,7 @@ def store_at(url: str, password_file: str | None = None) -> StoreSettings:
     """
     errors = ErrorList()
     section = shape(File, {"store": {"url": url, "password_file": password_file}}, errors).store
-    settings = credentials.store(section, Path(), errors)
+    settings = credentials.store(section, errors)
     if errors:
         raise ConfigurationError(errors.texts())
     return settings
@@ -99,10 +97,9 @@ def _configuration(
         return None
     values = {key: expand(value, environ, errors, (key,)) for key, value in document.items()}
     persona = _persona()
-    file = shape(File, extended(values, persona, errors), errors)
+    file = shape(File, extended(values, persona, errors), errors, directory)
     source = _source(file, directory, errors)
-    collect = _collect_settings(file.collect, directory, errors)
-    store = credentials.store(file.store, directory, errors)
+    store = credentials.store(file.store, errors)
     _check_lengths(file, errors)
     _check_milestones(file, errors)
     package = PackageSection.model_validate(persona)
@@ -115,7 +112,7 @@ def _configuration(
         data_server=source,
         store=store,
         import_=_import_settings(file.import_),
-        collect=collect,
+        collect=file.collect,
         retention=file.retention,
         windows=windows,
         series_limit=file.series_limit,
@@ -179,26 +176,6 @@ def _source(file: File, directory: Path, errors: ErrorList) -> DataServer | None
                 ("data_server", "url"), "expected beside other keys of data_server, found none"
             )
     return credentials.data_server(section, directory, errors)
-
-
-def _collect_settings(
-    section: CollectSection | None, directory: Path, errors: ErrorList
-) -> CollectSettings | None:
-    if section is None:
-        return None
-    file = section.web_config_file
-    if file is not None and not (directory / file).is_file():
-        errors.add(
-            ("collect", "web_config_file"), f"expected a file, found none at {directory / file}"
-        )
-    return CollectSettings(
-        listen=section.listen,
-        path=section.path,
-        allow_origins=frozenset(section.allow_origins),
-        max_body=section.max_body,
-        max_rate=section.max_rate,
-        web_config_file=None if file is None else directory / file,
-    )
 
 
 def _import_settings(section: ImportSection) -> ImportSettings:

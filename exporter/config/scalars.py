@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
 from exporter.addresses import FORMS, host_and_port
 from exporter.documents.errors import shown
 from exporter.documents.parse import Plain
-from exporter.documents.scalars import WHOLE, Form, expected, text
+from exporter.documents.scalars import WHOLE, FilePath, Form, expected, text
 from exporter.domain.definitions import Scalar
 from exporter.domain.windows import Window
 
@@ -121,8 +121,10 @@ def _field(value: object) -> str:
     return name
 
 
-def _path(value: object) -> Path:
-    return Path(text(value))
+def _existing(file: Path) -> Path:
+    if not file.is_file():
+        raise ValueError(f"expected a file, found none at {file}")
+    return file
 
 
 def _address(text: str, what: str, schemes: tuple[str, ...]) -> SplitResult:
@@ -208,7 +210,7 @@ Value: TypeAlias = Annotated[
     Scalar, PlainValidator(_scalar), Form(name="text, number or truth value")
 ]
 FieldName: TypeAlias = Annotated[str, PlainValidator(_field), Form(name="field")]
-FilePath: TypeAlias = Annotated[Path, PlainValidator(_path), Form(name="file")]
+ExistingFile: TypeAlias = Annotated[FilePath, AfterValidator(_existing)]
 HttpUrl: TypeAlias = Annotated[str, PlainValidator(_http_url), Form(name="address")]
 StoreUrl: TypeAlias = Annotated[str, PlainValidator(_store_url), Form(name="address")]
 Listen: TypeAlias = Annotated[str, PlainValidator(_listen), Form(name="`host:port`")]

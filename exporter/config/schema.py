@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from exporter.config.scalars import (
     AlwaysTrue,
     Date,
     Duration,
+    ExistingFile,
     FieldName,
-    FilePath,
     HttpUrl,
     Listen,
     Number,
@@ -24,7 +24,7 @@ from exporter.config.scalars import (
     WindowLength,
 )
 from exporter.documents import Section
-from exporter.documents.scalars import Text, TruthValue, Whole
+from exporter.documents.scalars import FilePath, Text, TruthValue, Whole
 from exporter.domain.windows import Window
 from exporter.ingest.sweeps import Sweeps
 
@@ -183,7 +183,7 @@ class CollectSection(Section):
         description="Path that they are posted to; KPIggybank's by default.",
         examples=["/kpi"],
     )
-    allow_origins: list[Origin] = Field(
+    allow_origins: Annotated[list[Origin], AfterValidator(sorted)] = Field(
         default=[],
         description="Origins whose pages may read the answer (CORS). Pages of the same origin need"
         " no entry.",
@@ -199,7 +199,7 @@ class CollectSection(Section):
         description="Interactions a second, over all clients; beyond it the answer is 429.",
         examples=["5000"],
     )
-    web_config_file: FilePath | None = Field(
+    web_config_file: ExistingFile | None = Field(
         default=None,
         description="TLS and passwords for this socket, in the format of `--web.config.file`.",
         examples=["collect-web.yml"],

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from exporter.config.schema import CollectSection
 from exporter.documents import DocumentError
 from exporter.domain.definitions import Definitions
 from exporter.domain.reports import Milestone
@@ -80,21 +81,6 @@ class ImportSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CollectSettings:
-    """Where sign-in dialogs send interactions, and how many of them are taken.
-
-    `max_body` is in bytes, `max_rate` in interactions a second.
-    """
-
-    listen: str
-    path: str
-    allow_origins: frozenset[str]
-    max_body: int
-    max_rate: int
-    web_config_file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """All that can be configured, checked.
 
@@ -105,7 +91,7 @@ class Configuration:
     data_server: DataServer | None
     store: StoreSettings
     import_: ImportSettings
-    collect: CollectSettings | None
+    collect: CollectSection | None
     retention: timedelta
     windows: tuple[Window, ...]
     series_limit: int

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from typing_extensions import override
 
-from exporter.config import CollectSettings
+from exporter.config import CollectSection
 from exporter.daemon.jobs import Jobs
 from exporter.domain.interaction import Row
 from exporter.ingest.collector import Collector
@@ -23,7 +23,7 @@ class Collecting(CollectApplication):
     """
 
     def __init__(
-        self, settings: CollectSettings, jobs: Jobs, *, now: Callable[[], datetime]
+        self, settings: CollectSection, jobs: Jobs, *, now: Callable[[], datetime]
     ) -> None:
         self._jobs = jobs
         self._collector = Collector(jobs.adding, now=now, on_added=jobs.added)

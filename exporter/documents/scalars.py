@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from exporter.documents.errors import shown
 from exporter.documents.parse import Plain
@@ -53,6 +54,12 @@ def truth(value: object) -> bool:
     return value == "true"
 
 
+def _path(value: object, info: ValidationInfo) -> Path:
+    return (info.context or Path()) / text(value)
+
+
 Text: TypeAlias = Annotated[str, BeforeValidator(text), Form(name="text")]
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=1), Form(name="whole number")]
 TruthValue: TypeAlias = Annotated[bool, PlainValidator(truth), Form(name="`true` or `false`")]
+FilePath: TypeAlias = Annotated[Path, PlainValidator(_path), Form(name="file")]
+"""A relative one starts where the file stands that names it."""

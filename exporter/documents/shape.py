@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path as FilePath
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -21,17 +22,22 @@ class Section(BaseModel):
 _Form = TypeVar("_Form", bound=Section)
 
 
-def shape(form: type[_Form], document: Mapping[str, Document], errors: ErrorList) -> _Form:
+def shape(
+    form: type[_Form],
+    document: Mapping[str, Document],
+    errors: ErrorList,
+    directory: FilePath | None = None,
+) -> _Form:
     """Read a document by its form; what is faulty is reported and left out, key by key.
 
-    Every key at the top of a form has a default.
+    Every key at the top of a form has a default. Relative paths start at the directory.
     """
     remaining = {
         key: dict(value) if isinstance(value, dict) else value for key, value in document.items()
     }
     while True:
         try:
-            return form.model_validate(remaining)
+            return form.model_validate(remaining, context=directory)
         except ValidationError as invalid:
             found = invalid.errors(include_url=False)
         for error in found:

@@ -12,7 +12,7 @@ import bcrypt
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.documents import DocumentError, ErrorList, Section, parse, read, shape
-from exporter.documents.scalars import TruthValue, Whole, expected, truth
+from exporter.documents.scalars import FilePath, TruthValue, Whole, expected, truth
 from exporter.web.rate import RateLimit
 from exporter.web.tls import Cipher, ClientAuth, Curve, Pem, Tls, Version
 
@@ -77,11 +77,11 @@ _Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 class _TlsSection(Section):
     cert: _Text = ""
-    cert_file: _Text = ""
+    cert_file: FilePath | None = None
     key: _Text = ""
-    key_file: _Text = ""
+    key_file: FilePath | None = None
     client_ca: _Text = ""
-    client_ca_file: _Text = ""
+    client_ca_file: FilePath | None = None
     client_auth_type: ClientAuth = ClientAuth.NONE
     client_allowed_sans: frozenset[_Text] = frozenset()
     min_version: Version = "TLS12"
@@ -90,16 +90,12 @@ class _TlsSection(Section):
     curve_preferences: tuple[Curve, ...] = ()
     prefer_server_cipher_suites: TruthValue = True
 
-    def beside(self, file: Path) -> Tls:
-        """Return the settings, relative paths starting where the file stands."""
-
-        def pem(text: str, name: str) -> Pem:
-            return Pem(text=text, file=file.parent / name if name else None)
-
+    def tls(self) -> Tls:
+        """Return the settings."""
         return Tls(
-            cert=pem(self.cert, self.cert_file),
-            key=pem(self.key, self.key_file),
-            client_ca=pem(self.client_ca, self.client_ca_file),
+            cert=Pem(text=self.cert, file=self.cert_file),
+            key=Pem(text=self.key, file=self.key_file),
+            client_ca=Pem(text=self.client_ca, file=self.client_ca_file),
             client_auth=self.client_auth_type,
             client_names=self.client_allowed_sans,
             min_version=self.min_version,
@@ -171,9 +167,9 @@ class _File(Section):
 def load(file: Path) -> WebConfig:
     """Read the file and the certificates that it names, or raise `WebConfigError`."""
     errors = ErrorList()
-    form = shape(_File, parse(read(file, errors) or "", errors) or {}, errors)
+    form = shape(_File, parse(read(file, errors) or "", errors) or {}, errors, file.parent)
     section = form.tls_server_config
-    tls = None if section is None or errors else section.beside(file)
+    tls = None if section is None or errors else section.tls()
     context = None if tls is None else tls.context(errors)
     if errors:
         raise WebConfigError(errors.texts(), file, errors.lines())
