@@ -543,7 +543,7 @@ def _query(resource: Any, path: str | list[str], **options: object) -> bytes:
 
 
 def tombstone(id_: str, rev: str) -> bytes:
-    """Write what deletes a revision; whoever does so writes the same."""
+    """Write what deletes a revision; each exporter writes the same."""
     return msgspec.json.encode({"_id": id_, "_rev": rev, "_deleted": True})
 
 
