@@ -73,9 +73,10 @@ def _count(layout: Layout, of_hour: Sequence[Facts]) -> list[Counts]:
         for row, n in Counter(chain.from_iterable(alike)).items():
             lanes[row] += n * raised
     counted = [_counts(number) for number in lanes]
-    for counts, buckets in zip(counted, _buckets(layout, of_hour), strict=True):
-        if buckets:
-            counts.update(Counter(buckets))
+    if layout.durations:
+        for counts, buckets in zip(counted, _buckets(layout, of_hour), strict=True):
+            if buckets:
+                counts.update(Counter(buckets))
     for number, alike in sites.items():
         slot = layout.sites_histogram + sites_bucket(number)
         for row, n in Counter(chain.from_iterable(alike)).items():
@@ -104,12 +105,14 @@ def _counts(lanes: int) -> Counts:
 
 def add(into: Counts, counts: Mapping[int, int], sign: int = 1) -> None:
     """Add counts to others in place, or take them off with sign -1; zeros vanish."""
-    if sign == 1 and not into:
+    if sign == -1:
+        counts = {slot: -n for slot, n in counts.items()}
+    if not into:
         into.update(counts)
         return
     count_of = into.get
     for slot, n in counts.items():
-        total = count_of(slot, 0) + sign * n
+        total = count_of(slot, 0) + n
         if total:
             into[slot] = total
         else:

@@ -79,5 +79,9 @@ def _rows(family: Family, layout: Layout, spans: Sequence[Window]) -> Iterator[_
 
 def _name(family: Family, values: Sequence[str]) -> str:
     labels = sorted(zip(family.labels, values, strict=True))
-    written = ",".join(f'{name}="{value.translate(_ESCAPED)}"' for name, value in labels)
-    return f"{family.name}{{{written}}}"
+    return f"{family.name}{{{','.join([_label(*label) for label in labels])}}}"
+
+
+@lru_cache(maxsize=10_000)
+def _label(name: str, value: str) -> str:
+    return f'{name}="{value.translate(_ESCAPED)}"'

@@ -72,7 +72,10 @@ def add_tally(
             row = db.execute(f"select counts from tallies where {_WHERE}", where).fetchone()  # noqa: S608
             held = decoded(row[0]) if row else {}
             for segment, counts in more:
-                add(held.setdefault(segment, {}), counts)
+                if segment in held:
+                    add(held[segment], counts)
+                else:  # an hour comes once, to a day others are added
+                    held[segment] = counts if length == HOUR else dict(counts)
             left = {segment: counts for segment, counts in held.items() if counts}
             db.execute(
                 "insert or replace into tallies values (?, ?, ?, ?, ?)", (*where, encoded(left))
