@@ -7,6 +7,10 @@ _LISTEN = re.compile(r"(?P<host>[^\s:\[\]]*|\[[0-9A-Fa-f:.%]+\]):(?P<port>[0-9]{
 _LARGEST_PORT = 65_535
 
 
+class ListenError(Exception):
+    """The address cannot be listened on; the message names it and says why."""
+
+
 def host_and_port(listen: str) -> tuple[str, int]:
     """Return host, without brackets and empty for every address, and port. Raises `ValueError`."""
     match = _LISTEN.fullmatch(listen)

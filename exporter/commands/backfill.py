@@ -29,7 +29,7 @@ from exporter.ingest.importer import OLDEST
 from exporter.metrics.backfill import Grid, History
 from exporter.metrics.backfill.spool import SpoolError
 from exporter.metrics.families import MILESTONE, SEGMENTS, TOTALS
-from exporter.ports import Store, StoreError
+from exporter.ports import Store
 
 DEFAULT_LENGTH = timedelta(days=30)
 DEFAULT_STEP = timedelta(minutes=5)  # Prometheus looks no further back for a sample
@@ -102,28 +102,25 @@ def run(options: argparse.Namespace) -> None:
     configuration = load_configuration(options)
     log = structlog.get_logger()
     began = now()
-    try:
-        with (
-            open_store_with_definitions(configuration) as (store, evaluator),
-            _files(options.output) as (out, spool),
-        ):
-            grid = _grid(options, store)
-            history = History(
-                evaluator,
-                windows=configuration.windows,
-                milestones=configuration.milestones,
-                grid=grid,
-                labels=_labels(options, configuration),
-                spool=spool,
-            )
-            size = {"series": history.series, "samples": history.series * len(grid)}
-            span = {"start": grid.start.isoformat(), "end": grid.end.isoformat()}
-            log.info("backfill begins", **span, **size)
-            track(history.compute(store), "hours computed", history.hours)
-            track(history.write(out), "series written", history.series)
-            out.flush()
-    except StoreError as error:
-        raise CommandError(str(error)) from error
+    with (
+        open_store_with_definitions(configuration) as (store, evaluator),
+        _files(options.output) as (out, spool),
+    ):
+        grid = _grid(options, store)
+        history = History(
+            evaluator,
+            windows=configuration.windows,
+            milestones=configuration.milestones,
+            grid=grid,
+            labels=_labels(options, configuration),
+            spool=spool,
+        )
+        size = {"series": history.series, "samples": history.series * len(grid)}
+        span = {"start": grid.start.isoformat(), "end": grid.end.isoformat()}
+        log.info("backfill begins", **span, **size)
+        track(history.compute(store), "hours computed", history.hours)
+        track(history.write(out), "series written", history.series)
+        out.flush()
     log.info("backfill finished", seconds=round((now() - began).total_seconds(), 3), **size)
 
 

@@ -13,7 +13,7 @@ from exporter.commands.progress import track
 from exporter.config import StoreSettings, store_at
 from exporter.maintenance.copy import copy
 from exporter.maintenance.recover import Salvaged, salvage
-from exporter.ports import Store, StoreDamagedError, StoreError
+from exporter.ports import Store, StoreDamagedError
 from exporter.wiring import exists, open_store
 
 
@@ -68,8 +68,6 @@ def run(options: argparse.Namespace) -> None:
     except StoreDamagedError as error:
         hint = "" if options.damaged else "; --damaged copies what can be read"
         raise CommandError(f"{error}{hint}") from error
-    except StoreError as error:
-        raise CommandError(str(error)) from error
     structlog.get_logger().info("copied", interactions=done)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from exporter.clock import now
+from exporter.commands.common import UsageError
 from exporter.config.scalars import duration
 
 FORMS = "2013-07-01, 2013-07, 2013, yesterday, 7d (so long ago) or Unix time"
@@ -15,6 +16,20 @@ _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})", re.ASCII)
 _YEAR = re.compile(r"[0-9]{4}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{9,10}", re.ASCII)
 _MILLISECONDS = re.compile(r"[0-9]{12,13}", re.ASCII)
+
+
+def add_days(parser: argparse.ArgumentParser) -> None:
+    """Add flags for a range of days."""
+    parser.add_argument(
+        "--from", dest="first", type=first_day, metavar="DATE", help="the first day (default: all)"
+    )
+    parser.add_argument("--to", dest="last", type=last_day, metavar="DATE", help="the last day")
+
+
+def check_days(options: argparse.Namespace) -> None:
+    """Raise `UsageError` where the first day comes after the last."""
+    if options.first and options.last and options.first > options.last:
+        raise UsageError(f"--from {options.first} is after --to {options.last}")
 
 
 def instant(text: str) -> datetime:

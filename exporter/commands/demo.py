@@ -12,9 +12,7 @@ from exporter.commands.common import CommandError
 from exporter.commands.sign_in import SignInPage
 from exporter.config import load
 from exporter.daemon import serve as daemon
-from exporter.ports import StoreError
-from exporter.web.sockets import ListenError, bind
-from exporter.web.web_config import WebConfigError
+from exporter.web.sockets import bind
 
 DAYS = 91
 
@@ -39,16 +37,9 @@ def run(options: argparse.Namespace) -> int:
         return 0  # the daemon had not begun; there is nothing that could be kept
 
 
-def _check_listening(address: str) -> None:
-    """Raise `CommandError` for an address that is taken, before the data are generated."""
-    try:
-        bind(address).close()
-    except ListenError as error:
-        raise CommandError(str(error)) from error
-
-
 def _run(options: argparse.Namespace) -> int:
-    _check_listening(options.listen or load(_configuration("http://127.0.0.1", Path()), {}).listen)
+    # One that is taken is found out before the data are generated.
+    bind(options.listen or load(_configuration("http://127.0.0.1", Path()), {}).listen).close()
     signals: list[int] = []
     for number in _ENDING:  # a process that is half started could not be ended
         signal.signal(number, lambda number, _: signals.append(number))
@@ -73,8 +64,6 @@ def _run(options: argparse.Namespace) -> int:
                 web=serve.web_flags(options),
                 on_listening=lambda base, _: _tell(base, address),
             )
-        except (StoreError, WebConfigError, ListenError) as error:
-            raise CommandError(str(error)) from error
         finally:
             fake.kill()  # it would finish its 91 days first, and has nothing to keep
 
@@ -87,15 +76,12 @@ def _run_collecting(options: argparse.Namespace) -> int:
             f"collect: {{listen: '127.0.0.1:0', allow_origins: ['{page.origin}']}}\n",
             {},
         )
-        try:
-            return daemon.serve(
-                configuration,
-                config_file=None,
-                web=serve.web_flags(options),
-                on_listening=lambda base, collector: _show_page(page, base, collector),
-            )
-        except (StoreError, WebConfigError, ListenError) as error:
-            raise CommandError(str(error)) from error
+        return daemon.serve(
+            configuration,
+            config_file=None,
+            web=serve.web_flags(options),
+            on_listening=lambda base, collector: _show_page(page, base, collector),
+        )
 
 
 def _address(fake: subprocess.Popen[str]) -> str:

@@ -25,7 +25,7 @@ from exporter.domain.layout import TOTAL_ROW
 from exporter.domain.reports import KPI_OF_REPORT, flow_of_report, kpi_of_report
 from exporter.domain.windows import first_hour_of, hour_of, ms_of
 from exporter.maintenance.explain import Explanation, Scope
-from exporter.ports import Store, StoreError
+from exporter.ports import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,23 +78,20 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     configuration = load_configuration(options)
     at = now()
-    try:
-        with open_store_with_definitions(configuration) as (store, evaluator):
-            wanted = _formulas(options, evaluator)
-            period, scope = _scope(options, configuration, evaluator, store, at)
-            slots = {slot for formula in wanted for slot in formula.slots}
-            explanation = Explanation(evaluator, scope, slots=slots, sample=options.sample)
-            track(explanation.read(store), "interactions read", None)
-            question = Question(
-                kpi=options.kpi.kpi,
-                period=period,
-                formulas=wanted,
-                evaluator=evaluator,
-                titles=configuration.titles,
-            )
-            print("\n".join(lines(question, explanation, store)))
-    except StoreError as error:
-        raise CommandError(str(error)) from error
+    with open_store_with_definitions(configuration) as (store, evaluator):
+        wanted = _formulas(options, evaluator)
+        period, scope = _scope(options, configuration, evaluator, store, at)
+        slots = {slot for formula in wanted for slot in formula.slots}
+        explanation = Explanation(evaluator, scope, slots=slots, sample=options.sample)
+        track(explanation.read(store), "interactions read", None)
+        question = Question(
+            kpi=options.kpi.kpi,
+            period=period,
+            formulas=wanted,
+            evaluator=evaluator,
+            titles=configuration.titles,
+        )
+        print("\n".join(lines(question, explanation, store)))
 
 
 def _formulas(options: argparse.Namespace, evaluator: Evaluator) -> Sequence[Formula]:

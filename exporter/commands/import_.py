@@ -1,7 +1,7 @@
 """`import`: one import and exit."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ from exporter.ingest.files import import_files
 from exporter.ingest.importer import Importer
 from exporter.ingest.importer import Progress as Portion
 from exporter.ingest.reconciler import Reconciler
-from exporter.ports import RESULTS, Source, SourceError, Store, StoreError
+from exporter.ports import RESULTS, AddResult, Source, SourceError, Store, StoreError
 from exporter.wiring import open_file, open_source
 
 SAY_EVERY = timedelta(seconds=10)
@@ -64,41 +64,39 @@ def run(options: argparse.Namespace) -> None:
     if options.files and (options.since or options.until):
         raise UsageError("--since and --until are for the source, files are imported whole")
     configuration = load_configuration(options)
-    if options.files:
-        _import_files(options.files, configuration)
-        return
+    began = now()
+    show = _Shown()
+    take = _import_files if options.files else _import
+    more = take(options, configuration, began, show)
+    seconds = round((now() - began).total_seconds(), 3)
+    structlog.get_logger().info("import finished", seconds=seconds, **show.counts, **more)
+
+
+def _import(
+    options: argparse.Namespace, configuration: Configuration, began: datetime, show: "_Shown"
+) -> Mapping[str, int]:
     server = configuration.data_server
     if server is None:
         raise CommandError(
             "there is no data_server in the configuration to import from, and no file was given"
         )
-    began = now()
-    counts = dict.fromkeys(RESULTS, 0)
-    show = _Shown(counts)
-    try:
-        with (
-            closing(open_source(server)) as source,
-            open_store_with_definitions(configuration, create=True) as (store, evaluator),
-            show,
-        ):
-            for portion in _portions(source, store, evaluator, configuration, options, began):
-                for result, n in portion.added.counts.items():
-                    counts[result] += n
-                show.portion(portion)
-            store.settle()
-            if store.must_rebuild():  # other imports had to end first
-                rebuild_all(store)
-    except (SourceError, StoreError) as error:
-        raise CommandError(str(error)) from error
-    seconds = round((now() - began).total_seconds(), 3)
-    structlog.get_logger().info("import finished", seconds=seconds, **counts)
+    with (
+        closing(open_source(server)) as source,
+        open_store_with_definitions(configuration, create=True) as (store, evaluator),
+        show,
+    ):
+        for portion in _portions(source, store, evaluator, configuration, options, began):
+            show.added(portion.added, portion.done)
+        store.settle()
+        if store.must_rebuild():  # other imports had to end first
+            rebuild_all(store)
+    return {}
 
 
-def _import_files(names: Sequence[str], configuration: Configuration) -> None:
-    began = now()
-    files = [open_file(name) for name in names]
-    counts = dict.fromkeys(RESULTS, 0)
-    show = _Shown(counts)
+def _import_files(
+    options: argparse.Namespace, configuration: Configuration, began: datetime, show: "_Shown"
+) -> Mapping[str, int]:
+    files = [open_file(name) for name in options.files]
     oldest_ms = ms_of(began - configuration.retention)
     past = 0
     try:
@@ -107,26 +105,19 @@ def _import_files(names: Sequence[str], configuration: Configuration) -> None:
             show,
         ):
             for added in import_files(files, store, evaluator, began):
-                for result, n in added.counts.items():
-                    counts[result] += n
                 past += sum(timestamp_ms < oldest_ms for timestamp_ms in added.timestamps_ms)
                 done = [file.done for file in files]
-                show.progress(None if None in done else sum(filter(None, done)) / len(files))
+                show.added(added, None if None in done else sum(filter(None, done)) / len(files))
     except (SourceError, StoreError) as error:
-        raise CommandError(f"{error} ({_in_words(counts)})") from error
+        counts = ", ".join(f"{n} {result}" for result, n in show.counts.items())
+        raise CommandError(f"{error} ({counts})") from error
     if past:
         structlog.get_logger().warning(
             "some are past the retention: serve will drop them within a day",
             interactions=past,
             retention=in_words(configuration.retention),
         )
-    seconds = round((now() - began).total_seconds(), 3)
-    skipped = sum(file.skipped for file in files)
-    structlog.get_logger().info("import finished", seconds=seconds, **counts, skipped=skipped)
-
-
-def _in_words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {result}" for result, n in counts.items())
+    return {"skipped": sum(file.skipped for file in files)}
 
 
 def _portions(
@@ -158,8 +149,8 @@ def _portions(
 class _Shown:
     """A bar with rate and time left on a terminal, log lines elsewhere."""
 
-    def __init__(self, counts: dict[str, int]) -> None:
-        self._counts = counts
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(RESULTS, 0)
         self._log = structlog.get_logger()
         self._logged: datetime | None = None
         console = Console(stderr=True)
@@ -183,11 +174,10 @@ class _Shown:
         if self._bar is not None:
             self._bar.stop()
 
-    def portion(self, portion: Portion) -> None:
-        self.progress(portion.done)
-
-    def progress(self, done: float | None) -> None:
-        rows = sum(self._counts.values())
+    def added(self, added: AddResult, done: float | None) -> None:
+        for result, n in added.counts.items():
+            self.counts[result] += n
+        rows = sum(self.counts.values())
         if self._bar is not None:
             elapsed = self._bar.tasks[self._task].elapsed or 0
             self._bar.update(

@@ -16,9 +16,11 @@ from typing import Any, NoReturn
 from typing_extensions import override
 
 from exporter import __version__, logs
+from exporter.addresses import ListenError
 from exporter.commands.common import CommandError, UsageError
-from exporter.config import ConfigurationError
 from exporter.crash import end_out_of_memory, end_where_memory_is_out
+from exporter.documents import DocumentError
+from exporter.ports import SourceError, StoreError
 
 DONE, FAILED, MISUSED = 0, 1, 2  # 2 is argparse's as well
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # adapters translate what befalls other files
@@ -54,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = int(options.run(options) or DONE)
         if sys.stdout is not None:  # it was closed before we began
             sys.stdout.flush()
-    except ConfigurationError as error:
+    except DocumentError as error:
         _say(str(error))  # each line names the file and the place in it
-    except CommandError as error:
+    except (CommandError, ListenError, SourceError, StoreError) as error:
         _say(f"kpi-exporter {options.command}: {error}")
         return MISUSED if isinstance(error, UsageError) else FAILED
     except BrokenPipeError:  # the reader of a pipe left: nothing more to say to it

@@ -19,7 +19,7 @@ from exporter.commands.common import (
 )
 from exporter.domain.windows import EPOCH
 from exporter.ingest.retry import retry
-from exporter.ports import RejectedRow, Store, StoreError
+from exporter.ports import RejectedRow, Store
 
 LISTED = 100
 ALL = 1_000_000  # more than any store keeps
@@ -50,19 +50,16 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError(f"`kpi-exporter rejected show {options.id}` shows one row")
     if options.action == "retry" and options.all == (options.id is not None):
         raise UsageError("retry which? either an ID or --all")
-    try:
-        with open_store_with_definitions(load_configuration(options)) as (store, evaluator):
-            if options.action == "list":
-                _list(store, options.limit)
-            elif options.action == "show":
-                (row,) = _found(store, options.id)
-                _show(row)
-            else:
-                rows = store.rejected(ALL) if options.all else _found(store, options.id)
-                became = retry(store, evaluator, rows, now())
-                structlog.get_logger().info("retried", **asdict(became))
-    except StoreError as error:
-        raise CommandError(str(error)) from error
+    with open_store_with_definitions(load_configuration(options)) as (store, evaluator):
+        if options.action == "list":
+            _list(store, options.limit)
+        elif options.action == "show":
+            (row,) = _found(store, options.id)
+            _show(row)
+        else:
+            rows = store.rejected(ALL) if options.all else _found(store, options.id)
+            became = retry(store, evaluator, rows, now())
+            structlog.get_logger().info("retried", **asdict(became))
 
 
 def _list(store: Store, limit: int) -> None:

@@ -14,12 +14,11 @@ from rich.table import Table
 
 from exporter.commands.common import (
     CommandError,
-    UsageError,
     load_configuration,
     open_store_with_definitions,
     suggestion,
 )
-from exporter.commands.dates import first_day, last_day
+from exporter.commands.dates import add_days, check_days
 from exporter.commands.ratios import ratio_rows
 from exporter.domain.definitions import TOTAL
 from exporter.domain.kpis import Unit
@@ -37,7 +36,6 @@ from exporter.domain.reports import (
     segmentations,
 )
 from exporter.maintenance.reports import read_numbers, read_report
-from exporter.ports import StoreError
 from exporter.web.page.formatting import value_words
 
 
@@ -47,10 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name", type=_name, metavar="NAME", help=", ".join((*REPORTS, f"{FLOW}NAME"))
     )
     parser.add_argument("--segmentation", metavar="NAME", help="by segment instead of in total")
-    parser.add_argument(
-        "--from", dest="first", type=first_day, metavar="DATE", help="the first day"
-    )
-    parser.add_argument("--to", dest="last", type=last_day, metavar="DATE", help="the last day")
+    add_days(parser)
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
 
 
@@ -65,8 +60,7 @@ def _name(text: str) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    if options.first and options.last and options.first > options.last:
-        raise UsageError(f"--from {options.first} is after --to {options.last}")
+    check_days(options)
     console = Console(markup=False, emoji=False)  # names are texts: [a] and :b: are only that
     if options.format == "table" and is_daily_ratio(options.name):
         _print(*ratio_rows(_read(options, read_numbers), bars=console.is_terminal), console)
@@ -155,8 +149,6 @@ def _read(options: argparse.Namespace, read: Callable[..., Any]) -> Any:
             f"{options.name} cannot be had by {options.segmentation!r};"
             f" {meant or 'a report over time of a flow has no segments'}"
         ) from error
-    except StoreError as error:
-        raise CommandError(str(error)) from error
 
 
 def _table(name: str, content: Any) -> tuple[list[str], list[list[Any]]]:

@@ -5,17 +5,15 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from exporter.commands.common import (
     CommandError,
-    UsageError,
     at_least_one,
     load_configuration,
     open_store_with_definitions,
     printable,
     suggestion,
 )
-from exporter.commands.dates import first_day, last_day
+from exporter.commands.dates import add_days, check_days
 from exporter.domain.windows import ms_of
 from exporter.maintenance.segment_values import SegmentValues, segment_values
-from exporter.ports import StoreError
 
 LISTED = 20
 _ALL_MS = 1 << 62
@@ -25,10 +23,7 @@ _NO_VALUE = "(no value)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("name", metavar="NAME", help="the segmentation")
-    parser.add_argument(
-        "--from", dest="first", type=first_day, metavar="DATE", help="the first day"
-    )
-    parser.add_argument("--to", dest="last", type=last_day, metavar="DATE", help="the last day")
+    add_days(parser)
     parser.add_argument(
         "--limit",
         type=at_least_one,
@@ -40,23 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    if options.first and options.last and options.first > options.last:
-        raise UsageError(f"--from {options.first} is after --to {options.last}")
+    check_days(options)
     configuration = load_configuration(options)
     names = [segmentation.name for segmentation in configuration.definitions.segmentations]
     if options.name not in names:
         raise CommandError(f"no segmentation {options.name!r}; {suggestion(options.name, names)}")
     start_ms = _midnight_ms(options.first) if options.first else 0
     end_ms = _midnight_ms(options.last + timedelta(days=1)) if options.last else _ALL_MS
-    try:
-        with open_store_with_definitions(configuration) as (store, evaluator):
-            if evaluator.definitions.segmentation(options.name) is None:
-                raise CommandError(
-                    f"{options.name} has no counts yet: the daemon is rebuilding the tallies"
-                )
-            found = segment_values(store.interactions(start_ms, end_ms), evaluator, options.name)
-    except StoreError as error:
-        raise CommandError(str(error)) from error
+    with open_store_with_definitions(configuration) as (store, evaluator):
+        if evaluator.definitions.segmentation(options.name) is None:
+            raise CommandError(
+                f"{options.name} has no counts yet: the daemon is rebuilding the tallies"
+            )
+        found = segment_values(store.interactions(start_ms, end_ms), evaluator, options.name)
     for segment in found:
         _print(segment, options.limit)
 

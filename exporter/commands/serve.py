@@ -7,9 +7,6 @@ from typing_extensions import override
 
 from exporter.commands.common import CommandError, load_configuration
 from exporter.daemon.serve import WebFlags, serve
-from exporter.ports import StoreError
-from exporter.web.sockets import ListenError
-from exporter.web.web_config import WebConfigError
 
 
 class _Once(argparse.Action):
@@ -74,7 +71,4 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     web = web_flags(options)
     configuration = load_configuration(options)
-    try:
-        return serve(configuration, config_file=options.config_file, web=web)
-    except (StoreError, WebConfigError, ListenError) as error:
-        raise CommandError(str(error)) from error
+    return serve(configuration, config_file=options.config_file, web=web)

@@ -7,7 +7,7 @@ ascending, only days with data of that report; an undefined share is None.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from math import isnan
 from typing import Any, TypeAlias
 
@@ -38,6 +38,11 @@ class Milestone:
     name: str
     date: date
     quiet: bool = False
+
+    @property
+    def timestamp(self) -> float:
+        """Its midnight in UTC, in Unix seconds."""
+        return datetime.combine(self.date, time(), UTC).timestamp()
 
 
 def _attempts(layout: Layout, counts: Counts) -> bool:

@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from math import nan
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -59,10 +59,9 @@ def milestone_metrics(milestones: Sequence[Milestone]) -> Iterator[Metric]:
     """Render the milestones, and which of them are quiet days."""
     metric, quiet = _gauge(families.MILESTONE), _gauge(families.QUIET_DAY)
     for mark, label in zip(milestones, milestone_labels(milestones), strict=True):
-        at = datetime.combine(mark.date, time(), UTC).timestamp()
-        metric.add_metric((label,), at)
+        metric.add_metric((label,), mark.timestamp)
         if mark.quiet:
-            quiet.add_metric((label,), at)
+            quiet.add_metric((label,), mark.timestamp)
     yield metric
     yield quiet
 

@@ -4,10 +4,19 @@ The exposition, the README's table, the Grafana dashboards and the tests of the
 Prometheus rules all read this table.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from exporter.domain.kpis import KPIS
+
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+@lru_cache(maxsize=10_000)
+def _label(name: str, value: str) -> str:
+    return f'{name}="{value.translate(_ESCAPED)}"'
 
 
 class Kind(StrEnum):
@@ -35,12 +44,38 @@ class Family:
     kpi: str = ""
     segmented: bool = False
 
+    def labelled(self, *values: str) -> Iterable[tuple[str, str]]:
+        """Return its labels with their values."""
+        return zip(self.labels, values, strict=True)
+
+    def series(self, labels: Iterable[tuple[str, str]]) -> str:
+        """Write the name of a series with its labels, as Prometheus reads it."""
+        return f"{self.name}{{{','.join([_label(*label) for label in labels])}}}"
+
+    @property
+    def head(self) -> str:
+        """The lines before its series."""
+        text = self.text.replace("\\", r"\\").replace("\n", r"\n")
+        return f"# HELP {self.name} {text}\n# TYPE {self.name} {self.kind}\n"
+
     @property
     def text(self) -> str:
         """HELP as exposed."""
         return (
             f"{self.help} Computed after an import, not at the scrape." if self.kpi else self.help
         )
+
+
+def _gauge(name: str, text: str, *labels: str) -> Family:
+    return Family(name=name, kind=Kind.GAUGE, labels=labels, help=text)
+
+
+def _counter(name: str, text: str, *labels: str) -> Family:
+    return Family(name=name, kind=Kind.COUNTER, labels=labels, help=text)
+
+
+def _histogram(name: str, text: str) -> Family:
+    return Family(name=name, kind=Kind.HISTOGRAM, labels=(), help=text)
 
 
 _WINDOW = ("window",)
@@ -69,26 +104,14 @@ SEGMENTS: tuple[Family, ...] = tuple(
     if kpi.by_segment
 )
 
-MILESTONE = Family(
-    name="kpi_milestone_timestamp_seconds",
-    kind=Kind.GAUGE,
-    labels=("milestone",),
-    help="When the milestone happened, as configured.",
+MILESTONE = _gauge(
+    "kpi_milestone_timestamp_seconds", "When the milestone happened, as configured.", "milestone"
 )
-QUIET_DAY = Family(
-    name="kpi_quiet_day_timestamp_seconds",
-    kind=Kind.GAUGE,
-    labels=("milestone",),
-    help="When the quiet day begins, as configured; it lasts 24 hours.",
+QUIET_DAY = _gauge(
+    "kpi_quiet_day_timestamp_seconds",
+    "When the quiet day begins, as configured; it lasts 24 hours.",
+    "milestone",
 )
-
-
-def _gauge(name: str, text: str, *labels: str) -> Family:
-    return Family(name=name, kind=Kind.GAUGE, labels=labels, help=text)
-
-
-def _counter(name: str, text: str, *labels: str) -> Family:
-    return Family(name=name, kind=Kind.COUNTER, labels=labels, help=text)
 
 
 SOURCE_UP = _gauge("kpi_source_up", "1 if the last use of the source worked.")
@@ -111,12 +134,7 @@ IMPORT_LATE = _counter(
     "kpi_exporter_import_late_interactions_total",
     "Interactions imported behind the newest hour already complete.",
 )
-IMPORT_DURATION = Family(
-    name="kpi_exporter_import_duration_seconds",
-    kind=Kind.HISTOGRAM,
-    labels=(),
-    help="How long imports took.",
-)
+IMPORT_DURATION = _histogram("kpi_exporter_import_duration_seconds", "How long imports took.")
 IMPORT_INTERVAL = _gauge(
     "kpi_exporter_import_interval_seconds", "Time from one import to the next, as configured."
 )
@@ -144,17 +162,13 @@ COLLECT_INTERACTIONS = _counter(
     "Interactions that were posted, by what became of them.",
     "result",
 )
-COLLECT_DURATION = Family(
-    name="kpi_exporter_collect_duration_seconds",
-    kind=Kind.HISTOGRAM,
-    labels=(),
-    help="How long posted interactions took to be answered, from the request's first line on.",
+COLLECT_DURATION = _histogram(
+    "kpi_exporter_collect_duration_seconds",
+    "How long posted interactions took to be answered, from the request's first line on.",
 )
-LATENESS = Family(
-    name="kpi_exporter_import_lateness_seconds",
-    kind=Kind.HISTOGRAM,
-    labels=(),
-    help="How long after their timestamp interactions came in, the first import aside.",
+LATENESS = _histogram(
+    "kpi_exporter_import_lateness_seconds",
+    "How long after their timestamp interactions came in, the first import aside.",
 )
 COMPLETENESS = _gauge(
     "kpi_expected_completeness_ratio",

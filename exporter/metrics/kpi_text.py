@@ -15,7 +15,6 @@ from exporter.domain.windows import Window
 from exporter.metrics.families import SEGMENTS, TOTALS, Family
 from exporter.metrics.snapshot import Snapshot
 
-_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _written = lru_cache(maxsize=10_000)(floatToGoString)
 
 
@@ -34,8 +33,8 @@ class _Row:
 def kpi_text(snapshot: Snapshot) -> str:
     """Write every KPI family as the client library does, in a fraction of its time."""
     parts: list[str] = []
-    for head, rows in _families(snapshot.layout, snapshot.spans):
-        parts.append(head)
+    for lines, rows in _families(snapshot.layout, snapshot.spans):
+        parts.append(lines)
         for row in rows:
             counts = snapshot.windows[row.window][row.segment]
             parts += [
@@ -49,13 +48,8 @@ def _families(
     layout: Layout, spans: tuple[Window, ...]
 ) -> tuple[tuple[str, tuple[_Row, ...]], ...]:
     return tuple(
-        (_head(family), tuple(_rows(family, layout, spans))) for family in (*TOTALS, *SEGMENTS)
+        (family.head, tuple(_rows(family, layout, spans))) for family in (*TOTALS, *SEGMENTS)
     )
-
-
-def _head(family: Family) -> str:
-    text = family.text.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.kind}\n"
 
 
 def _rows(family: Family, layout: Layout, spans: Sequence[Window]) -> Iterator[_Row]:
@@ -71,17 +65,8 @@ def _rows(family: Family, layout: Layout, spans: Sequence[Window]) -> Iterator[_
                 window=span.name,
                 segment=segment,
                 series=tuple(
-                    (_name(family, (span.name, *of_segment, *formula.labels)), formula)
+                    (family.series(sorted(labels)), formula)
                     for formula in formulas
+                    for labels in (family.labelled(span.name, *of_segment, *formula.labels),)
                 ),
             )
-
-
-def _name(family: Family, values: Sequence[str]) -> str:
-    labels = sorted(zip(family.labels, values, strict=True))
-    return f"{family.name}{{{','.join([_label(*label) for label in labels])}}}"
-
-
-@lru_cache(maxsize=10_000)
-def _label(name: str, value: str) -> str:
-    return f'{name}="{value.translate(_ESCAPED)}"'

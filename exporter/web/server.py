@@ -13,6 +13,7 @@ from pathlib import Path
 from tornado import web
 from typing_extensions import override
 
+from exporter.addresses import ListenError
 from exporter.web.application import Application
 from exporter.web.auth import Authenticator
 from exporter.web.config_watcher import ConfigWatcher
@@ -21,7 +22,7 @@ from exporter.web.executor import BoundedExecutor, QueueFull
 from exporter.web.file_descriptors import Listener, allowed_connections
 from exporter.web.rate import Rate
 from exporter.web.routes import Site, application
-from exporter.web.sockets import ListenError, bind, inherited, written
+from exporter.web.sockets import bind, inherited, written
 from exporter.web.web_config import WebConfig
 
 _LOCAL = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 -- looked up, not bound to

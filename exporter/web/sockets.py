@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-from exporter.addresses import host_and_port
+from exporter.addresses import ListenError, host_and_port
 from exporter.web.file_descriptors import Listener
 
 COLLECT = "collect"
@@ -13,10 +13,6 @@ COLLECT = "collect"
 
 _BACKLOG = 128  # connections that wait to be accepted
 _FIRST_INHERITED = 3  # after standard input, output and error: sd_listen_fds(3)
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the message names it and says why."""
 
 
 def bind(listen: str) -> Listener:

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 import requests
 
+from exporter.addresses import ListenError
 from exporter.web.server import Limits, WebServer
-from exporter.web.sockets import ListenError
 from testing.waiting import WAIT_SECONDS, eventually
 from tests.web.conftest import FakeApplication, Serve
 

@@ -6,7 +6,6 @@ maker needs it; the KPIs come hour by hour. A spool on disk turns the one into t
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from math import isnan
 from typing import BinaryIO
 
@@ -23,7 +22,6 @@ from exporter.metrics.families import MILESTONE, SEGMENTS, TOTALS, Family
 from exporter.ports import TallyStore
 
 EOF = b"# EOF\n"
-_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +53,7 @@ class History:
         self._windows = windows
         self._grid = grid
         self._labels = labels
-        self._marks = [_midnight(mark) for mark in milestones]
+        self._marks = [mark.timestamp for mark in milestones]
         self._hours = [hour for hour in grid.hours if grid.seconds_in(hour)]
         self._families: dict[Family, list[_Series]] = {}
         self._name_series(milestones)
@@ -81,20 +79,17 @@ class History:
                 for family in _families_of(layout, row):
                     of_row = row if family.segmented else ()
                     for formula in KPIS[family.kpi].formulas(layout):
-                        text = self._named(family, (window.name, *of_row, *formula.labels))
+                        text = self._named(family, window.name, *of_row, *formula.labels)
                         self._families[family].append(_Series(text=text, column=column))
                         column += 1
         for label in milestone_labels(milestones):
-            text = self._named(MILESTONE, (label,))
+            text = self._named(MILESTONE, label)
             self._families[MILESTONE].append(_Series(text=text, column=column))
             column += 1
 
-    def _named(self, family: Family, values: Sequence[str]) -> str:
-        labels = {**dict(zip(family.labels, values, strict=True)), **self._labels}
-        written = ",".join(
-            f'{name}="{value.translate(_ESCAPED)}"' for name, value in labels.items()
-        )
-        return f"{family.name}{{{written}}}"
+    def _named(self, family: Family, *values: str) -> str:
+        labels = {**dict(family.labelled(*values)), **self._labels}
+        return family.series(labels.items())
 
     def compute(self, store: TallyStore) -> Iterator[int]:
         """Compute the KPIs of every hour; says after each how many are done.
@@ -129,9 +124,7 @@ class History:
         for family, series in self._families.items():
             if not series:
                 continue
-            out.write(
-                f"# HELP {family.name} {family.text}\n# TYPE {family.name} {family.kind}\n".encode()
-            )
+            out.write(family.head.encode())
             for one in series:
                 for value, at in zip(self._spool.column(one.column), ends, strict=True):
                     sample = f"{one.text} {_written(value)}"
@@ -147,10 +140,6 @@ def _rows(layout: Layout, window: Window) -> Sequence[tuple[str, str]]:
 
 def _families_of(layout: Layout, row: tuple[str, str]) -> Sequence[Family]:
     return TOTALS if row == layout.segments[0] else SEGMENTS
-
-
-def _midnight(mark: Milestone) -> float:
-    return datetime.combine(mark.date, time(), UTC).timestamp()
 
 
 def _written(value: float) -> str:
