@@ -135,7 +135,10 @@ class Replay:
                     line
                     for rule in recorded()
                     if rule.name in layer
-                    for series in question.server.stepwise(question.inliner.expand(rule.expr))
+                    # `+ 0` takes names away, so that what an `or` joins is one series, in order.
+                    for series in question.server.stepwise(
+                        f"({question.inliner.expand(rule.expr)}) + 0"
+                    )
                     for line in _lines(rule.name, series.metric | rule.labels, series)
                 )
             self.stored.update(layer)
