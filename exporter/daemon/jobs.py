@@ -42,7 +42,9 @@ _READING, _WRITING = "reading the store", "writing to the store"
 class Jobs:
     """Does what the daemon does, one thing at a time.
 
-    `now` reads the clock. Each job may be called from any thread, and raises nothing.
+    `now` reads the clock. Each job may be called from any thread, and raises nothing. `recorder`
+    has what the exporter knows of its own work, `exposition` the last snapshot, ready to be
+    scraped, and `periods` the last days, for the page; None until they were added up.
     """
 
     def __init__(
@@ -56,10 +58,10 @@ class Jobs:
         self._now = now
         self._store = store
         self._errors = ErrorLog()
-        self._recorder = StatusRecorder()
+        self.recorder = StatusRecorder()
         self.collected = CollectRecorder()
-        self._exposition = Exposition(
-            lambda: self._recorder.status, lambda: self.digest, lambda: self.collect_status
+        self.exposition = Exposition(
+            lambda: self.recorder.status, lambda: self.digest, lambda: self.collect_status
         )
         self._working = threading.Lock()  # one import, portion of a rebuild or clean-up at a time
         self._showing = threading.RLock()  # store, active definitions and snapshot go together
@@ -70,7 +72,7 @@ class Jobs:
         self._stopping = threading.Event()
         self._damaged = False  # whether the store was found to be
         self.configuration = configuration
-        self._periods: Periods | None = None
+        self.periods: Periods | None = None
         self._source: Source | None = None
         self._reconciler: Reconciler | None = None
         self._filled = False
@@ -79,8 +81,7 @@ class Jobs:
         try:
             self._open()
         except StoreUnavailableError as error:
-            self._recorder.store_used(_READING, worked=False)
-            self._failed(_READING, "store failed", error)
+            self._store_failed(_READING, error)
 
     def _open(self) -> None:
         """Read what the store holds, unless that was done."""
@@ -91,9 +92,9 @@ class Jobs:
             self._connect()
             self._definitions.use(self._store, self.configuration.definitions)
             self._filled = self._is_filled()
-            self._recorder.lateness_changed(_remembered_lateness(self._store))
-            self._recorder.store_used(_READING, worked=True)
-            self._recorder.store_counted(self._store.stats())
+            self.recorder.lateness_changed(_remembered_lateness(self._store))
+            self.recorder.store_used(_READING, worked=True)
+            self.recorder.store_counted(self._store.stats())
             self._take_snapshot()
             self._opened = True
         self._errors.recovered(_READING)
@@ -104,12 +105,12 @@ class Jobs:
         self._source = None
         self._importer: Importer | None = None
         self._reconciler = None
-        self._recorder.importing(from_source=self.configuration.data_server is not None)
+        self.recorder.importing(from_source=self.configuration.data_server is not None)
         if self.configuration.data_server is None:
             return
         self._source = open_source(self.configuration.data_server)
         settings = self.configuration.import_
-        self._recorder.import_interval_changed(settings.every)
+        self.recorder.import_interval_changed(settings.every)
         self._importer = Importer(self._source, self._store, history=settings.history)
         self._reconciler = Reconciler(
             self._importer,
@@ -135,21 +136,6 @@ class Jobs:
     # What there is to see
 
     @property
-    def recorder(self) -> StatusRecorder:
-        """What the exporter knows of its own work."""
-        return self._recorder
-
-    @property
-    def exposition(self) -> Exposition:
-        """The last snapshot, ready to be scraped."""
-        return self._exposition
-
-    @property
-    def periods(self) -> Periods | None:
-        """The last days, for the page; None until they were added up."""
-        return self._periods
-
-    @property
     def digest(self) -> str:
         """Names the definitions that the exposed KPIs are counted by."""
         return self._definitions.active.digest
@@ -162,7 +148,7 @@ class Jobs:
     @property
     def error(self) -> str:
         """What is wrong at the moment, empty if nothing is."""
-        return self._recorder.status.last_error or self._errors.current(_READING, _WRITING)
+        return self.recorder.status.last_error or self._errors.current(_READING, _WRITING)
 
     @property
     def waits_for(self) -> str:
@@ -190,11 +176,9 @@ class Jobs:
                 self._open()
                 yield self._store, self._definitions.active
             except StoreError as error:
-                self._recorder.store_used(_WRITING, worked=False)
-                self._failed(_WRITING, "store failed", error)
+                self._store_failed(_WRITING, error)
                 raise
-            self._recorder.store_used(_WRITING, worked=True)
-            self._errors.recovered(_WRITING)
+            self._worked(_WRITING)
             self._unexposed.set()
 
     def added(self, result: AddResult) -> None:
@@ -218,7 +202,7 @@ class Jobs:
             if not self._definitions.are(self.configuration.definitions):
                 with self._adding, self._showing:
                     self._definitions.use(self._store, self.configuration.definitions)
-            if self._periods is None:
+            if self.periods is None:
                 self._take_periods()
             if self._reconciler is None:
                 self._count_store()
@@ -235,7 +219,7 @@ class Jobs:
             return
         self._unexposed.clear()
         with self._guarded(_READING):
-            self._recorder.store_counted(self._store.stats())
+            self.recorder.store_counted(self._store.stats())
             self._take_snapshot()
 
     def take_snapshot(self) -> None:
@@ -305,36 +289,35 @@ class Jobs:
         """Run what an import does beside importing, where there is no source."""
         self._watch_lateness(self.configuration.import_.every)
         self._store.settle()
-        self._recorder.store_counted(self._store.stats())
-        self._recorder.store_used(_WRITING, worked=True)
+        self.recorder.store_counted(self._store.stats())
         self._filled = True
-        self._errors.recovered(_WRITING)
+        self._worked(_WRITING)
 
     def _import(self, reconciler: Reconciler) -> None:
         started = self._now()
-        self._recorder.import_started(started)
-        counted = dict(self._recorder.status.interactions)
+        self.recorder.import_started(started)
+        counted = dict(self.recorder.status.interactions)
         try:
             self._fetch(reconciler, started)
-            before = self._recorder.status.last_success
+            before = self.recorder.status.last_success
             self._watch_lateness(timedelta() if before is None else started - before)
             self._store.settle()
-            self._recorder.both_counted(reconciler.balance(), self._store.stats())
+            self.recorder.both_counted(reconciler.balance(), self._store.stats())
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever it is, the import has failed
             self._import_failed(started, error)
             return
         if self._stopping.is_set():
-            self._recorder.import_cancelled()
+            self.recorder.import_cancelled()
             return
         took = self._now() - started
-        self._recorder.source_used(worked=True)
-        self._recorder.store_used(_WRITING, worked=True)
-        self._recorder.import_finished(self._now(), took)
+        self.recorder.source_used(worked=True)
+        self.recorder.import_finished(self._now(), took)
         self._filled = True
-        self._errors.recovered("import", _WRITING)
-        after = self._recorder.status.interactions
+        self._errors.recovered("import")
+        self._worked(_WRITING)
+        after = self.recorder.status.interactions
         counts = {result: n - counted[result] for result, n in after.items()}
         self._log.info("import finished", seconds=round(took.total_seconds(), 3), **counts)
 
@@ -343,39 +326,39 @@ class Jobs:
 
         After a pause, what happened in it is seen late, whenever it came: nothing to learn from.
         """
-        before = self._recorder.status.last_success
+        before = self.recorder.status.last_success
         pause = self.configuration.import_.every * 2
         at_its_pace = before is not None and started - before <= pause
         imported = reconciler.import_all(
             self._definitions.active, started, stopped=self._stopping.is_set
         )
         for progress in imported:
-            self._recorder.batch_stored(progress.added, progress.late)
-            self._recorder.import_advanced(progress.done)
-            self._recorder.store_used(_WRITING, worked=True)
+            self.recorder.batch_stored(progress.added, progress.late)
+            self.recorder.import_advanced(progress.done)
+            self.recorder.store_used(_WRITING, worked=True)
             if at_its_pace:
                 self._see_lateness(progress.added, started)
 
     def _see_lateness(self, added: AddResult, now: datetime) -> None:
         late = late_seconds(added.timestamps_ms, ms_of(now))
         with self._learning:
-            self._recorder.lateness_changed(self._recorder.status.lateness.see(late))
+            self.recorder.lateness_changed(self.recorder.status.lateness.see(late))
 
     def _watch_lateness(self, length: timedelta) -> None:
         with self._learning:
-            lateness = self._recorder.status.lateness.watch(length)
-            self._recorder.lateness_changed(lateness)
+            lateness = self.recorder.status.lateness.watch(length)
+            self.recorder.lateness_changed(lateness)
         self._store.remember(notes.LATENESS, msgspec.json.encode(lateness).decode())
 
     def _import_failed(self, started: datetime, error: Exception) -> None:
         if self._stopping.is_set():
-            self._recorder.import_cancelled()
+            self.recorder.import_cancelled()
             return
         if isinstance(error, SourceError):
-            self._recorder.source_used(worked=False)
+            self.recorder.source_used(worked=False)
         elif isinstance(error, StoreError):
-            self._recorder.store_used(_WRITING, worked=False)
-        self._recorder.import_finished(self._now(), self._now() - started, message_of(error))
+            self.recorder.store_used(_WRITING, worked=False)
+        self.recorder.import_finished(self._now(), self._now() - started, message_of(error))
         self._failed("import", "import failed", error)
 
     def _replace_store(self) -> None:
@@ -402,19 +385,18 @@ class Jobs:
                 return
             windows = self.configuration.windows
             snapshot = take_snapshot(self._store, self._definitions.active, windows, self._now())
-            self._exposition.publish(snapshot, self.configuration.milestones)
+            self.exposition.publish(snapshot, self.configuration.milestones)
             since = notes.read_time(notes.EXPOSED_SINCE, self._store.note(notes.EXPOSED_SINCE))
             if since is None or since < OLDEST:  # by a wrong clock
                 self._store.remember(notes.EXPOSED_SINCE, snapshot.taken.isoformat())
-        self._recorder.store_used(_READING, worked=True)
-        self._errors.recovered(_READING)
+        self._worked(_READING)
 
     def _take_periods(self) -> None:
         """Add up the last days; a snapshot that is due meanwhile waits for it."""
         with self._showing:
             if not self._has_kpis():
                 return
-            self._periods = take_periods(self._store, self._definitions.active, self._now().date())
+            self.periods = take_periods(self._store, self._definitions.active, self._now().date())
 
     def _has_kpis(self) -> bool:
         """Return whether the tallies are there to be read, and to be trusted."""
@@ -422,11 +404,11 @@ class Jobs:
 
     def _rebuild_portion(self) -> None:
         progress = self._definitions.rebuild(self._store)
-        self._recorder.rebuilt(progress)
+        self.recorder.rebuilt(progress)
         if progress.finished:
             with self._adding, self._showing:
                 self._definitions.activate(self._store)
-                self._recorder.store_counted(self._store.stats())
+                self.recorder.store_counted(self._store.stats())
                 self._take_snapshot()
                 self._take_periods()
 
@@ -440,12 +422,19 @@ class Jobs:
         except MemoryError:
             end_out_of_memory()
         except StoreError as error:
-            self._recorder.store_used(activity, worked=False)
-            self._failed(activity, "store failed", error)
+            self._store_failed(activity, error)
         except Exception as error:  # noqa: BLE001 -- logged with its traceback; the schedule goes on
             self._failed("daemon", "unexpected failure", error)
         else:
             self._errors.recovered("daemon")
+
+    def _worked(self, activity: str) -> None:
+        self.recorder.store_used(activity, worked=True)
+        self._errors.recovered(activity)
+
+    def _store_failed(self, activity: str, error: StoreError) -> None:
+        self.recorder.store_used(activity, worked=False)
+        self._failed(activity, "store failed", error)
 
     def _failed(self, activity: str, event: str, error: Exception) -> None:
         self._damaged = self._damaged or isinstance(error, StoreDamagedError)

@@ -169,19 +169,6 @@ def _seconds(when: datetime | None) -> float:
     return nan if when is None else when.timestamp()
 
 
-class _Rendered(Collector):
-    """What one call renders: fresh metrics at each scrape."""
-
-    def __init__(self, metrics: Callable[[], Iterable[Metric]]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self._metrics()
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """An answer's body as it goes over the wire; `encoding` is `gzip` or empty."""
@@ -228,7 +215,7 @@ class Exposition:
     def publish(self, snapshot: Snapshot, milestones: Sequence[Milestone]) -> None:
         """Expose a snapshot instead of the one before: one switch."""
         marks = tuple(milestones)
-        rest = _render(_registry(lambda: milestone_metrics(marks)), TEXT)
+        rest = _render(milestone_metrics(marks), TEXT)
         self._published = (snapshot, GzipPrefix(kpi_text(snapshot).encode() + rest), marks)
 
     def scrape(self, *, accept: str, compress: bool, names: Sequence[str] = ()) -> Response:
@@ -238,11 +225,11 @@ class Exposition:
         end = _EOF if name == OPENMETRICS else b""
         if names:
             shown = () if snapshot is None else (*kpi_metrics(snapshot), *milestone_metrics(marks))
-            metrics = tuple(_only(names, (*shown, *self._own(snapshot))))
+            metrics = _only(names, (*shown, *self._own(snapshot)))
             part = GzipPrefix(b"")
         else:
-            metrics = tuple(self._own(snapshot))
-        rest = _render(_registry(lambda: metrics), name) + end
+            metrics = self._own(snapshot)
+        rest = _render(metrics, name) + end
         content = part.finish_with(rest) if compress else part.plain + rest
         return Response(content_type=name, encoding="gzip" if compress else "", content=content)
 
@@ -257,12 +244,6 @@ def _prefers_openmetrics(accept: str) -> bool:
     return openmetrics > 0 and openmetrics >= wanted.get("text/plain", 0)
 
 
-def _registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Rendered(metrics))
-    return registry
-
-
 def _only(names: Sequence[str], metrics: Iterable[Metric]) -> Iterator[Metric]:
     """Return only the families, or the series of families, of these names."""
     wanted = frozenset(names)
@@ -273,7 +254,17 @@ def _only(names: Sequence[str], metrics: Iterable[Metric]) -> Iterator[Metric]:
             yield metric
 
 
-def _render(registry: Collector, name: str) -> bytes:
+class _Metrics(Collector):
+    """Metrics that were made for this scrape."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _render(metrics: Iterable[Metric], name: str) -> bytes:
     render = openmetrics.generate_latest if name == OPENMETRICS else text_format.generate_latest
-    content: bytes = render(registry)
+    content: bytes = render(_Metrics(metrics))
     return content.removesuffix(_EOF)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
 
@@ -50,7 +50,7 @@ from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_pref
 from exporter.stores.couchdb.parts import parts_of, sum_of
 from exporter.stores.couchdb.rebuild import Rebuild
 from exporter.stores.couchdb.rejections import Rejections
-from exporter.stores.couchdb.server import NEVER, TRIES, Found, Server
+from exporter.stores.couchdb.server import NEVER, TRIES, Database, Found, Server
 from exporter.stores.couchdb.sort_on_disk import by_timestamp
 from exporter.stores.couchdb.tally_reader import TallyReader
 from exporter.stores.couchdb.tiles import to_tally
@@ -68,18 +68,21 @@ class _Note(msgspec.Struct):
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
     """What works once the databases and views are known to be there."""
 
-    views: Views
-    register: DefinitionsDocument
-    months: Months
-    batches: Batches
-    rejections: Rejections
-    upkeep: Cleanup
-    look: Look
-    holdings: Holdings
+    def __init__(self, server: Server, prefix: str, tallies: Database) -> None:
+        if not tallies.exists():
+            tallies.create(shards=1)
+        self.views = views = Views(tallies)
+        views.deploy()
+        self.register = register = DefinitionsDocument(tallies)
+        self.months = months = Months(server, prefix, tallies)
+        self.batches = Batches(tallies, months, register, views)
+        self.rejections = Rejections(tallies, months, views)
+        self.upkeep = Cleanup(tallies, register, views)
+        self.look = Look(tallies, months, Conflicts(tallies, months, register), register)
+        self.holdings = Holdings(tallies, months, views)
 
 
 class CouchdbStore(Store):
@@ -130,24 +133,7 @@ class CouchdbStore(Store):
             return self._built
         with self._writing:
             if self._built is None:
-                if not self._tallies.exists():
-                    self._tallies.create(shards=1)
-                views = Views(self._tallies)
-                views.deploy()
-                register = DefinitionsDocument(self._tallies)
-                months = Months(self._server, self._prefix, self._tallies)
-                self._built = _Parts(
-                    views=views,
-                    register=register,
-                    months=months,
-                    batches=Batches(self._tallies, months, register, views),
-                    rejections=Rejections(self._tallies, months, views),
-                    upkeep=Cleanup(self._tallies, register, views),
-                    look=Look(
-                        self._tallies, months, Conflicts(self._tallies, months, register), register
-                    ),
-                    holdings=Holdings(self._tallies, months, views),
-                )
+                self._built = _Parts(self._server, self._prefix, self._tallies)
             return self._built
 
     @property
