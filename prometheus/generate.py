@@ -8,7 +8,8 @@ of a target (instance, pod, container, ...) comes and goes with its process, so 
 it away. In a source file `@service` stands for those labels, `@target` for those that tell one
 process from another, `@stale` for the exporters that are behind another. A rule that names
 `@{week}` is written once for each of the past four weeks, one that names `@{lookback}` once for
-each length in `LOOKBACKS`, one that names `@{ratio}` once for each of `RATIOS`.
+each length in `LOOKBACKS`, one that names `@{ratio}` once for each of `RATIOS`, one that names
+`@{quick}` once for each of `QUICK_WINDOWS`.
 """
 
 import re
@@ -33,6 +34,8 @@ RATIOS = {
     "new_user_failure": ("bounce|fail", "bounce|fail|idp|fallback"),
 }
 """Outcomes that are failures, and those that are trials, where days are measured by them."""
+QUICK_WINDOWS = ("1h", "30m")
+"""In which a total failure is found; half an hour is put together from the counts of hours."""
 
 _HERE = Path(__file__).parent
 _MANIFEST = _HERE.parent / "deploy/kubernetes/base/prometheusrule.yaml"
@@ -69,7 +72,8 @@ def _repetitions(block: str) -> Iterator[dict[str, str]]:
     weeks = _WEEKS if "@{week}" in block else ("",)
     lookbacks = LOOKBACKS if "@{lookback}" in block else {"": 0}
     ratios = RATIOS if "@{ratio}" in block else {"": ("", "")}
-    for week, lookback, ratio in product(weeks, lookbacks, ratios):
+    quick_windows = QUICK_WINDOWS if "@{quick}" in block else ("",)
+    for week, lookback, ratio, quick in product(weeks, lookbacks, ratios, quick_windows):
         failures, trials = ratios[ratio]
         yield {
             "week": week,
@@ -78,6 +82,7 @@ def _repetitions(block: str) -> Iterator[dict[str, str]]:
             "ratio": ratio,
             "failures": failures,
             "trials": trials,
+            "quick": quick,
         }
 
 

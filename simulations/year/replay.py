@@ -34,6 +34,8 @@ LAYERS = (
         "job_ratio:kpi_failure_ratio:daily_stddev",
         "job_ratio:kpi_failure_ratio:month",
     ),
+    ("job_hour_outcome:kpi_dialogs:sum", "job_hour:kpi_bounces_signed_in:sum"),
+    ("job_hour_outcome:kpi_dialogs:added", "job_hour:kpi_bounces_signed_in:added"),
     ("job_window_ratio:kpi_trials:sum", "job_window_ratio:kpi_failures:sum"),
     (
         "job_window_ratio:kpi_trials:now",
@@ -94,6 +96,7 @@ class Replay:
     end: datetime
     step_seconds: int = HOUR_SECONDS
     stored: set[str] = field(default_factory=lambda: set(NEVER))
+    """Names of rules that are not evaluated any more."""
 
     def begin(self, lines: Callable[[], Iterable[bytes]]) -> None:
         """Begin with a history, given as lines of OpenMetrics, unless the directory holds it."""
@@ -134,7 +137,7 @@ class Replay:
                 self.add(
                     line
                     for rule in recorded()
-                    if rule.name in layer
+                    if rule.name in layer and rule.name not in self.stored
                     # `+ 0` takes names away, so that what an `or` joins is one series, in order.
                     for series in question.server.stepwise(
                         f"({question.inliner.expand(rule.expr)}) + 0"

@@ -32,7 +32,7 @@ LABELS = {family.name: frozenset(family.labels) for family in FAMILIES}
 LABELS["up"] = frozenset()
 TARGET_LABELS = frozenset({"job", "instance", "pod"})
 OPERATOR_LABELS = TARGET_LABELS | {"namespace", "container"}
-OWN_LABELS = frozenset({"period", "ratio", "week", "lookback", "lacks"}) | TARGET_LABELS
+OWN_LABELS = frozenset({"period", "ratio", "week", "lookback", "lacks", "hour"}) | TARGET_LABELS
 BOARDS = [
     json.loads(path.read_text(encoding="utf-8"))
     for path in (CHECKOUT / "grafana/dashboards").glob("*.json")
@@ -137,7 +137,7 @@ def test_every_label_value_in_an_expression_can_occur(rule: Rule) -> None:
         "outcome": {str(outcome) for outcome in Outcome},
         "flow": FLOWS,
         "result": {"success", "failure", "imported", "duplicate", "ignored", "rejected"},
-        "window": {"1h", "6h", "12h", "1d", "7d", "30d"},
+        "window": {"30m", "1h", "6h", "12h", "1d", "7d", "30d"},
         "period": {"now", "past"},
         "job": {"kpi-exporter"},
         "ratio": {rule.labels["ratio"] for rule in recorded() if "ratio" in rule.labels},
