@@ -35,10 +35,11 @@ SLOT_MS: Final = 600_000
 """The ten minutes to which the clients round their timestamps down."""
 
 _SLOTS_A_DAY: Final = 144
-_BY_HOUR: Final = (
+BY_HOUR: Final = (
     0.45, 0.35, 0.28, 0.25, 0.27, 0.38, 0.60, 0.85, 1.10, 1.30, 1.40, 1.42,
     1.38, 1.42, 1.48, 1.50, 1.45, 1.38, 1.32, 1.35, 1.30, 1.15, 0.90, 0.72,
 )  # fmt: skip
+"""How many come at each hour of the day, relative to each other."""
 _BY_WEEKDAY: Final = (1.12, 1.15, 1.14, 1.10, 1.02, 0.72, 0.75)
 _JOURNEYS: Final = tuple(one for one in JOURNEYS for _ in range(one.share))
 _NORMAL_FROM: Final = 40.0
@@ -125,8 +126,8 @@ class Crowd:
     def _mean(self, slot: int) -> float:
         day, within = divmod(slot, _SLOTS_A_DAY)
         # 1970 began on a Thursday.
-        rhythm = _BY_HOUR[within // 6] * _BY_WEEKDAY[(day + 3) % 7]
-        rhythm *= 24 / sum(_BY_HOUR) * 7 / sum(_BY_WEEKDAY)
+        rhythm = BY_HOUR[within // 6] * _BY_WEEKDAY[(day + 3) % 7]
+        rhythm *= 24 / sum(BY_HOUR) * 7 / sum(_BY_WEEKDAY)
         return self.per_day / _SLOTS_A_DAY * rhythm
 
     def _plan(

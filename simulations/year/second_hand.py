@@ -108,17 +108,17 @@ def trailing(counts: Hourly, hours: int) -> Hourly:
     return found
 
 
-def weeks(counts: Hourly) -> Hourly:
+def weeks(counts: Hourly, steps: int = WEEK) -> Hourly:
     """The same hour of each of the four weeks before, NaN before there was one."""
     found = np.full((4, len(counts)), np.nan)
     for week in (1, 2, 3, 4):
-        found[week - 1, week * WEEK :] = counts[: -week * WEEK]
+        found[week - 1, week * steps :] = counts[: -week * steps]
     return found
 
 
-def past(failures: Hourly, trials: Hourly) -> tuple[Hourly, Hourly]:
+def past(failures: Hourly, trials: Hourly, steps: int = WEEK) -> tuple[Hourly, Hourly]:
     """Failures and trials of the weeks that are not odd, added up, as the rules of that name."""
-    k, n = weeks(failures), weeks(trials)
+    k, n = weeks(failures, steps), weeks(trials, steps)
     n = np.where(n <= CROWD * _lower(n), n, 0)
     ratios = np.where(n > 0, k / n, np.nan)
     known = ~np.isnan(ratios)
@@ -146,6 +146,12 @@ def rising(failures: Hourly, trials: Hourly, hours: int, z: float, stddev: float
     """As the rule of that name."""
     k1, n1 = trailing(failures, hours), trailing(trials, hours)
     k0, n0 = past(k1, n1)
+    found: When = (score(k1, n1, k0, n0, stddev) > z) & (k1 / n1 - k0 / n0 > MARGIN)
+    return found
+
+
+def score(k1: Hourly, n1: Hourly, k0: Hourly, n0: Hourly, stddev: float) -> Hourly:
+    """Compare `k1` of `n1` with the past's `k0` of `n0`, as the rule `zscore`."""
 
     def x_log_x(x: Hourly) -> Hourly:
         found: Hourly = x * np.log(x)
@@ -156,8 +162,7 @@ def rising(failures: Hourly, trials: Hourly, hours: int, z: float, stddev: float
     deviance = 2 * (sum(map(x_log_x, cells)) - sum(map(x_log_x, margins)))
     mean = (k1 + k0) / (n1 + n0)
     chance = mean * (1 - mean) * (1 / n1 + 1 / n0)
-    score = np.sqrt(deviance / (1 + 4 / 3 * stddev**2 / chance))
-    found: When = (score > z) & (k1 / n1 - k0 / n0 > MARGIN)
+    found: Hourly = np.sqrt(deviance / (1 + 4 / 3 * stddev**2 / chance))
     return found
 
 
