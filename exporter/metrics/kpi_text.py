@@ -54,19 +54,20 @@ def _families(
 
 def _rows(family: Family, layout: Layout, spans: Sequence[Window]) -> Iterator[_Row]:
     formulas = KPIS[family.kpi].formulas(layout)
+    segments = layout.segments[1:] if family.segmented else layout.segments[:1]
+    # All but the window is the same in each window, and is written once.
+    names = {
+        segment: [
+            family.series(sorted(family.labelled("", *of_segment, *formula.labels)))
+            for formula in formulas
+        ]
+        for segment in segments
+        for of_segment in (segment if family.segmented else (),)
+    }
     for span in spans:
-        if family.segmented:
-            segments = layout.segments[1:] if span.by_segment else ()
-        else:
-            segments = layout.segments[:1]
-        for segment in segments:
-            of_segment = segment if family.segmented else ()
-            yield _Row(
-                window=span.name,
-                segment=segment,
-                series=tuple(
-                    (family.series(sorted(labels)), formula)
-                    for formula in formulas
-                    for labels in (family.labelled(span.name, *of_segment, *formula.labels),)
-                ),
-            )
+        if span.by_segment or not family.segmented:
+            window = f'window="{span.name}"'
+            for segment, texts in names.items():
+                of_window = [text.replace('window=""', window) for text in texts]
+                series = tuple(zip(of_window, formulas, strict=True))
+                yield _Row(window=span.name, segment=segment, series=series)
