@@ -68,10 +68,10 @@ class BatchWriter:
     def run(self, rows: Rows, now_ms: int) -> AddResult:
         """Write the rows and count them."""
         self._collected = rows.collected
-        held = self._seen.holds
+        is_known = self._seen.knows
         latest = {row.id: row for row in rows.interactions}
-        self._interactions = {i: row for i, row in latest.items() if not held(i, row.raw)}
-        ignored = {r.id: r for r in rows.ignored if r.id not in latest and not held(r.id, b"")}
+        self._interactions = {i: row for i, row in latest.items() if not is_known(i, row.raw)}
+        ignored = {r.id: r for r in rows.ignored if r.id not in latest and not is_known(r.id, b"")}
         entries = by_month(
             [
                 *(
@@ -118,7 +118,7 @@ class BatchWriter:
             expected = Expected(self._evaluator, list(self._interactions.values()))
             answers = [(month, future.result()) for month, future in sent]
         finally:
-            _let_end([future for _, future in sent])
+            _cancel([future for _, future in sent])
         for month, answer in answers:
             self._take(month, answer)
             for portion in cut(answer.in_conflict, CHUNK_DOCUMENTS):
@@ -139,17 +139,17 @@ class BatchWriter:
             return post(database, entries, [encoded(entry, self._id) for entry in entries])
         # Of a write that some copies refuse nobody could say whether another took it. So what is
         # there is asked first, and what is written is written for certain.
-        held = database.held([entry.document_id for entry in entries])
-        fresh = [entry for entry in entries if entry.document_id not in held]
+        known = database.known([entry.document_id for entry in entries])
+        fresh = [entry for entry in entries if entry.document_id not in known]
         answers = self._force(database, fresh)
-        answers.in_conflict.extend(entry for entry in entries if entry.document_id in held)
+        answers.in_conflict.extend(entry for entry in entries if entry.document_id in known)
         return answers
 
     def _force(self, database: Database, entries: Sequence[Entry]) -> Answers:
         bodies = [encoded_with_revision(entry, self._id) for entry in entries]
         return post(database, entries, bodies, with_revisions=True)
 
-    # Rows whose id is held already
+    # Rows whose id is stored already
 
     def _settle(self, month: Month, entries: Sequence[Entry]) -> None:
         """Separate duplicates from changed rows, and replace what is stored of these."""
@@ -157,21 +157,21 @@ class BatchWriter:
         waiting = list(entries)
         for _ in range(TRIES):
             found = database.fetch([entry.document_id for entry in waiting], Document)
-            gone: list[Entry] = []
+            missing: list[Entry] = []
             changed: list[tuple[Entry, Found[Document]]] = []
-            for entry, held in zip(waiting, found, strict=True):
-                if held is None:
-                    gone.append(entry)
-                elif held.document.batch == self._id:
-                    self._take_own(self._contribution, month, entry, held.document)
-                elif not same_content(held.document, entry):
-                    changed.append((entry, held))
+            for entry, present in zip(waiting, found, strict=True):
+                if present is None:
+                    missing.append(entry)
+                elif present.document.batch == self._id:
+                    self._take_own(self._contribution, month, entry, present.document)
+                elif not same_content(present.document, entry):
+                    changed.append((entry, present))
             waiting = self._replace(month, database, changed)
-            if gone:
+            if missing:
                 answer = (
-                    self._force(database, gone)
+                    self._force(database, missing)
                     if database.is_replicated
-                    else self._send(month, gone)
+                    else self._send(month, missing)
                 )
                 self._take(month, answer)
                 waiting += answer.in_conflict
@@ -189,7 +189,7 @@ class BatchWriter:
         """
         if not changed:
             return []
-        revisions = {held.id: held.rev for _, held in changed}
+        revisions = {present.id: present.rev for _, present in changed}
         batch = self._batches.open(
             {month: list(revisions)},
             self._now_ms,
@@ -200,16 +200,16 @@ class BatchWriter:
         answer = self._post_changed(database, batch, changed)
         self._refuse(answer.refused)
         contribution = Contribution()
-        replaced = {entry.id: held.document for entry, held in changed}
+        replaced = {entry.id: present.document for entry, present in changed}
         for entry in answer.stored:
             change = Change(entry.id, replaced[entry.id], version(entry, batch.id))
             self._take_change(contribution, month, change)
         again = []
         documents = [entry.document_id for entry in answer.in_conflict]
         found = database.fetch(documents, Document) if documents else []
-        for entry, held_now in zip(answer.in_conflict, found, strict=True):
-            if held_now is not None and held_now.document.batch == batch.id:
-                self._take_own(contribution, month, entry, held_now.document)
+        for entry, present in zip(answer.in_conflict, found, strict=True):
+            if present is not None and present.document.batch == batch.id:
+                self._take_own(contribution, month, entry, present.document)
             else:
                 again.append(entry)
         self._batches.close(batch, contribution)
@@ -218,30 +218,30 @@ class BatchWriter:
     def _post_changed(
         self, database: Database, batch: Batch, changed: Sequence[tuple[Entry, Found[Document]]]
     ) -> Answers:
-        uncertain = self._batches.uncertain(held.document.batch for _, held in changed)
+        uncertain = self._batches.uncertain(present.document.batch for _, present in changed)
         entries = [entry for entry, _ in changed]
         before = []
-        for _, held in changed:
-            history = held.document.versions()
-            if held.document.batch not in uncertain:
+        for _, present in changed:
+            history = present.document.versions()
+            if present.document.batch not in uncertain:
                 history = _remembered(history) if database.is_replicated else history[-1:]
             before.append(history)
         if not database.is_replicated:
             bodies = [
-                encoded(entry, batch.id, rev=held.rev, before=history)
-                for (entry, held), history in zip(changed, before, strict=True)
+                encoded(entry, batch.id, rev=present.rev, before=history)
+                for (entry, present), history in zip(changed, before, strict=True)
             ]
             return post(database, entries, bodies)
-        leaves = database.leaves([(held.id, held.rev) for _, held in changed], Document)
+        leaves = database.leaves([(present.id, present.rev) for _, present in changed], Document)
         paths = {leaf.id: leaf.path for leaf in leaves}
         known = [(e, h, b) for (e, h), b in zip(changed, before, strict=True) if h.id in paths]
         bodies = [
-            encoded_with_revision(entry, batch.id, path=paths[held.id], before=history)
-            for entry, held, history in known
+            encoded_with_revision(entry, batch.id, path=paths[present.id], before=history)
+            for entry, present, history in known
         ]
         answers = post(database, [entry for entry, _, _ in known], bodies, with_revisions=True)
         # A node may not know yet what another has just been asked for.
-        answers.in_conflict.extend(entry for entry, held in changed if held.id not in paths)
+        answers.in_conflict.extend(entry for entry, present in changed if present.id not in paths)
         return answers
 
     # What became of the rows
@@ -283,13 +283,13 @@ class BatchWriter:
 
 
 def _remembered(history: Sequence[Version]) -> Sequence[Version]:
-    """Return the newest versions, so many that another leaf can be told from this one's past."""
+    """Return the newest versions, so many that another leaf differs from this one's past."""
     sizes = accumulate(len(version.raw) for version in reversed(history))
     n = sum(size <= REMEMBERED_BYTES for size in sizes)
     return history[-max(1, min(n, REMEMBERED)) :]
 
 
-def _let_end(sent: Sequence[Future[Answers]]) -> None:
+def _cancel(sent: Sequence[Future[Answers]]) -> None:
     """Stop after a failure: send no more, and leave nothing under way."""
     for future in sent:
         future.cancel()

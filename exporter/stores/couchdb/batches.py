@@ -286,10 +286,10 @@ class Batches:
         found = self._tallies.get(PREFIX + batch, BatchDocument)
         if found is None or found.document.open is None:
             return
-        held = found.document
+        document = found.document
         self._register.read()
-        written = self._written(batch, held)
-        age_ms = None if now_ms is None else now_ms - held.opened
+        written = self._written(batch, document)
+        age_ms = None if now_ms is None else now_ms - document.opened
         if written.is_replicated:
             certain = written.is_settled and age_ms is not None and age_ms > ABANDONED_MS
         else:
@@ -298,22 +298,26 @@ class Batches:
         try:
             if certain or (age_ms is not None and age_ms > DAY_MS):
                 uncounted = written.uncounted if written.is_replicated else {}
-                self._write(batch, found.rev, held, contribution, uncounted)
+                self._write(batch, found.rev, document, contribution, uncounted)
                 return
-            evaluators = self._register.evaluators({*generations_of(batch), *held.also})
-            partly = contribution.document(held, evaluators)
-            partly.open, partly.replaces, partly.also = held.open, held.replaces, held.also
-            if partly != held:
+            evaluators = self._register.evaluators({*generations_of(batch), *document.also})
+            partly = contribution.document(document, evaluators)
+            partly.open, partly.replaces, partly.also = (
+                document.open,
+                document.replaces,
+                document.also,
+            )
+            if partly != document:
                 make_room(self._register, partly.tallies)
                 self._tallies.put(PREFIX + batch, partly, found.rev)
         except Conflict:  # its writer lives, or another exporter recovers it
             return
 
-    def _written(self, batch: str, held: BatchDocument) -> "_Written":
+    def _written(self, batch: str, document: BatchDocument) -> "_Written":
         """Find what a batch wrote."""
         written = _Written()
-        for month, ids in (held.open or {}).items():
-            to_replace = held.replaces.get(month, {})
+        for month, ids in (document.open or {}).items():
+            to_replace = document.replaces.get(month, {})
             database = self._months.database(month)
             try:
                 written.is_replicated |= database.is_replicated
@@ -351,14 +355,14 @@ class Batches:
 
     def uncertain(self, batches: Iterable[str]) -> set[str]:
         """Return which of these batches may not be counted under all generations."""
-        wanted = sorted(set(batches))
+        names = sorted(set(batches))
         if self._register.last.pending is not None:
-            return set(wanted)
-        found = self._tallies.fetch([PREFIX + batch for batch in wanted], BatchDocument)
+            return set(names)
+        found = self._tallies.fetch([PREFIX + batch for batch in names], BatchDocument)
         return {
             batch
-            for batch, held in zip(wanted, found, strict=True)
-            if held is not None and held.document.open is not None
+            for batch, each in zip(names, found, strict=True)
+            if each is not None and each.document.open is not None
         }
 
     def count_also(self, number: int) -> list[str]:
@@ -387,13 +391,13 @@ def leaves_in_conflict(
     database: Database, found: Iterable[Found[Document]]
 ) -> Mapping[str, list[RowLeaf]]:
     """Read all leaves of those documents that have several."""
-    wanted = [
+    leaves = [
         (each.id, rev)
         for each in found
         if each.document.conflicts
         for rev in (each.rev, *each.document.conflicts)
     ]
-    return by_id(database.leaves(wanted, Document))
+    return by_id(database.leaves(leaves, Document))
 
 
 def make_room(register: DefinitionsDocument, tallies: Mapping[str, Sequence[TileRow]]) -> None:

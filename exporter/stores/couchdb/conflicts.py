@@ -92,7 +92,7 @@ class Conflicts:
         known = {id_: edges_of(leaves) for id_, leaves in rows.items()}
         batches = self._batches(edge.batch for edges in known.values() for edge in edges.values())
         corrections: dict[str, Correction] = {}
-        going: list[tuple[str, str]] = []
+        losing: list[tuple[str, str]] = []
         unknown: list[str] = []
         settled = True
         for id_, leaves in rows.items():
@@ -110,7 +110,7 @@ class Conflicts:
                     corrections[id_of_correction] = counted.negated()
                 else:
                     unknown.append(id_)
-            going += [(id_, leaf.rev) for leaf in losers]
+            losing += [(id_, leaf.rev) for leaf in losers]
         self._write(corrections)
         if unknown:
             structlog.get_logger().warning(
@@ -119,7 +119,7 @@ class Conflicts:
                 database=database.url,
             )
             self._register.rebuild_anew()
-        _delete(database, going)
+        _delete(database, losing)
         return settled
 
     def _late(
@@ -151,9 +151,9 @@ class Conflicts:
             tallies=counts.tallies,
         )
 
-    def _batches(self, wanted: Iterable[str]) -> dict[str, BatchDocument]:
+    def _batches(self, requested: Iterable[str]) -> dict[str, BatchDocument]:
         """Read batches, open and closed ones; which is not there has not come here yet."""
-        names = sorted(set(wanted))
+        names = sorted(set(requested))
         ids = [BATCH + name for name in names]
         found = self._tallies.fetch(ids, BatchDocument) if ids else []
         return {

@@ -1,4 +1,4 @@
-"""Rows that this process knows to be held: an import's overlap costs no request."""
+"""Rows that this process knows to be stored: an import's overlap costs no request."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ GENERATION = 75_000  # rows; of the older half or of this many more is known, in
 
 
 class DedupCache:
-    """The content in which rows were last seen held, for the newest of them.
+    """The content in which rows were last seen stored, for the newest of them.
 
     Another exporter may have replaced a row since, and the source may have gone back: then
     that exporter sees it go back as well, and the row comes right by its import.
@@ -16,8 +16,8 @@ class DedupCache:
         self._newer: dict[int, int] = {}
         self._older: dict[int, int] = {}
 
-    def holds(self, id_: str, raw: bytes) -> bool:
-        """Return whether a row is known to be held with this content."""
+    def knows(self, id_: str, raw: bytes) -> bool:
+        """Return whether a row is known to be stored with this content."""
         key = hash(id_)
         content = self._newer.get(key)
         if content is None:

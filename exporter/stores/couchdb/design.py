@@ -54,15 +54,15 @@ class Views:
 
 
 def _remove_others(database: Database, present: str) -> None:
-    gone = False
+    removed = False
     for found in database.page(f"_design/{_FAMILY}", 100, dict):
         if found.id.startswith(f"_design/{_FAMILY}") and found.id != present:
             try:
                 database.delete(found.id, found.rev)
             except Conflict:
                 continue
-            gone = True
-    if gone:
+            removed = True
+    if removed:
         try:
             database.clean_up_views()
         except Refused:  # only frees disk space, and wants an administrator

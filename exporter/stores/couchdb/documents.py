@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.domain.interaction import StoredInteraction
-from exporter.stores.couchdb.names import read, spelt
+from exporter.stores.couchdb.names import decoded_id, encoded_id
 from exporter.stores.json_equal import same_meaning
 
 STAMP_DIGITS = 11  # of a batch's name: when it was opened, ms, hexadecimal
@@ -98,7 +98,7 @@ def _tail(entry: Entry, batch: str, before: Sequence[Version]) -> bytes:
     id_ = entry.document_id
     parts: list[bytes] = []
     if id_ != entry.id:
-        parts += (b',"row":', _encode(spelt(entry.id)))
+        parts += (b',"row":', _encode(encoded_id(entry.id)))
     if entry.timestamp_ms is not None:
         parts.append(b',"at":%d' % entry.timestamp_ms)
     parts += (b',"batch":', _encode(batch))
@@ -116,7 +116,7 @@ def version(entry: Entry, batch: str) -> Version:
 
 def row_id(id_: str, document: Document) -> str:
     """Return the id of the row that a document holds."""
-    return id_ if document.row is None else read(document.row)
+    return id_ if document.row is None else decoded_id(document.row)
 
 
 def changes(id_: str, document: Document, batch: str) -> Iterator[Change]:

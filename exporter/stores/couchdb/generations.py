@@ -152,8 +152,8 @@ def rebuilt_anew(state: Generations, *, readable: bool) -> Generations:
 
     `readable`: the active counts are nearly right, and are shown meanwhile.
     """
-    wanted = state.of(state.active if state.pending is None else state.pending)
-    changed = _with(msgspec.structs.replace(state, pending=None), wanted)
+    requested = state.of(state.active if state.pending is None else state.pending)
+    changed = _with(msgspec.structs.replace(state, pending=None), requested)
     return msgspec.structs.replace(changed, anew=True, untrusted=state.untrusted or not readable)
 
 

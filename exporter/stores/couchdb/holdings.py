@@ -29,8 +29,8 @@ Kinds = list[int]  # [interactions, ignored rows]
 
 
 @dataclass(slots=True, kw_only=True)
-class Held:
-    """How many rows came, those that were dropped since included."""
+class StoredRows:
+    """How many rows were stored, those that were dropped since included."""
 
     by_month: dict[Month, Kinds] = field(default_factory=dict)
     rejected: dict[Reason, int] = field(default_factory=dict)
@@ -38,16 +38,16 @@ class Held:
 
     @property
     def interactions(self) -> int:
-        """How many interactions came."""
+        """How many interactions were stored."""
         return sum(kinds[0] for kinds in self.by_month.values())
 
     @property
     def ignored(self) -> int:
-        """How many ignored rows came."""
+        """How many ignored rows were stored."""
         return sum(kinds[1] for kinds in self.by_month.values())
 
     def of(self, month: Month) -> Kinds:
-        """Return what came of a month."""
+        """Return what was stored of a month."""
         return self.by_month.get(month, [0, 0])
 
 
@@ -72,18 +72,18 @@ class Holdings:
         self._months = months
         self._views = views
 
-    def counted(self) -> Held:
+    def counted(self) -> StoredRows:
         """Read how many rows batches counted."""
-        held = Held()
+        stored = StoredRows()
         for row in self._views.rows("held", group=True):
             kind, name = row.key
             if kind == "rejected":
-                held.rejected[Reason(name)] = row.value[0]
+                stored.rejected[Reason(name)] = row.value[0]
             elif kind == "collected":
-                held.collected += row.value[0]
+                stored.collected += row.value[0]
             else:
-                held.by_month[name] = row.value
-        return held
+                stored.by_month[name] = row.value
+        return stored
 
     def surplus(self) -> Mapping[Month, int] | None:
         """Return by month how many documents more there are than rows were counted.
@@ -156,7 +156,7 @@ class Holdings:
             if not record.gone and not record.dropped
         }
 
-    def _at_rest(self) -> Held | None:
+    def _at_rest(self) -> StoredRows | None:
         """Return what was counted; None while a batch is open."""
         return None if self._views.rows("open", limit=1) else self.counted()
 

@@ -49,7 +49,7 @@ class Look:
         found = self._tallies.get(PLACES, _Places)
         places = dict(found.document.places) if found else {}
         self._follow(places, TALLIES, self._tallies, self._settle_documents)
-        for month in self._months.held():
+        for month in self._months.stored():
             database = self._months.database(month)
 
             def settle(rows: Mapping[str, list[str]], month: Month = month) -> bool:

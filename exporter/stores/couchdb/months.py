@@ -117,14 +117,14 @@ class Months:
         found = self._tallies.get(DOCUMENT, MonthsDocument)
         return found.document if found else MonthsDocument()
 
-    def held(self) -> list[Month]:
+    def stored(self) -> list[Month]:
         """Read which months have a database."""
         return [month for month, record in self.records().items() if not record.gone]
 
-    def use(self, wanted: Collection[Month]) -> None:
+    def use(self, requested: Collection[Month]) -> None:
         """List these months and create their databases, in this order, where they are missing."""
         with self._lock:
-            new = set(wanted) - self._usable
+            new = set(requested) - self._usable
             if not new:
                 return
 
@@ -185,14 +185,14 @@ class Months:
             self._databases.pop(month, None)
 
     def past(self, cutoff: Hour) -> list[Month]:
-        """List the held months that end before the hour."""
-        return [month for month in self.held() if month != UNDATED and end_of(month) <= cutoff]
+        """List the stored months that end before the hour."""
+        return [month for month in self.stored() if month != UNDATED and end_of(month) <= cutoff]
 
     def spans(self, start: Hour, end: Hour) -> list[tuple[Hour, Hour]]:
         """Return a range's parts in stored months; neighbouring months make one span."""
         parts = (
             (max(start, start_of(month)), min(end, end_of(month)))
-            for month in self.held()
+            for month in self.stored()
             if month != UNDATED
         )
         return joined((first, last) for first, last in parts if first < last)

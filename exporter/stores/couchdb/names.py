@@ -24,20 +24,20 @@ _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _PLAIN = frozenset(string.ascii_lowercase + string.digits + "_-")
 
 
-def database_prefix(wanted: str) -> str:
-    """Encode a prefix in the letters that database names may have; different ones stay different.
+def database_prefix(prefix: str) -> str:
+    """Encode a prefix in the letters that database names take; different ones stay different.
 
     Raises `ValueError` if it becomes too long.
     """
-    spelt = "".join(
+    name = "".join(
         letter if letter in _PLAIN else "".join(f"${byte:02x}" for byte in letter.encode())
-        for letter in wanted
+        for letter in prefix
     )
-    if not spelt[:1].isalpha():
-        spelt = f"db$${spelt}"
-    if len(spelt) > LONGEST_NAME:
-        raise ValueError(f"{wanted!r} is too long for the name of a CouchDB database")
-    return spelt
+    if not name[:1].isalpha():
+        name = f"db$${name}"
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"{prefix!r} is too long for the name of a CouchDB database")
+    return name
 
 
 def month_of(timestamp_ms: int | None) -> Month:
@@ -82,7 +82,7 @@ def _first_day(month: Month) -> datetime:
 def document_id(id_: str) -> str:
     """Return the id of a row's document: the row's own, unless CouchDB would refuse it.
 
-    Then it is `~` and a digest, and the document holds the row's own id, `spelt`.
+    Then it is `~` and a digest, and the document holds the row's own id, `encoded_id`.
     """
     if id_.isalnum() and len(id_) <= LONGEST_ID:  # as a rule
         return id_
@@ -91,11 +91,11 @@ def document_id(id_: str) -> str:
     return "~" + hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-def spelt(id_: str) -> str:
-    """Encode any id in letters that JSON can carry; `read` decodes it."""
+def encoded_id(id_: str) -> str:
+    """Encode any id in letters that JSON can carry; `decoded_id` decodes it."""
     return quote(id_, errors="surrogatepass")
 
 
-def read(text: str) -> str:
-    """Read what `spelt` wrote."""
+def decoded_id(text: str) -> str:
+    """Read what `encoded_id` wrote."""
     return unquote(text, errors="surrogatepass")

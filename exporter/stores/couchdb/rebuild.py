@@ -106,7 +106,7 @@ class Rebuild:
         place = self._place or self._begin()
         if place.finished:
             return _progress(place, total)
-        months = [month for month in self._months.held() if month >= place.month]
+        months = [month for month in self._months.stored() if month >= place.month]
         if not months:
             return self._write(place, total, finished=True)
         if months[0] != place.month:

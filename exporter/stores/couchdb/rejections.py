@@ -12,7 +12,7 @@ from exporter.domain.portions import cut
 from exporter.ports import RejectedRow
 from exporter.stores.couchdb.design import Views
 from exporter.stores.couchdb.months import Months
-from exporter.stores.couchdb.names import document_id, read, spelt
+from exporter.stores.couchdb.names import decoded_id, document_id, encoded_id
 from exporter.stores.couchdb.server import Database, Found
 from exporter.stores.couchdb.transport import NotFound
 
@@ -64,8 +64,8 @@ class Rejections:
             return
         known = self._ids()
         new = {row.id: row for row in rows if _document_id(row.id) not in known}
-        held = self._held(new.keys())
-        kept = [row for row in new.values() if row.id not in held]
+        stored = self._stored(new.keys())
+        kept = [row for row in new.values() if row.id not in stored]
         ids: list[str] = []
         bodies: list[bytes] = []
         size = 0
@@ -78,13 +78,13 @@ class Rejections:
                 self._tallies.write(ids, bodies)
                 ids, bodies, size = [], [], 0
         if kept:
-            self._let_go_of_old()
+            self._empty_old()
 
     def forget(self, ids: Iterable[str]) -> None:
         """Delete rows, those that were rejected among them: they can be read now."""
-        wanted = list(ids)
-        if wanted and (known := self._ids()):
-            for id_ in known & set(map(_document_id, wanted)):
+        documents = set(map(_document_id, ids))
+        if documents:
+            for id_ in documents & self._ids():
                 self._tallies.remove(id_)
 
     def newest(self, limit: int) -> list[RejectedRow]:
@@ -106,20 +106,20 @@ class Rejections:
             self._known, self._known_at = set(self._tallies.identifiers(PREFIX)), count
         return self._known
 
-    def _held(self, ids: Collection[str]) -> set[str]:
+    def _stored(self, ids: Collection[str]) -> set[str]:
         """Return which of these ids are interactions or ignored rows, in whatever month."""
-        wanted = list(ids)
-        held: set[str] = set()
-        for month in self._months.held() if wanted else ():
-            for portion in cut(wanted, PAGE):
+        requested = list(ids)
+        stored: set[str] = set()
+        for month in self._months.stored() if requested else ():
+            for portion in cut(requested, PAGE):
                 try:
                     there = self._months.database(month).having([document_id(i) for i in portion])
                 except NotFound:
                     break
-                held |= {id_ for id_, exists in zip(portion, there, strict=True) if exists}
-        return held
+                stored |= {id_ for id_, exists in zip(portion, there, strict=True) if exists}
+        return stored
 
-    def _let_go_of_old(self) -> None:
+    def _empty_old(self) -> None:
         while True:
             rows = self._views.rows("rejected", descending=True, skip=self._kept, limit=PAGE)
             if not rows:
@@ -146,7 +146,7 @@ def _document_id(id_: str) -> str:
 def _rejection(row: Rejected, now_ms: int, number: int, *, collected: bool) -> _Rejection:
     rejection = _Rejection(
         id=_document_id(row.id),
-        row=spelt(row.id),
+        row=encoded_id(row.id),
         reason=row.reason,
         detail=row.detail.encode(errors="replace").decode(),
         refused=now_ms,
@@ -175,7 +175,7 @@ def _row(found: Found[_Rejection]) -> RejectedRow:
     else:
         raw = (rejection.text or "").encode()
     return RejectedRow(
-        id=read(rejection.row),
+        id=decoded_id(rejection.row),
         raw=raw,
         reason=rejection.reason,
         detail=rejection.detail,

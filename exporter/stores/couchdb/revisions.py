@@ -68,9 +68,9 @@ def _order(leaf: RowLeaf) -> tuple[tuple[int, str], ...]:
 def lost(leaves: Sequence[RowLeaf]) -> tuple[list[RowLeaf], list[str]]:
     """Return the leaves of a row that are to go, and the revisions that go with them."""
     staying = to_stay(leaves)
-    going = [leaf for leaf in leaves if leaf.rev != staying.rev]
-    revisions = {rev for leaf in going for rev in leaf.path} - set(staying.path)
-    return going, sorted(revisions)
+    losing = [leaf for leaf in leaves if leaf.rev != staying.rev]
+    revisions = {rev for leaf in losing for rev in leaf.path} - set(staying.path)
+    return losing, sorted(revisions)
 
 
 def by_id(leaves: Iterable[RowLeaf]) -> Mapping[str, list[RowLeaf]]:

@@ -409,7 +409,7 @@ class Database:
         by_id = {result.id: self._written(result) for result in refused}
         return [by_id.get(id_, Written(conflict=False, refused=None)) for id_ in ids]
 
-    def held(self, ids: Sequence[str]) -> set[str]:
+    def known(self, ids: Sequence[str]) -> set[str]:
         """Return which of these ids have a revision on any node that answers, deleted or not."""
         body = msgspec.json.encode({id_: [_NO_REVISION] for id_ in ids})
         content = _body(self._resource.post("_revs_diff", body=body))
@@ -418,10 +418,10 @@ class Database:
 
     def leaves(self, revisions: Iterable[tuple[str, str]], kind: type[T]) -> list[Leaf[T]]:
         """Read revisions of documents (id, revision), as far as they are there."""
-        wanted = [{"id": id_, "rev": rev} for id_, rev in revisions]
-        if not wanted:
+        requested = [{"id": id_, "rev": rev} for id_, rev in revisions]
+        if not requested:
             return []
-        body = msgspec.json.encode({"docs": wanted})
+        body = msgspec.json.encode({"docs": requested})
         content = _body(self._resource.post("_bulk_get", body=body, revs=True))
         got: _GotDocuments = _decoded(content, _GotDocuments)
         raw = [bytes(one.ok) for result in got.results for one in result.docs]
@@ -560,10 +560,10 @@ def _decoded(content: bytes, kind: Any) -> Any:
 
 def _leaf(content: bytes, kind: type[T]) -> Leaf[T]:
     """Read a revision; its document's kind may leave everything out."""
-    said: _Leaf = _decoded(content, _Leaf)
-    revisions = said.revisions
+    leaf: _Leaf = _decoded(content, _Leaf)
+    revisions = leaf.revisions
     path = tuple(f"{revisions.start - n}-{hash_}" for n, hash_ in enumerate(revisions.ids))
-    return Leaf(said.id, path[::-1], None if said.deleted else _decoded(content, kind))
+    return Leaf(leaf.id, path[::-1], None if leaf.deleted else _decoded(content, kind))
 
 
 def _found(row: _Row, kind: type[T]) -> Found[T] | None:

@@ -43,7 +43,7 @@ from exporter.stores.couchdb.generations import (
     switched,
     with_pending,
 )
-from exporter.stores.couchdb.holdings import Held, Holdings
+from exporter.stores.couchdb.holdings import Holdings, StoredRows
 from exporter.stores.couchdb.look import Look
 from exporter.stores.couchdb.months import Months
 from exporter.stores.couchdb.names import TALLIES, UNDATED, Month, database_prefix, end_of, start_of
@@ -80,7 +80,7 @@ class _Parts:
         self.months = months = Months(server, prefix, tallies)
         self.batches = Batches(tallies, months, register, views)
         self.rejections = Rejections(tallies, months, views)
-        self.upkeep = Cleanup(tallies, register, views)
+        self.cleanup = Cleanup(tallies, register, views)
         self.look = Look(tallies, months, Conflicts(tallies, months, register), register)
         self.holdings = Holdings(tallies, months, views)
 
@@ -319,7 +319,7 @@ class CouchdbStore(Store):
             for start, end in joined((hour, hour + 1) for hour in sorted(set(hours))):
                 for portion in reader.by_hour(start, end, None):
                     merge(difference, to_tally(portion), -1)
-            parts.upkeep.correct(state.active, self._evaluator, difference)
+            parts.cleanup.correct(state.active, self._evaluator, difference)
 
     @override
     def drop_before(self, cutoff: Hour) -> int:
@@ -329,14 +329,14 @@ class CouchdbStore(Store):
             state = parts.register.found()
             if state is None:
                 return 0
-            parts.upkeep.drop_generations(state)
+            parts.cleanup.drop_generations(state)
             past = parts.months.past(cutoff)
-            held = parts.holdings.counted() if past else Held()
+            rows = parts.holdings.counted() if past else StoredRows()
             dropped = 0
             for month in past:
-                dropped += parts.months.drop(month, held.of(month)[0])
+                dropped += parts.months.drop(month, rows.of(month)[0])
             if remaining := parts.months.remaining():
-                parts.upkeep.drop_hours(state, max(map(end_of, remaining)))
+                parts.cleanup.drop_hours(state, max(map(end_of, remaining)))
                 parts.months.remove_databases(remaining)
             return dropped
 
@@ -418,7 +418,7 @@ class CouchdbStore(Store):
     @override
     def interactions(self, start_ms: int, end_ms: int) -> Iterator[StoredInteraction]:
         # A month is read whole, whatever part of it is asked for.
-        for month in self._parts.months.held():
+        for month in self._parts.months.stored():
             if (
                 month != UNDATED
                 and start_of(month) * MS_PER_HOUR < end_ms
@@ -443,7 +443,7 @@ class CouchdbStore(Store):
 
     @override
     def ignored(self) -> Iterator[Ignored]:
-        for month in self._parts.months.held():
+        for month in self._parts.months.stored():
             for page in self._pages(month):
                 for found in page:
                     if found.document.batch and not found.document.raw:
@@ -452,16 +452,16 @@ class CouchdbStore(Store):
     @override
     def stats(self) -> StoreStats:
         parts = self._parts
-        held = parts.holdings.counted()
+        rows = parts.holdings.counted()
         absent = parts.months.absent()
         newest = parts.views.rows("newest", descending=True, limit=1)
         return StoreStats(
-            interactions=held.interactions - absent.dropped,
-            ignored=held.ignored,
+            interactions=rows.interactions - absent.dropped,
+            ignored=rows.ignored,
             dropped=absent.dropped + absent.dropped_elsewhere,
-            rejected=held.rejected,
+            rejected=rows.rejected,
             newest_ms=newest[0].key if newest else None,
-            collected=held.collected + absent.collected_elsewhere,
+            collected=rows.collected + absent.collected_elsewhere,
         )
 
     @override

@@ -72,13 +72,13 @@ class BatchWriter:
 
     def _add(self, batch: Batch, empty: Sequence[Ignored]) -> AddResult:
         ids = _json([row.id for row in batch.interactions])
-        held = find(self.db, (row.id for row in batch.interactions))
+        stored = find(self.db, (row.id for row in batch.interactions))
         fresh: dict[str, Interaction] = {}
         for interaction in batch.interactions:
-            before = fresh.get(interaction.id) or held.get(interaction.id)
+            before = fresh.get(interaction.id) or stored.get(interaction.id)
             if before is None or not same_meaning(before.raw, interaction.raw):
                 fresh[interaction.id] = interaction
-        replaced = [held[id_] for id_ in fresh if id_ in held]
+        replaced = [stored[id_] for id_ in fresh if id_ in stored]
         ignored = _json([row.id for row in empty])
         emptied = list(find(self.db, (row.id for row in empty)).values())
         self._remove(replaced + emptied)
@@ -94,7 +94,7 @@ class BatchWriter:
             duplicate=len(batch.interactions) - len(fresh),
             ignored=len(batch.ignored),
             rejected=len(batch.rejected),
-            timestamps_ms=[row.timestamp_ms for row in fresh.values() if row.id not in held],
+            timestamps_ms=[row.timestamp_ms for row in fresh.values() if row.id not in stored],
         )
 
     def _insert(self, fresh: Sequence[Interaction]) -> None:
@@ -129,20 +129,20 @@ class BatchWriter:
             )
             add_tally(self.db, self.pending.digest, self.pending.tally_stored(due))
 
-    def _remove(self, gone: Sequence[StoredInteraction]) -> None:
-        if not gone:
+    def _remove(self, removed: Sequence[StoredInteraction]) -> None:
+        if not removed:
             return
         self.db.executemany(
             "delete from interactions where timestamp = ? and id = ?",
-            [(row.timestamp_ms, row.id) for row in gone],
+            [(row.timestamp_ms, row.id) for row in removed],
         )
-        self._take_off(self.active, gone)
+        self._take_off(self.active, removed)
         if self.pending is not None:
-            self._take_off(self.pending, self._passed(gone))
+            self._take_off(self.pending, self._passed(removed))
 
-    def _take_off(self, evaluator: Evaluator, gone: Sequence[StoredInteraction]) -> None:
+    def _take_off(self, evaluator: Evaluator, removed: Sequence[StoredInteraction]) -> None:
         less: Tally = {}
-        merge(less, evaluator.tally_stored(gone), -1)
+        merge(less, evaluator.tally_stored(removed), -1)
         add_tally(self.db, evaluator.digest, less)
 
     def _passed(self, stored: Iterable[StoredInteraction]) -> list[StoredInteraction]:
@@ -151,11 +151,11 @@ class BatchWriter:
         return [row for row in stored if (row.timestamp_ms, row.id) <= until]
 
     def _forget_ignored(self, ids: str) -> None:
-        gone = self.db.execute(
+        removed = self.db.execute(
             f"delete from ignored where {_AMONG.format('ignored')}",  # noqa: S608
             (ids,),
         ).rowcount
-        hold(self.db, "ignored", -gone)
+        hold(self.db, "ignored", -removed)
 
     def _forget_rejected(self, ids: str) -> None:
         released = self.db.execute(
@@ -176,9 +176,9 @@ class BatchWriter:
     def _set_rejected(self, rows: Sequence[Rejected]) -> None:
         """Keep what cannot be read; it never replaces what could be read before."""
         latest = {row.id: row for row in rows}
-        held = find(self.db, latest)
+        stored = find(self.db, latest)
         for row in latest.values():
-            if row.id in held:
+            if row.id in stored:
                 continue
             added = self.db.execute(
                 "insert into rejected (id, reason, detail, body, refused_at)"

@@ -229,4 +229,4 @@ def wrong_holdings(db: sqlite3.Connection) -> list[tuple[str, int, int]]:
         ).fetchall()
     )
     both = [(name, counted.get(name, 0), rows.get(name, 0)) for name in {**rows, **counted}]
-    return [(name, held, right) for name, held, right in both if held != right]
+    return [(name, count, right) for name, count, right in both if count != right]

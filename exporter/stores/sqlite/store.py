@@ -187,7 +187,7 @@ class SqliteStore(Store):
         dropped = 0
         while True:
             with self._file.transaction() as db:
-                gone = db.execute(
+                removed = db.execute(
                     "delete from interactions where (timestamp, id) in"
                     " (select timestamp, id from interactions where timestamp < ? limit ?)"
                     " returning id, timestamp",
@@ -199,12 +199,12 @@ class SqliteStore(Store):
                     " where timestamp >= ? and timestamp < ? limit ?)",
                     (OLDEST_TIMESTAMP_MS, cutoff * MS_PER_HOUR, PORTION),
                 ).rowcount
-                forget(db, gone)
-                hold(db, "interactions", -len(gone))
+                forget(db, removed)
+                hold(db, "interactions", -len(removed))
                 hold(db, "ignored", -ignored)
-                hold(db, "dropped", len(gone) + ignored)
-                dropped += len(gone)
-                if max(len(gone), ignored) < PORTION:
+                hold(db, "dropped", len(removed) + ignored)
+                dropped += len(removed)
+                if max(len(removed), ignored) < PORTION:
                     db.execute("delete from tallies where start < ?", (cutoff,))
                     return dropped
 
@@ -304,15 +304,15 @@ class SqliteStore(Store):
     @override
     def stats(self) -> StoreStats:
         with self._file.reading() as db:
-            held = dict(db.execute("select name, n from holdings").fetchall())
+            stored = dict(db.execute("select name, n from holdings").fetchall())
             (newest,) = db.execute("select max(timestamp) from interactions").fetchone()
         return StoreStats(
-            interactions=held.get("interactions", 0),
-            ignored=held.get("ignored", 0),
-            dropped=held.get("dropped", 0) + held.get("dropped elsewhere", 0),
-            rejected={r: held[f"rejected:{r}"] for r in Reason if held.get(f"rejected:{r}")},
+            interactions=stored.get("interactions", 0),
+            ignored=stored.get("ignored", 0),
+            dropped=stored.get("dropped", 0) + stored.get("dropped elsewhere", 0),
+            rejected={r: stored[f"rejected:{r}"] for r in Reason if stored.get(f"rejected:{r}")},
             newest_ms=newest,
-            collected=held.get(COLLECTED, 0) + held.get("collected elsewhere", 0),
+            collected=stored.get(COLLECTED, 0) + stored.get("collected elsewhere", 0),
         )
 
     @override

@@ -70,15 +70,16 @@ def add_tally(
         for (start, segmentation), more in periods.items():
             where = (digest, length, start, segmentation)
             row = db.execute(f"select counts from tallies where {_WHERE}", where).fetchone()  # noqa: S608
-            held = decoded(row[0]) if row else {}
+            stored = decoded(row[0]) if row else {}
             for segment, counts in more:
-                if segment in held:
-                    add(held[segment], counts)
+                if segment in stored:
+                    add(stored[segment], counts)
                 else:  # an hour comes once, to a day others are added
-                    held[segment] = counts if length == HOUR else dict(counts)
-            left = {segment: counts for segment, counts in held.items() if counts}
+                    stored[segment] = counts if length == HOUR else dict(counts)
+            left = {segment: counts for segment, counts in stored.items() if counts}
             db.execute(
-                "insert or replace into tallies values (?, ?, ?, ?, ?)", (*where, encoded(left))
+                "insert or replace into tallies values (?, ?, ?, ?, ?)",
+                (*where, encoded(left)),
             )
 
 
