@@ -19,6 +19,7 @@ from exporter.domain.interaction import (
     StoredInteraction,
 )
 from exporter.domain.tally import Counts, Tally
+from exporter.domain.windows import instant_of
 
 
 class SourceError(Exception):
@@ -142,6 +143,11 @@ class StoreStats:
     rejected: Mapping[Reason, int] = field(default_factory=dict)
     newest_ms: int | None = None
     collected: int = 0
+
+    @property
+    def newest(self) -> datetime | None:
+        """The newest interaction's timestamp as an instant."""
+        return None if self.newest_ms is None else instant_of(self.newest_ms)
 
     @property
     def accounted_for(self) -> int:

@@ -16,7 +16,7 @@ from exporter.domain.layout import TOTAL_ROW, Layout
 from exporter.domain.slot_names import duration_words, sites_words, what_is_counted
 from exporter.domain.tally import Counts
 from exporter.domain.titles import Titles
-from exporter.domain.windows import EPOCH, start_of
+from exporter.domain.windows import instant_of, start_of
 from exporter.maintenance.explain import Arrivals, Explanation, rejected_within
 from exporter.metrics.families import SEGMENTS, TOTALS
 from exporter.ports import Store
@@ -226,7 +226,7 @@ def _hour(hour: Hour) -> str:
 
 
 def _moment(timestamp_ms: int) -> str:
-    return f"{EPOCH + timedelta(milliseconds=timestamp_ms):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{instant_of(timestamp_ms):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _in_words(length: timedelta) -> str:

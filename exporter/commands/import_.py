@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import ProgressColumn, Task, TextColumn
+from rich.text import Text
+from typing_extensions import override
 
 from exporter.clock import now
 from exporter.commands.common import (
@@ -17,6 +18,7 @@ from exporter.commands.common import (
     open_store_with_definitions,
 )
 from exporter.commands.dates import instant
+from exporter.commands.progress import Shown
 from exporter.config import Configuration
 from exporter.config.scalars import in_words
 from exporter.domain.classify.evaluator import Evaluator
@@ -28,8 +30,6 @@ from exporter.ingest.importer import Progress as Portion
 from exporter.ingest.reconciler import Reconciler
 from exporter.ports import RESULTS, AddResult, Source, SourceError, Store, StoreError
 from exporter.wiring import open_file, open_source
-
-SAY_EVERY = timedelta(seconds=10)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,50 +146,26 @@ def _portions(
     return reconciler.import_all(evaluator, began)
 
 
-class _Shown:
-    """A bar with rate and time left on a terminal, log lines elsewhere."""
+class _Rate(ProgressColumn):
+    """Rows a second."""
+
+    @override
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.fields['rows'] / (task.elapsed or 1):,.0f}/s")
+
+
+class _Shown(Shown):
+    """What became of the rows so far, and how much of the range, or the files, is done."""
 
     def __init__(self) -> None:
+        super().__init__("importing", TextColumn("{task.fields[rows]:,} rows"), _Rate(), rows=0)
         self.counts = dict.fromkeys(RESULTS, 0)
-        self._log = structlog.get_logger()
-        self._logged: datetime | None = None
-        console = Console(stderr=True)
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[rows]:,} rows"),
-                TextColumn("{task.fields[rate]:,.0f}/s"),
-                TimeRemainingColumn(),
-                console=console,
-            )
-            self._task = self._bar.add_task("import", total=None, rows=0, rate=0.0)
-
-    def __enter__(self) -> None:
-        if self._bar is not None:
-            self._bar.start()
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def added(self, added: AddResult, done: float | None) -> None:
+        """Count what was added; `done` is from 0 to 1, None where that is not known."""
         for result, n in added.counts.items():
             self.counts[result] += n
         rows = sum(self.counts.values())
-        if self._bar is not None:
-            elapsed = self._bar.tasks[self._task].elapsed or 0
-            self._bar.update(
-                self._task,
-                total=None if done is None else 1.0,
-                completed=done or 0.0,
-                rows=rows,
-                rate=rows / elapsed if elapsed else 0.0,
-            )
-            return
-        at = now()
-        if self._logged is None or at - self._logged >= SAY_EVERY:
-            self._logged = at
-            shown = "unknown" if done is None else f"{done:.0%}"
-            self._log.info("importing", rows=rows, done=shown)
+        share = "unknown" if done is None else f"{done:.0%}"
+        total = None if done is None else 1.0
+        self.update(done or 0.0, total, log={"rows": rows, "done": share}, rows=rows)

@@ -149,13 +149,9 @@ def _command_line() -> tuple[argparse.ArgumentParser, Sequence[_CommandParser]]:
     return parser, found
 
 
-def _add_version(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--version", action="version", version=f"kpi-exporter {__version__}")
-
-
 def _add_common(parser: argparse.ArgumentParser, *, before: bool) -> None:
     """Add what may stand before the command, with the defaults, as well as after it."""
-    _add_version(parser)
+    parser.add_argument("--version", action="version", version=f"kpi-exporter {__version__}")
     parser.add_argument(
         "--config.file",
         dest="config_file",

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
 
 import structlog
 
@@ -17,7 +16,7 @@ from exporter.commands.common import (
     open_store_with_definitions,
     printable,
 )
-from exporter.domain.windows import EPOCH
+from exporter.domain.windows import instant_of
 from exporter.ingest.retry import retry
 from exporter.ports import RejectedRow, Store
 
@@ -92,4 +91,4 @@ def _show(row: RejectedRow) -> None:
 
 
 def _refused(row: RejectedRow) -> str:
-    return f"{EPOCH + timedelta(milliseconds=row.refused_ms):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{instant_of(row.refused_ms):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,7 +1,7 @@
 """`segments`: which values stand behind each segment, so that `Other` can be made smaller."""
 
 import argparse
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 
 from exporter.commands.common import (
     CommandError,
@@ -12,10 +12,12 @@ from exporter.commands.common import (
     suggestion,
 )
 from exporter.commands.dates import add_days, check_days
-from exporter.domain.windows import ms_of
+from exporter.domain.interaction import MS_PER_HOUR
+from exporter.domain.windows import first_hour_of
 from exporter.maintenance.segment_values import SegmentValues, segment_values
 
 LISTED = 20
+_DAY = timedelta(days=1)
 _ALL_MS = 1 << 62
 _NO_VALUE = "(no value)"
 
@@ -40,8 +42,8 @@ def run(options: argparse.Namespace) -> None:
     names = [segmentation.name for segmentation in configuration.definitions.segmentations]
     if options.name not in names:
         raise CommandError(f"no segmentation {options.name!r}; {suggestion(options.name, names)}")
-    start_ms = _midnight_ms(options.first) if options.first else 0
-    end_ms = _midnight_ms(options.last + timedelta(days=1)) if options.last else _ALL_MS
+    start_ms = first_hour_of(options.first) * MS_PER_HOUR if options.first else 0
+    end_ms = first_hour_of(options.last + _DAY) * MS_PER_HOUR if options.last else _ALL_MS
     with open_store_with_definitions(configuration) as (store, evaluator):
         if evaluator.definitions.segmentation(options.name) is None:
             raise CommandError(
@@ -59,7 +61,3 @@ def _print(of: SegmentValues, limit: int) -> None:
     rest = sum(n for _, n in of.values[limit:]) + of.untold
     if rest:
         print(f"{rest:>9}    (other values)")
-
-
-def _midnight_ms(of: date) -> int:
-    return ms_of(datetime.combine(of, time(), UTC))

@@ -16,7 +16,7 @@ from exporter.daemon.errors import ErrorLog, message_of
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.lateness import Lateness, late_seconds
 from exporter.domain.retention import cutoff
-from exporter.domain.windows import EPOCH, hour_of, ms_of
+from exporter.domain.windows import hour_of, ms_of
 from exporter.ingest.importer import OLDEST, Importer
 from exporter.ingest.reconciler import Reconciler
 from exporter.metrics.collecting import CollectRecorder, CollectStatus
@@ -28,7 +28,6 @@ from exporter.ports import (
     AddResult,
     Source,
     SourceError,
-    StateStore,
     Store,
     StoreDamagedError,
     StoreError,
@@ -92,7 +91,8 @@ class Jobs:
             self._connect()
             self._definitions.use(self._store, self.configuration.definitions)
             self._filled = self._is_filled()
-            self.recorder.lateness_changed(_remembered_lateness(self._store))
+            late = notes.read_json(notes.LATENESS, self._store.note(notes.LATENESS), Lateness)
+            self.recorder.lateness_changed(late or Lateness())
             self.recorder.store_used(_READING, worked=True)
             self.recorder.store_counted(self._store.stats())
             self._take_snapshot()
@@ -245,8 +245,7 @@ class Jobs:
                 self._log.info("old interactions dropped", interactions=dropped)
 
     def _drop_old(self, now: datetime) -> int:
-        newest_ms = self._store.stats().newest_ms
-        newest = None if newest_ms is None else EPOCH + timedelta(milliseconds=newest_ms)
+        newest = self._store.stats().newest
         trusted = notes.read_time(notes.CLOCK, self._store.note(notes.CLOCK))
         before = cutoff(
             now,
@@ -439,7 +438,3 @@ class Jobs:
     def _failed(self, activity: str, event: str, error: Exception) -> None:
         self._damaged = self._damaged or isinstance(error, StoreDamagedError)
         self._errors.failed(activity, event, error)
-
-
-def _remembered_lateness(store: StateStore) -> Lateness:
-    return notes.read_json(notes.LATENESS, store.note(notes.LATENESS), Lateness) or Lateness()

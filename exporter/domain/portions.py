@@ -13,7 +13,6 @@ class Sized(Protocol):
     @property
     def raw(self) -> bytes:
         """The content."""
-        ...
 
 
 T = TypeVar("T")

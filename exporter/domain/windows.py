@@ -28,6 +28,11 @@ def ms_of(when: datetime) -> int:
     return (when - EPOCH) // _MS
 
 
+def instant_of(ms: int) -> datetime:
+    """Return the instant that lies so many milliseconds after 1970."""
+    return EPOCH + ms * _MS
+
+
 def hour_of(when: datetime) -> Hour:
     """Return the hour that an instant lies in."""
     return (when - EPOCH) // _HOUR

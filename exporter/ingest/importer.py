@@ -10,7 +10,7 @@ from exporter import notes
 from exporter.domain.classify.classifier import OLDEST_TIMESTAMP_MS, Classification
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.portions import MOST_BYTES
-from exporter.domain.windows import EPOCH, hour_of, ms_of, start_of
+from exporter.domain.windows import hour_of, instant_of, ms_of, start_of
 from exporter.ingest.batches import BATCH_ROWS, batch_of
 from exporter.ingest.prefetch import prefetch
 from exporter.ingest.ranges import Complete, Event, Portion, Ranges
@@ -21,7 +21,7 @@ OVERLAP = timedelta(minutes=15)  # clients round timestamps down to 10 minutes
 QUIET = timedelta(hours=1)  # in which nothing may have happened, whatever the clock says
 NOTED_SECONDS = 10.0  # how often an import under way notes how far it has come
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
-OLDEST = EPOCH + timedelta(milliseconds=OLDEST_TIMESTAMP_MS)
+OLDEST = instant_of(OLDEST_TIMESTAMP_MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,7 @@ class Importer:
         a clock which is behind what was seen already, or which may never have been right.
         """
         position = self.position()
-        newest = self._newest()
+        newest = self._store.stats().newest
         ranges: list[tuple[datetime, datetime | None]] = [(LONG_AGO, OLDEST)]
         if newest is not None and newest <= now + AHEAD:
             ranges.append((now + AHEAD, None))
@@ -169,14 +169,10 @@ class Importer:
         A clock that runs ahead would otherwise leave a gap behind it once it is set right, and
         one that is far behind would have everything fetched again.
         """
-        newest = self._newest()
+        newest = self._store.stats().newest
         if newest is not None and newest <= now + AHEAD:
             position = min(fetched_until, now, newest + QUIET)
             self._store.remember(notes.POSITION, position.isoformat())
-
-    def _newest(self) -> datetime | None:
-        newest_ms = self._store.stats().newest_ms
-        return None if newest_ms is None else EPOCH + timedelta(milliseconds=newest_ms)
 
 
 def _gathered(

@@ -15,13 +15,13 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[Item], *, depth: int = 1) -> Generator[Item, None, None]:
-    """Iterate in another thread, so many items in advance; an error comes in its place.
+def prefetch(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """Iterate in another thread, one item in advance; an error comes in its place.
 
     Where the caller stops early, the thread ends with its next item. Raises `MemoryError` if no
     thread can be started.
     """
-    queue: Queue[Item | _End] = Queue(depth)
+    queue: Queue[Item | _End] = Queue(1)
     cancelled = threading.Event()
 
     def fetch() -> None:

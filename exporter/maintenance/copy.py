@@ -7,7 +7,7 @@ by copying it once more.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
@@ -17,7 +17,7 @@ from exporter import notes
 from exporter.domain.classify.evaluator import Evaluator
 from exporter.domain.interaction import Rejected, StoredInteraction
 from exporter.domain.portions import cut, portions
-from exporter.domain.windows import EPOCH
+from exporter.domain.windows import instant_of
 from exporter.ports import Batch, Store, StoreError, stored_definitions
 
 PORTION = 5_000
@@ -101,4 +101,4 @@ def _rejected(source: Store) -> Iterator[tuple[Batch, datetime]]:
     rows = source.rejected(ALL_REJECTED)[::-1]
     for refused_ms, together in groupby(rows, attrgetter("refused_ms")):
         rejected = [Rejected(row.id, row.raw, row.reason, row.detail) for row in together]
-        yield Batch(rejected=rejected), EPOCH + timedelta(milliseconds=refused_ms)
+        yield Batch(rejected=rejected), instant_of(refused_ms)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import nan
 
 from exporter.domain.interaction import Reason
@@ -21,12 +21,12 @@ class Histogram:
     counts: tuple[int, ...]
     sum: float = 0.0
 
-    def observe(self, value: float, n: int = 1) -> "Histogram":
-        """Count `n` observations of the same value."""
+    def observe(self, value: float) -> "Histogram":
+        """Count an observation."""
         place = next((i for i, bound in enumerate(self.bounds) if value <= bound), -1)
         counts = list(self.counts)
-        counts[place] += n
-        return replace(self, counts=tuple(counts), sum=self.sum + value * n)
+        counts[place] += 1
+        return replace(self, counts=tuple(counts), sum=self.sum + value)
 
 
 def empty_histogram(bounds: tuple[float, ...]) -> Histogram:
@@ -66,8 +66,7 @@ class Status:
     @property
     def newest_interaction(self) -> datetime | None:
         """The newest timestamp stored; None while nothing is known."""
-        newest_ms = None if self.stats is None else self.stats.newest_ms
-        return None if newest_ms is None else datetime.fromtimestamp(newest_ms / 1000, tz=UTC)
+        return None if self.stats is None else self.stats.newest
 
     @property
     def rejected(self) -> Mapping[Reason, int]:

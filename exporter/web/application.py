@@ -22,11 +22,9 @@ class Application(Protocol):
         `gzip` says whether the client takes gzip; `names` holds the families or series names
         to confine the answer to, all of them where it is empty.
         """
-        ...
 
     def unready(self) -> str | None:
         """Return why there is nothing to show yet; None once a first snapshot exists."""
-        ...
 
     def report(
         self, name: str, *, start: float | None, end: float | None, segmentation: str | None
@@ -36,15 +34,12 @@ class Application(Protocol):
         `start` and `end` are Unix seconds, both days included. Raises `UnknownReport` and
         `InvalidSegmentation` (`exporter.domain.reports`), and `StoreError` (`exporter.ports`).
         """
-        ...
 
     def page(self, *, days: int | None = None, segmentation: str | None = None) -> Page:
         """Return what the page for people shows.
 
         With `days` or a segmentation, of the last whole days. Raises `InvalidSegmentation`.
         """
-        ...
 
     def reload(self) -> Sequence[str]:
         """Read the configuration anew and apply it whole; the errors, if it was refused."""
-        ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -9,7 +10,7 @@ from exporter.domain.interaction import Hour
 from exporter.domain.layout import Layout
 from exporter.domain.tally import Counts, add
 from exporter.domain.windows import Window
-from exporter.ports import PeriodCounts, TallyStore
+from exporter.ports import TallyStore
 
 Rows = Sequence[Counts]
 """Counts by position in the layout's rows."""
@@ -55,7 +56,7 @@ def _by_hour(
     store: TallyStore, layout: Layout, start: Hour, end: Hour
 ) -> Iterator[tuple[Hour, dict[int, Counts]]]:
     places = {row: place for place, row in enumerate(layout.segments)}
-    for hour, sums in groupby(store.by_hour(start, end), _start):
+    for hour, sums in groupby(store.by_hour(start, end), attrgetter("start")):
         yield (
             hour,
             {
@@ -64,10 +65,6 @@ def _by_hour(
                 if (sum_.segmentation, sum_.segment) in places
             },
         )
-
-
-def _start(sum_: PeriodCounts) -> Hour:
-    return sum_.start
 
 
 def _add(rows: Rows, more: Mapping[int, Counts], sign: int = 1) -> None:

@@ -181,15 +181,13 @@ class Conflicts:
         for portion in cut(corrections, ROWS_AT_ONCE):
             for id_ in portion:
                 make_room(self._register, corrections[id_].tallies)
+            encode = msgspec.json.encode
             bodies = [
-                b'{"_id":%b,%b' % (msgspec.json.encode(id_), _members(corrections[id_]))
+                b'{"_id":%b,%b'  # and the correction's own members
+                % (encode(id_), encode(corrections[id_], order="sorted")[1:])
                 for id_ in portion
             ]
             self._tallies.write(portion, bodies)  # one that is there already is the same
-
-
-def _members(correction: Correction) -> bytes:
-    return msgspec.json.encode(correction, order="sorted")[1:]
 
 
 def _delete(database: Database, leaves: Sequence[tuple[str, str]]) -> None:

@@ -30,11 +30,9 @@ class CollectApplication(Protocol):
 
         Raises `CollectorFull`.
         """
-        ...
 
     def answered(self, status: int, seconds: float | None) -> None:
         """Count a request by its answer; `seconds` is how long a post took."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
