@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
 
@@ -57,11 +57,15 @@ def suggestion(text: str, known: Iterable[str]) -> str:
     return f"did you mean {by_lower_case[close[0]]}?" if close else f"there are {', '.join(names)}"
 
 
-def at_least_one(text: str) -> int:
-    """Read a whole number from 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number from 1 on was expected, not {text!r}")
-    return int(text)
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number from `least` on."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"a number from {least} on was expected, not {text!r}")
+        return int(text)
+
+    return read
 
 
 def printable(text: str) -> str:

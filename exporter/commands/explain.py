@@ -10,6 +10,7 @@ from exporter.clock import now
 from exporter.commands.common import (
     CommandError,
     UsageError,
+    at_least,
     load_configuration,
     open_store_with_definitions,
     suggestion,
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", metavar="NAME", help="one duration (KPIs on durations)")
     parser.add_argument(
         "--sample",
-        type=_number,
+        type=at_least(0),
         default=0,
         metavar="N",
         help="name N of the interactions behind each part",
@@ -66,12 +67,6 @@ def _kpi(text: str) -> _Asked:
         known = (*KPIS, *KPI_OF_REPORT)
         raise argparse.ArgumentTypeError(f"no KPI {text!r}; {suggestion(text, known)}")
     return _Asked(kpi=kpi, flow=flow_of_report(name))
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a whole number was expected, not {text!r}")
-    return int(text)
 
 
 def run(options: argparse.Namespace) -> None:

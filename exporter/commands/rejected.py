@@ -11,7 +11,7 @@ from exporter.clock import now
 from exporter.commands.common import (
     CommandError,
     UsageError,
-    at_least_one,
+    at_least,
     load_configuration,
     open_store_with_definitions,
     printable,
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="retry every row that is kept")
     parser.add_argument(
         "--limit",
-        type=at_least_one,
+        type=at_least(1),
         default=LISTED,
         metavar="N",
         help="list the newest N (default: %(default)s)",

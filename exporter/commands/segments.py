@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from exporter.commands.common import (
     CommandError,
-    at_least_one,
+    at_least,
     load_configuration,
     open_store_with_definitions,
     printable,
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_days(parser)
     parser.add_argument(
         "--limit",
-        type=at_least_one,
+        type=at_least(1),
         default=LISTED,
         metavar="N",
         help="list N values of each segment at most (default: %(default)s)",

@@ -23,11 +23,7 @@ def json_schema() -> dict[str, Any]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Writes what an editor checks: durations and numbers as texts too, no defaults."""
-
-    def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> JsonSchemaValue:
-        del schema
-        return {"type": "string"}
+    """Writes what an editor checks: numbers as texts too, no defaults."""
 
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
         variable = {"type": "string", "pattern": r"\$\{"}  # of the environment

@@ -290,7 +290,7 @@ def test_a_flow_of_a_kpi_without_flows_is_wrong_usage(
     ("arguments", "complaint"),
     [
         (("moon",), "no KPI 'moon'; there are sign_in_attempts, dialogs, "),
-        (("bounce_ratio", "--sample=few"), "a whole number was expected, not 'few'"),
+        (("bounce_ratio", "--sample=few"), "a number from 0 on was expected, not 'few'"),
         (("bounce_ratio", "--window=1d", "--day=2013-07-01"), "not allowed with"),
     ],
 )
