@@ -13,7 +13,7 @@ NAMED_TUPLES = {
     "a key, or a place that is looked up for each count": {"Key", "Tile", "DurationSlots"},
     "read for each interaction": {"_Test", "_FieldTest", "_Duration", "_Span", "_EventPattern"},
 }
-MUTABLE = {"Batch", "_Written", "Held"}  # of stores/couchdb: filled while answers come in
+MUTABLE = {"Batch", "_Written", "StoredRows"}  # of stores/couchdb: filled while answers come in
 CACHED = {"Definitions", "Kpi", "Layout"}  # a cached property needs a __dict__
 
 
