@@ -36,7 +36,7 @@ DAYS: Final = 4
 HOURS: Final = (3, 10, 14, 20)
 MINUTES: Final = (10, 20, 30, 40)
 """Past the hour; another one each day, so that each hour meets each."""
-MINUTE, IMPORT_SECONDS, IMPORT_PHASE_SECONDS, FOR_SECONDS = 60, 300, 180, 120
+MINUTE, IMPORT_SECONDS, IMPORT_PHASE_SECONDS = 60, 300, 180
 SIGNED_IN = len(OUTCOMES)
 PROBABILITY = "global:kpi_false_alarm:probability"
 ARRIVALS = "job_lookback:kpi_exporter_import_interactions:increase"
@@ -155,12 +155,12 @@ def probability() -> Iterator[bytes]:
         yield f"{PROBABILITY} {p} {at}\n".encode()
 
 
-def fired(seconds: Sequence[int]) -> list[int]:
-    """Return when an alert fires whose condition holds at these seconds."""
+def fired(seconds: Sequence[int], after_seconds: int) -> list[int]:
+    """Return when an alert fires whose condition holds at these seconds, and has for so long."""
     found, since = [], None
     for before, at in pairwise((0, *seconds)):
         since = at if since is None or at - before > MINUTE else since
-        if at - since == FOR_SECONDS:
+        if at - since == after_seconds:
             found.append(at)
     return found
 
@@ -197,7 +197,8 @@ def main() -> None:
                     for series in asking.server.stepwise(f"({inliner.expand(rule.expr)}) + 0"):
                         window = series.metric.get("window", "stopped")
                         seconds = [int(at) for at, _ in series.values]
-                        firing[series.metric["job"], window] = fired(seconds)
+                        minutes = int(rule.raw["for"].removesuffix("m"))
+                        firing[series.metric["job"], window] = fired(seconds, minutes * MINUTE)
     for variant in VARIANTS:
         of_all: list[int] = []
         for window in ("1h", "30m", "stopped"):

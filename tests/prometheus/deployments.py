@@ -80,6 +80,8 @@ def expanded(values: str) -> list[str]:
         start, step, times = match["start"], match["step"], int(match["times"] or 0)
         if start == "_":
             found += ["_"] * max(times, 1)
+        elif start == "stale":
+            found.append(start)
         else:
             found += [f"{float(start) + n * float(step or 0):.15g}" for n in range(times + 1)]
     return found

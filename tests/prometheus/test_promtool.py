@@ -71,7 +71,7 @@ def test_the_rules_answer_the_same_in_a_cluster(promtool: Path, tmp_path: Path, 
 
 
 def test_values_are_expanded_as_promtool_does() -> None:
-    assert expanded("0+60x2 _x2 _ 5 1x1 -60+30x1 7-1x1") == [
+    assert expanded("0+60x2 _x2 _ 5 1x1 -60+30x1 7-1x1 stale") == [
         *("0", "60", "120"),
-        *("_", "_", "_", "5", "1", "1", "-60", "-30", "7", "6"),
+        *("_", "_", "_", "5", "1", "1", "-60", "-30", "7", "6", "stale"),
     ]
