@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _wrong_with_sites(configuration: Configuration) -> str:
-    """Return what the newest stored interactions tell of the field, if there are any in a file."""
+    """Return what the newest stored interactions show of the field, if there are any in a file."""
     if not is_file(configuration.store):
         return ""
     try:

@@ -116,7 +116,7 @@ def _scope(
     store: Store,
     at: datetime,
 ) -> tuple[str, Scope]:
-    """Choose range and segment; give them with what the range is called."""
+    """Choose range and segment; return them with the name of the range."""
     if options.day is not None:
         period = f"day {options.day}"
         start = first_hour_of(options.day)

@@ -45,7 +45,7 @@ _MODULES = {"import": "import_"}  # where a name is a word of Python's
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code."""
+    """Run a command; return its exit code."""
     _escape_what_cannot_be_shown()
     parser, _ = _command_line()
     options = parser.parse_args(arguments)

@@ -132,7 +132,7 @@ def _basic(user: str, password: str | None) -> Secret:
 
 
 def _one(what: str, ways: Mapping[str, _T | None], errors: ErrorList) -> _T | None:
-    """Return the one that is given; several are an error."""
+    """Return the only one that is not None; several are an error."""
     given = [(key, value) for key, value in ways.items() if value is not None]
     for key, _ in given[1:]:
         errors.add(("store", key), f"expected one {what}, found another in store.{given[0][0]}")

@@ -12,7 +12,7 @@ _URI = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the schema; what only the whole file shows, `check` says."""
+    """Return the schema; errors between keys are found by `check` alone."""
     schema = File.model_json_schema(schema_generator=_Generator)
     for section in SECTIONS:
         properties = schema["properties"][section]

@@ -20,7 +20,7 @@ class ConfigurationError(DocumentError):
 
 
 class Secret:
-    """A text that is never printed; `reveal` gives it to the one who has to send it."""
+    """A text that is never printed; `reveal` returns it to the caller that sends it."""
 
     __slots__ = ("_text",)
 

@@ -41,7 +41,7 @@ class DocumentError(Exception):
 
 
 class ErrorList:
-    """What is wrong, told in the order of the document."""
+    """What is wrong, in the order of the document."""
 
     def __init__(self) -> None:
         self._lines: dict[Path, int] = {}  # in the order of the document

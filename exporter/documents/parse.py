@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read(file: FilePath, errors: ErrorList) -> str | None:
-    """Read a file's text; None if it cannot be read, which `errors` then says."""
+    """Read a file's text; None if it cannot be read, as `errors` then lists."""
     try:
         with file.open("rb") as opened:
             raw = opened.read(_MOST_BYTES + 1)
@@ -58,7 +58,7 @@ def read(file: FilePath, errors: ErrorList) -> str | None:
 
 
 def parse(text: str, errors: ErrorList) -> dict[str, Document] | None:
-    """Read a file's text, an empty one as no keys; None if it is none, as `errors` then says."""
+    """Read a text, an empty one as no keys; None if it is no YAML, as `errors` then lists."""
     try:
         root = _compose(text)
         document = None if root is None else _YamlWalk(errors).document((), root)

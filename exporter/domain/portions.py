@@ -1,4 +1,4 @@
-"""Portions: rows taken so many at a time, and no more bytes than memory has room for."""
+"""Portions: a bounded number of rows at a time, and no more bytes than memory has room for."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -20,7 +20,7 @@ SizedRow = TypeVar("SizedRow", bound=Sized)
 
 
 def portions(rows: Iterable[SizedRow], most_rows: int) -> Iterator[Sequence[SizedRow]]:
-    """Yield rows in portions: one is full with so many rows, or with `MOST_BYTES`."""
+    """Yield rows in portions: one is full with `most_rows`, or with `MOST_BYTES`."""
     portion: list[SizedRow] = []
     size = 0
     for row in rows:
@@ -34,7 +34,7 @@ def portions(rows: Iterable[SizedRow], most_rows: int) -> Iterator[Sequence[Size
 
 
 def cut(items: Iterable[T], most: int) -> Iterator[list[T]]:
-    """Yield items in order, at most so many at a time."""
+    """Yield items in order, at most `most` at a time."""
     remaining = iter(items)
     while portion := list(islice(remaining, most)):
         yield portion

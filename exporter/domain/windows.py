@@ -29,7 +29,7 @@ def ms_of(when: datetime) -> int:
 
 
 def instant_of(ms: int) -> datetime:
-    """Return the instant that lies so many milliseconds after 1970."""
+    """Return the instant by its milliseconds since 1970."""
     return EPOCH + ms * _MS
 
 

@@ -84,7 +84,7 @@ def copy(source: Store, target: Store, now: datetime) -> Iterator[Copied]:
 
 
 def _evaluator(source: Store, target: Store) -> Evaluator:
-    """Open both; give the counting of what is written."""
+    """Open both; return the evaluator of what is written."""
     definitions = source.active_definitions()
     if definitions is None:
         raise StoreError("the store to copy from is empty")

@@ -99,7 +99,7 @@ class Explanation:
         return total
 
     def read(self, store: Store) -> Iterator[int]:
-        """Read counts and interactions; says now and then how many. Raises `StoreError`."""
+        """Read counts and interactions; yields now and then how many. Raises `StoreError`."""
         scope = self.scope
         row = scope.segmentation, scope.segment
         place = self._evaluator.layout.segments.index(row)

@@ -68,7 +68,7 @@ class Verification:
             yield interactions
 
     def wrong(self, *, repair: bool) -> Iterator[Difference]:
-        """Return what is wrong; repaired, if so wished, before the next day's is given.
+        """Yield what is wrong; with `repair`, it is right before the next day's is yielded.
 
         What was repaired is looked at once more: an import may have come between.
         """

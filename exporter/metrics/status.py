@@ -125,7 +125,7 @@ class StatusRecorder:
         self._change(progress=progress)
 
     def import_finished(self, at: datetime, took: timedelta, error: str = "") -> None:
-        """Record that an import finished; `error` says why it failed, empty if it did not."""
+        """Record that an import finished; `error` is why it failed, empty if it did not."""
         with self._lock:
             before = self._now
             result = "failure" if error else "success"
@@ -139,7 +139,7 @@ class StatusRecorder:
             )
 
     def import_cancelled(self) -> None:
-        """Record that the running import was told to stop; it neither succeeded nor failed."""
+        """Record that the running import was stopped; it neither succeeded nor failed."""
         self._change(running=False)
 
     def source_used(self, *, worked: bool) -> None:

@@ -194,7 +194,7 @@ class Splitter:
 
 
 def beginning(body: bytes | bytearray) -> str:
-    """Return what a log may tell of a body that is no array of rows."""
+    """Return what a log may show of a body that is no array of rows."""
     found = _BEGINNING.match(body.lstrip())
     return repr(escaped(found[0])) if found and found[0] else "nothing"
 

@@ -13,7 +13,7 @@ _NOT_DECODED = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, Overflo
 
 
 def same_meaning(one: bytes, other: bytes) -> bool:
-    """Compare blobs: the order of keys and the form of numbers say nothing. Cannot fail.
+    """Compare blobs: the order of keys and the form of numbers do not count. Cannot fail.
 
     A store, or a source, may encode what it was given in its own way. What no decoder takes
     (numbers out of range, broken UTF-8, nesting without end) is compared token by token.

@@ -21,7 +21,7 @@ _Line: TypeAlias = tuple[str, str]  # an address, and the name of a user or noth
 
 
 class Authenticator:
-    """Tells users from others.
+    """Authenticates users.
 
     A check by bcrypt takes as long as it takes to keep guessers out, for a name that does not
     exist too. Its outcome is remembered, under a digest with a key that lives as long as the

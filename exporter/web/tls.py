@@ -135,7 +135,7 @@ class Tls:
         return tuple(filter(None, (self.cert.file, self.key.file, self.client_ca.file)))
 
     def context(self, errors: ErrorList) -> ssl.SSLContext | None:
-        """Read the files; None if they are invalid, which `errors` then says by key."""
+        """Read the files; None if they are invalid, as `errors` then lists by key."""
         for place, text in chain(
             self._source_errors(), self._client_auth_errors(), self._choice_errors()
         ):

@@ -70,7 +70,7 @@ class History:
         return len(self._hours)
 
     def _name_series(self, milestones: Sequence[Milestone]) -> None:
-        """List the series of each family, in the order in which `_values` gives their values."""
+        """List the series of each family, in the order in which `_values` yields their values."""
         layout = self._evaluator.layout
         self._families = {family: [] for family in (*TOTALS, *SEGMENTS, MILESTONE)}
         column = 0
@@ -92,7 +92,7 @@ class History:
         return family.series(labels.items())
 
     def compute(self, store: TallyStore) -> Iterator[int]:
-        """Compute the KPIs of every hour; says after each how many are done.
+        """Compute the KPIs of every hour; yields after each how many are done.
 
         Raises `StoreError`, and `OSError` for the spool.
         """
@@ -118,7 +118,7 @@ class History:
                 yield formula.of(counts).value
 
     def write(self, out: BinaryIO) -> Iterator[int]:
-        """Write everything; says after each series how many are done. Raises `OSError`."""
+        """Write everything; yields after each series how many are done. Raises `OSError`."""
         ends = [[f" {at}\n" for at in self._grid.seconds_in(hour)] for hour in self._hours]
         done = 0
         for family, series in self._families.items():

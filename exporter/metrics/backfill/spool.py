@@ -9,7 +9,7 @@ _NUMBER_BYTES = 8
 
 
 class SpoolError(Exception):
-    """The spool's file cannot be written: its disk is full, say."""
+    """The spool's file cannot be written, as on a full disk."""
 
 
 class Spool:

@@ -182,7 +182,7 @@ class BatchWriter:
     def _replace(
         self, month: Month, database: Database, changed: Sequence[tuple[Entry, Found[Document]]]
     ) -> list[Entry]:
-        """Replace documents, as a batch; give the entries for which someone else was quicker.
+        """Replace documents, as a batch; return those that another process replaced first.
 
         What is replaced stays in the document, with all before it that an open batch, or a
         rebuild, has still to be counted by.
@@ -283,7 +283,7 @@ class BatchWriter:
 
 
 def _remembered(history: Sequence[Version]) -> Sequence[Version]:
-    """Return the newest versions, so many that another leaf differs from this one's past."""
+    """Return the newest versions: enough to recognise another leaf as one of the past."""
     sizes = accumulate(len(version.raw) for version in reversed(history))
     n = sum(size <= REMEMBERED_BYTES for size in sizes)
     return history[-max(1, min(n, REMEMBERED)) :]

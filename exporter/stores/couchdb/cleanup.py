@@ -85,7 +85,7 @@ class Cleanup:
 
 
 def _emptied(document: dict[str, Any]) -> bytes:
-    """Write a document anew; delete it if it says nothing more."""
+    """Write a document anew; delete it if nothing is left in it."""
     document["tallies"] = {number: rows for number, rows in document["tallies"].items() if rows}
     if document.keys() <= {"_id", "_rev", "tallies"} and not document["tallies"]:
         return tombstone(document["_id"], document["_rev"])

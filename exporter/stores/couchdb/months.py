@@ -198,7 +198,7 @@ class Months:
         return joined((first, last) for first, last in parts if first < last)
 
     def drop(self, month: Month, interactions: int) -> int:
-        """Drop a month that had so many, dropped ones included; return how many are new in it."""
+        """Drop a month of N interactions, dropped ones included; return how many are new in it."""
         before = self.records().get(month, Record()).dropped
         self._record(month, Record(dropped=interactions, gone=True, remains=True))
         self.forget(month)

@@ -58,7 +58,7 @@ class Place(msgspec.Struct, omit_defaults=True):
     def following(
         self, number: int, *, finished: bool, tallies: dict[str, list[TileRow]]
     ) -> "Place":
-        """Return what is written next; whose own batches there are, the first place says."""
+        """Return what is written next; the first place alone lists the generation's own batches."""
         return msgspec.structs.replace(
             self, number=number, finished=finished, tallies=tallies, own=[]
         )

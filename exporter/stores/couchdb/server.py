@@ -330,7 +330,7 @@ class Database:
         return Found(id_, _decoded(content, _Revised).rev, _decoded(content, kind))
 
     def put(self, id_: str, document: object, rev: str = NEVER) -> str:
-        """Write a document whose revision is known, and give the new one. Raises `Conflict`."""
+        """Write a document whose revision is known; return the new one. Raises `Conflict`."""
         revision = {"rev": rev} if rev else {}
         content = msgspec.json.encode(document)
         answer = self._resource.put(_path(id_), body=content, **revision)
@@ -373,7 +373,7 @@ class Database:
         self._resource.delete(_path(id_), rev=rev)
 
     def write(self, ids: Sequence[str], documents: Iterable[bytes]) -> list[Written]:
-        """Write documents (JSON with their `_id`) in one request; say what became of each."""
+        """Write documents (JSON with their `_id`) in one request; return what became of each."""
         body = b'{"docs":[' + b",".join(documents) + b"]}"
         results = _decoded(_body(self._resource.post("_bulk_docs", body=body)), list[_Result])
         # By id: servers of CouchDB's kind do not all answer in the order of the request.
@@ -399,10 +399,10 @@ class Database:
         )
 
     def write_revisions(self, ids: Sequence[str], documents: Iterable[bytes]) -> list[Written]:
-        """Write documents with the revisions that they name; say what became of each.
+        """Write documents with the revisions that they name; return what became of each.
 
-        Each is stored, beside any other revision of its document: there is no conflict to be
-        told of, and writing the same again changes nothing.
+        Each is stored, beside any other revision of its document: there is no conflict to
+        report, and writing the same again changes nothing.
         """
         body = b'{"new_edits":false,"docs":[' + b",".join(documents) + b"]}"
         refused = _decoded(_body(self._resource.post("_bulk_docs", body=body)), list[_Result])
@@ -473,11 +473,11 @@ class Database:
     def page(
         self, after: str, limit: int, kind: type[T], *, conflicts: bool = False
     ) -> list[Found[T]]:
-        """Read the documents after an id, in the order of their ids; at most so many."""
+        """Read the documents after an id, in the order of their ids; at most `limit`."""
         return self._page(after, limit, kind, conflicts=conflicts)[0]
 
     def pages(self, most: int, kind: type[T]) -> Iterator[list[Found[T]]]:
-        """Read a whole database in portions, in the order of the ids: so many, fewer if large."""
+        """Read a whole database by id, in portions of `most` documents, fewer if large."""
         after, limit = "", min(most, FIRST_PAGE)
         while True:
             portion, size = self._page(after, limit, kind)
@@ -516,7 +516,7 @@ class Database:
 
 
 def next_limit(most: int, documents: int, size: int) -> int:
-    """Return how many documents to read after so many of that size in bytes."""
+    """Return how many documents to read next, by the size in bytes of those read last."""
     return max(1, min(most, 2 * documents, _PAGE_BYTES * documents // max(size, 1)))
 
 

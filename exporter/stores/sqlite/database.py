@@ -165,7 +165,7 @@ def _create_private(path: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from others; None if it cannot be found."""
+    """Return what identifies a file; None if it cannot be found."""
     try:
         found = path.stat()
     except OSError:
@@ -206,7 +206,7 @@ def holding(db: sqlite3.Connection, name: str) -> int:
 
 
 def hold(db: sqlite3.Connection, name: str, more: int) -> int:
-    """Count more (or fewer) of something as held, and say how many there are now."""
+    """Count more (or fewer) of something as held; return how many there are now."""
     n = holding(db, name) + more
     if more:
         db.execute("insert or replace into holdings (name, n) values (?, ?)", (name, n))

@@ -13,7 +13,7 @@ _APPLICATION_ID_AT = slice(68, 72)  # in the header of SQLite's file format
 
 
 def quarantine(path: Path) -> Path | None:
-    """Move a damaged file of ours out of the way; say where it lies now. Raises `StoreError`.
+    """Move a damaged file of ours out of the way; return where it lies now. Raises `StoreError`.
 
     A file that is whole stays, and there is nothing to say: another process has seen to it. So
     it is with one that was deleted.

@@ -92,7 +92,7 @@ def _segmentations(counted: Counted, titles: Titles, period: Period | None) -> I
 
 
 def _empty(state: State) -> str:
-    """Return that the source gave nothing, if it did; a store that holds rows says otherwise."""
+    """Return that the source returned no rows, if so; not where the store holds any."""
     status, stats = state.status, state.status.stats
     if not status.importing or status.last_success is None or stats is None:
         return ""

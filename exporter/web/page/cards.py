@@ -22,7 +22,7 @@ class _Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """How to tell what a value is made of; `columns` names the figures."""
+    """How to write what a value is made of; `columns` names the figures."""
 
     columns: tuple[str, ...]
     of: Callable[[Counts, Number], _Made]

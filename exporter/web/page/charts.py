@@ -156,7 +156,7 @@ def chart(kpi: KpiCard, *, milestones: Sequence[Milestone], today: date) -> Char
 
 
 def _cut(text: str, letters: int) -> str:
-    """Return as much of a text as there is room for; nothing if that says nothing."""
+    """Return as much of a text as there is room for; nothing if that is too little."""
     if len(text) <= letters:
         return text
     return f"{text[: letters - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}" if letters >= _FEWEST else ""

@@ -22,7 +22,7 @@ def at(length: float) -> str:
 
 
 def svg(drawing: Chart, kpi: KpiCard, number: int) -> str:
-    """Draw a KPI's days; `number` tells its chart from the others of the page."""
+    """Draw a KPI's days; `number` is that of the chart on the page."""
     head = (
         f'<svg class="chart" viewBox="0 0 {at(WIDTH)} {at(HEIGHT)}" role="group"'
         f' aria-labelledby="chart-{number}" aria-describedby="words-{number}">'
@@ -142,7 +142,7 @@ def small(text: str) -> str:
 
 
 def bar(share: float) -> str:
-    """Draw a share of a whole, beside the number that tells the same."""
+    """Draw a share of a whole, beside the same as a number."""
     return (
         '<svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">'
         f'<path d="M0 0h{at(share * 100)}v1H0z"/></svg>'
