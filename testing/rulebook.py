@@ -66,8 +66,20 @@ def _is_metric(name: str) -> bool:
     return name == "up" or name.startswith(("kpi_", "couchdb_", "process_", "python_"))
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as promtool does: `0x100` is a hundred times zero, and no number."""
+
+
+_INTEGER = "tag:yaml.org,2002:int"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != _INTEGER]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_INTEGER, re.compile(r"[-+]?\d+$"), list("-+0123456789"))
+
+
 def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a safe one
 
 
 @cache

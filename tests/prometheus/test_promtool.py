@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from testing.rulebook import PROMETHEUS, RULE_FILES, UNIT_TESTS, read_yaml
 from tests.prometheus.deployments import expanded, in_a_cluster
+from tests.prometheus.needed import with_needed_rules
 
 IN_CLUSTERS = ("deployments",)
 """These have the labels of a cluster themselves."""
@@ -47,7 +47,13 @@ def test_the_alertmanager_configuration_is_valid() -> None:
 
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
-def test_the_rules_do_what_their_unit_tests_say(promtool: Path, path: Path) -> None:
+def test_the_rules_do_what_their_unit_tests_say(promtool: Path, tmp_path: Path, path: Path) -> None:
+    _run(promtool, "test", "rules", with_needed_rules(path, read_yaml(path), tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_they_say_the_same_of_all_rules_together(promtool: Path, path: Path) -> None:
     _run(promtool, "test", "rules", path)
 
 
@@ -61,13 +67,41 @@ def test_the_rules_do_what_their_unit_tests_say(promtool: Path, path: Path) -> N
 )
 def test_the_rules_answer_the_same_in_a_cluster(promtool: Path, tmp_path: Path, path: Path) -> None:
     document = in_a_cluster(read_yaml(path))
-    for name in document["rule_files"]:
-        shutil.copy(path.parent / name, tmp_path)
-    document["rule_files"] = [Path(name).name for name in document["rule_files"]]
-    copy = tmp_path / f"test-{path.name}"  # a rule file may have the same name
-    copy.write_text(yaml.safe_dump(document))
 
-    _run(promtool, "test", "rules", copy)
+    _run(promtool, "test", "rules", with_needed_rules(path, document, tmp_path))
+
+
+def test_a_copy_has_what_its_tests_name_and_what_that_needs(tmp_path: Path) -> None:
+    rules = """
+groups:
+  - name: all
+    rules:
+      - {record: "a:limit", expr: "1"}
+      - {record: "a:links", expr: "1"}
+      - {record: "a:unused", expr: "1"}
+      - {alert: One, expr: "a > a:limit", labels: {component: x}, annotations: {url: "a:links"}}
+      - {alert: Other, expr: "a:unused > 1", labels: {component: y}}
+"""
+    (tmp_path / "rules.yml").write_text(rules)
+    test = tmp_path / "unit.yml"
+    test.write_text(
+        """
+rule_files: [rules.yml]
+tests:
+  - input_series: [{series: a, values: 0x100}]
+    promql_expr_test:
+      - {eval_time: 1m, expr: 'ALERTS{alertstate="firing", component=~"x|z", a!="b"}', value: 1}
+"""
+    )
+    made = tmp_path / "made"
+    made.mkdir()
+
+    copy = read_yaml(with_needed_rules(test, read_yaml(test), made))
+
+    (group,) = read_yaml(made / "rules.yml")["groups"]
+    names = [rule.get("alert") or rule["record"] for rule in group["rules"]]
+    assert names == ["a:limit", "a:links", "One"]
+    assert copy["tests"][0]["input_series"] == [{"series": "a", "values": "0x100"}]
 
 
 def test_values_are_expanded_as_promtool_does() -> None:
