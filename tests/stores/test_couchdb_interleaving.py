@@ -107,7 +107,7 @@ def test_an_import_is_taken_for_abandoned_while_it_runs(
         assert_holds(other, oracle, evaluator)
 
 
-@pytest.mark.parametrize("later", [0, 1])
+@pytest.mark.parametrize("later", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_process_is_killed_just_after_its_import_was_taken_for_abandoned(
     proxy: Proxy, place: Place, evaluator: Evaluator, later: int
 ) -> None:
@@ -197,6 +197,7 @@ def _killed(at: int, meddle: Callable[[], None], later: int) -> Callable[[Reques
     return rule
 
 
+@pytest.mark.slow  # test_couchdb_cluster: of the same rows added at once each counts once
 def test_both_import_the_same(proxy: Proxy, place: Place, evaluator: Evaluator) -> None:
     oracle = Oracle()
     oracle.add(batch(evaluator, HELD))
@@ -211,6 +212,7 @@ def test_both_import_the_same(proxy: Proxy, place: Place, evaluator: Evaluator) 
         assert_holds(other, oracle, evaluator)
 
 
+@pytest.mark.slow  # test_couchdb_cluster: others work between its requests
 def test_both_import_other_contents_of_the_same_rows(
     proxy: Proxy, place: Place, evaluator: Evaluator
 ) -> None:
