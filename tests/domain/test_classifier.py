@@ -285,7 +285,7 @@ HOSTILE: dict[str, Callable[[int], dict[str, Any]]] = {
 def test_of_what_is_large_nothing_is_kept(hostile: Callable[[int], dict[str, Any]]) -> None:
     classifier = reader()
     rows = [
-        Row(str(n), json.dumps({"timestamp": ms(AT), **hostile(n)}).encode()) for n in range(40)
+        Row(str(n), json.dumps({"timestamp": ms(AT), **hostile(n)}).encode()) for n in range(10)
     ]
     tracemalloc.start()
     try:
