@@ -54,6 +54,7 @@ class Filled:
     """A Prometheus that answers at `url`, and the store that its KPIs were computed from."""
 
     url: str
+    session: requests.Session
     store: Store | None = None
 
     def ask(self, expr: str, at: int) -> list[dict[str, Any]]:
@@ -68,9 +69,9 @@ class Filled:
 
     def label_values(self, metric: str, label: str, start: int, end: int) -> list[str]:
         """List a label's values among the series of a range."""
-        answer = requests.get(
+        answer = self.session.get(
             f"{self.url}/api/v1/label/{label}/values",
-            {"match[]": metric, "start": str(start), "end": str(end)},
+            params={"match[]": metric, "start": str(start), "end": str(end)},
             timeout=WAIT_SECONDS,
         ).json()
         assert answer["status"] == "success", answer
@@ -78,7 +79,8 @@ class Filled:
         return values
 
     def _result(self, api: str, **parameters: str) -> list[dict[str, Any]]:
-        answer = requests.post(f"{self.url}/api/v1/{api}", parameters, timeout=WAIT_SECONDS).json()
+        sent = self.session.post(f"{self.url}/api/v1/{api}", parameters, timeout=WAIT_SECONDS)
+        answer = sent.json()
         assert answer["status"] == "success", f"{answer}\n{parameters['query']}"
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result
@@ -117,8 +119,8 @@ def filled_prometheus(
     blocks = folder / "blocks"
     for name in ("history.om", "scrapes.om"):
         make_blocks(promtool, folder / name, blocks)
-    with serving(prometheus, folder, blocks) as url:
-        yield Filled(url=url, store=store)
+    with serving(prometheus, folder, blocks) as running:
+        yield replace(running, store=store)
     store.close()
 
 
@@ -134,22 +136,25 @@ def make_blocks(promtool: Path, openmetrics: Path, blocks: Path) -> None:
 
 
 @contextmanager
-def serving(prometheus: Path, folder: Path, blocks: Path) -> Iterator[str]:
-    """Run a Prometheus that scrapes nothing on blocks, and give its address."""
+def serving(prometheus: Path, folder: Path, blocks: Path) -> Iterator[Filled]:
+    """Run a Prometheus that scrapes nothing on blocks."""
     config = folder / "prometheus.yml"
     config.write_text("{}")
     port = unused_port()
     url = f"http://127.0.0.1:{port}"
-    with running(
-        prometheus,
-        f"--config.file={config}",
-        f"--storage.tsdb.path={blocks}",
-        "--storage.tsdb.retention.time=10y",
-        f"--web.listen-address=127.0.0.1:{port}",
-        ready=lambda: answers(f"{url}/-/ready"),
-        directory=folder,
+    with (
+        requests.Session() as session,
+        running(
+            prometheus,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={blocks}",
+            "--storage.tsdb.retention.time=10y",
+            f"--web.listen-address=127.0.0.1:{port}",
+            ready=lambda: answers(f"{url}/-/ready"),
+            directory=folder,
+        ),
     ):
-        yield url
+        yield Filled(url=url, session=session)
 
 
 def _filled_store(path: Path, crowd: Crowd, since: datetime) -> Store:

@@ -92,9 +92,9 @@ def cluster(
         print("# EOF", file=out)
     make_blocks(promtool, folder / "scrapes.om", folder / "blocks")
     made = dict(generate.dashboards(generate.service(config)))
-    with serving(prometheus, folder, folder / "blocks") as url:
+    with serving(prometheus, folder, folder / "blocks") as running:
         yield Cluster(
-            prometheus=Filled(url=url),
+            prometheus=running,
             dashboards={uid: json.loads(text) for uid, text in made.items()},
         )
     store.close()

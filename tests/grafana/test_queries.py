@@ -190,20 +190,23 @@ def test_every_segment_chosen_alone_gives_what_it_gives_among_all(
                 assert len(alone) == sum(one["metric"]["segment"] == segment for one in among_all)
 
 
+@pytest.fixture(scope="module")
+def empty(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    folder = tmp_path_factory.mktemp("empty")
+    with serving(prometheus, folder, folder / "blocks") as running:
+        yield running
+
+
 @pytest.mark.parametrize("uid", UIDS)
 def test_an_empty_prometheus_answers_every_query_without_an_error(
-    uid: str,
-    dashboards: Mapping[str, Json],
-    prometheus: Path,
-    tmp_path: Path,
+    uid: str, dashboards: Mapping[str, Json], empty: Filled
 ) -> None:
-    with serving(prometheus, tmp_path, tmp_path / "blocks") as url:
-        asking = Asking(dashboard=dashboards[uid], prometheus=Filled(url=url))
-        first = chosen_at_first(asking.dashboard)
-        for panel in panels(asking.dashboard):
-            for query in queries_of(panel):
-                answer = asking.ask(query, first)
-                assert not answer or query.place in {"Exporters up", "Alerts firing"}
+    asking = Asking(dashboard=dashboards[uid], prometheus=empty)
+    first = chosen_at_first(asking.dashboard)
+    for panel in panels(asking.dashboard):
+        for query in queries_of(panel):
+            answer = asking.ask(query, first)
+            assert not answer or query.place in {"Exporters up", "Alerts firing"}
 
 
 # -- The numbers --
