@@ -35,8 +35,8 @@ demo: .venv/.runs ## The exporter against a fake KPIggybank; prints the addresse
 	@$(BIN)/kpi-exporter demo
 
 .PHONY: test
-test: setup system lint types imports ## All checks, and all tests but the slow ones
-	@$(BIN)/pytest -m "not slow" $(PARALLEL)
+test: setup system ## All checks, and all tests but the slow ones
+	@$(MAKE) --no-print-directory --jobs=2 types lint imports unit
 
 .PHONY: coverage
 coverage: setup ## Which lines and branches the tests of `make test` miss, daemons included
