@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import structlog
 from tornado.web import HTTPError, RequestHandler
@@ -36,6 +36,9 @@ class Guarded:
     headers: Callable[[], Mapping[str, str]]
 
 
+Site = TypeVar("Site", bound=Guarded)
+
+
 class Refused(HTTPError):
     """A request that is not answered; `text` is the line that the client reads instead."""
 
@@ -47,29 +50,35 @@ class Refused(HTTPError):
         self.retry_after = retry_after
 
 
-class Route(RequestHandler):
+class Route(RequestHandler, Generic[Site]):
     """A path and what it answers; `methods` are those that it has."""
 
     methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
+
+    @property
+    def site(self) -> Site:
+        """What this socket's routes are served from."""
+        site: Site = self.settings["site"]
+        return site
 
     @override
     def set_default_headers(self) -> None:
         self.clear_header("Server")
         self.set_header("Content-Type", TEXT)
         self.set_header("X-Content-Type-Options", "nosniff")
-        site: Guarded = self.settings["site"]
-        for name, value in site.headers().items():
+        for name, value in self.site.headers().items():
             self.set_header(name, value)
 
     async def admit(self) -> None:
         """Refuse who may not ask, and what is one request too many."""
-        site: Guarded = self.settings["site"]
-        rate = site.rate()
+        rate = self.site.rate()
         if rate is not None and (wait := rate.take_one()):
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", retry_after=wait)
         authorization = self.request.headers.get("Authorization", "")
         try:
-            admitted = await site.access.authenticate(authorization, self.request.remote_ip or "")
+            admitted = await self.site.access.authenticate(
+                authorization, self.request.remote_ip or ""
+            )
         except QueueFull:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY) from None
         if not admitted:

@@ -82,15 +82,10 @@ def takes_gzip(accept_encoding: str) -> bool:
     return wanted.get("gzip", wanted.get("*", 0)) > 0
 
 
-class _Route(Route):
+class _Route(Route[Site]):
     """What all routes of this socket have in common."""
 
     guarded: ClassVar[bool] = True
-
-    @property
-    def site(self) -> Site:
-        site: Site = self.settings["site"]
-        return site
 
     @property
     def page_template(self) -> PageTemplate:

@@ -59,13 +59,8 @@ def application(site: Site) -> Application:
     )
 
 
-class _Route(Route):
+class _Route(Route[Site]):
     """What all routes of this socket have in common."""
-
-    @property
-    def site(self) -> Site:
-        site: Site = self.settings["site"]
-        return site
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
