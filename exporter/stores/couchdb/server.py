@@ -131,13 +131,9 @@ class _GotDocuments(msgspec.Struct):
     results: list[_GotDocument]
 
 
-class _ChangedRevision(msgspec.Struct):
-    rev: str
-
-
 class _Change(msgspec.Struct):
     id: str
-    changes: list[_ChangedRevision]
+    changes: list[_Revision]
 
 
 class _Changes(msgspec.Struct):
@@ -148,10 +144,6 @@ class _Changes(msgspec.Struct):
 
 class _ViewRows(msgspec.Struct):
     rows: list[ViewRow]
-
-
-class _Stored(msgspec.Struct):
-    rev: str
 
 
 class _Revised(msgspec.Struct):
@@ -295,7 +287,7 @@ class Database:
     def _delete_all(self) -> int:
         deleted = 0
         after = ""
-        while rows := self._revisions(after, _DELETED_AT_ONCE):
+        while rows := self._rows_after(after, _DELETED_AT_ONCE)[0]:
             after = rows[-1].id or ""
             documents = {
                 row.id: tombstone(row.id, row.value.rev)
@@ -307,12 +299,11 @@ class Database:
             deleted += len(documents)
         return deleted
 
-    def _revisions(self, after: str, limit: int) -> list["_Row"]:
-        """List ids and revisions after an id, in the order of the ids."""
-        return self._rows_after(after, limit)[0]
-
     def _rows_after(self, after: str, limit: int, **options: object) -> tuple[list["_Row"], int]:
-        """Read the rows after an id, and how many bytes they are."""
+        """Read ids and revisions after an id, in the order of the ids, and how many bytes they are.
+
+        `options` add documents.
+        """
         content = _query(
             self._resource, "_all_docs", startkey=after or None, limit=limit + 1, **options
         )
@@ -334,7 +325,7 @@ class Database:
         revision = {"rev": rev} if rev else {}
         content = msgspec.json.encode(document)
         answer = self._resource.put(_path(id_), body=content, **revision)
-        stored: _Stored = _decoded(_body(answer), _Stored)
+        stored: _Revision = _decoded(_body(answer), _Revision)
         return stored.rev
 
     def change(self, id_: str, kind: type[T], change: Callable[[T], T], new: T | None = None) -> T:
