@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import requests
+from urllib3 import HTTPConnectionPool, connection_from_url, make_headers
+from urllib3.util import parse_url
 
 from testing.waiting import WAIT_SECONDS
 
@@ -75,16 +76,21 @@ class Proxy:
             self.seen.append(request)
             return request
 
-    def forward(self, session: requests.Session, request: Request) -> Answer:
-        came = session.request(
+    def forward(self, pool: HTTPConnectionPool, request: Request) -> Answer:
+        came = pool.urlopen(
             request.method,
-            self.upstream + request.path,
-            data=request.body,
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            request.path,
+            request.body,
+            {
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                **make_headers(basic_auth=parse_url(self.upstream).auth),
+            },
+            retries=False,
+            redirect=False,
             timeout=WAIT_SECONDS,
         )
-        kind = came.headers.get("content-type")
-        return Answer(status=came.status_code, body=came.content, kind=kind)
+        return Answer(status=came.status, body=came.data, kind=came.headers.get("content-type"))
 
 
 @contextmanager
@@ -122,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.session = requests.Session()
+        self.pool = connection_from_url(self.server.proxy.upstream)
 
     def answer(self) -> None:
         length = int(self.headers.get("content-length") or 0)
@@ -132,12 +138,12 @@ class _Handler(BaseHTTPRequestHandler):
         if what == HANGS:
             proxy.closing.wait()
         if what == LOST:
-            proxy.forward(self.session, request)
+            proxy.forward(self.pool, request)
         if isinstance(what, str):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self.send(what or proxy.alter(request, proxy.forward(self.session, request)))
+        self.send(what or proxy.alter(request, proxy.forward(self.pool, request)))
 
     def send(self, answer: Answer) -> None:
         self.send_response(answer.status)
@@ -159,6 +165,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def finish(self) -> None:
-        self.session.close()
+        self.pool.close()
         with suppress(OSError):  # the client is gone
             super().finish()
