@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -165,19 +166,13 @@ def should_be_held(life: Life) -> dict[str, bytes]:
     return {one.id: one.raw for one in readable if one.timestamp_ms >= ms(OLDEST_LOOKED_AT)}
 
 
-@settings(max_examples=40)
-@given(STEPS, st.sampled_from([0, 1]))
-@example([post(0), run, post(30), delete(0), run], 1)
-@example([count(0), run, post(100), count(1), run], 1)
-@example([post(0), run, miscount(-3), run, run, post(40), miscount(0), run], 1)
-@example([post(0), run, skew(50), run, post(10), skew(0), run], 1)
-def test_at_the_end_of_any_life_all_is_right(steps: list[Step], counts: int) -> None:
+def live(steps: list[Step], *, counts: bool) -> None:
     with tempfile.TemporaryDirectory() as directory:
         world = World(Path(directory), sweeps=SWEEPS)
         life = Life(world=world)
         for step in steps:
             step(life)
-        world.shelf.miscount, world.shelf.counts = 0, bool(counts)
+        world.shelf.miscount, world.shelf.counts = 0, counts
         life.skew = timedelta(0)
         life.set_clock()
 
@@ -192,3 +187,20 @@ def test_at_the_end_of_any_life_all_is_right(steps: list[Step], counts: int) -> 
             world.go_on(10 * DAY, every=12 * HOUR)
             in_overlaps = 2 * 20
             assert world.fetches() <= in_overlaps + 20 * len(life.posted) + len(world.shelf.rows)
+
+
+@settings(max_examples=20)
+@given(STEPS, st.sampled_from([0, 1]))
+@example([post(0), run, post(30), delete(0), run], 1)
+@example([count(0), run, post(100), count(1), run], 1)
+@example([post(0), run, miscount(-3), run, run, post(40), miscount(0), run], 1)
+@example([post(0), run, skew(50), run, post(10), skew(0), run], 1)
+def test_at_the_end_of_any_life_all_is_right(steps: list[Step], counts: int) -> None:
+    live(steps, counts=bool(counts))
+
+
+@pytest.mark.slow
+@settings(max_examples=200)
+@given(STEPS, st.sampled_from([0, 1]))
+def test_at_the_end_of_many_lives_all_is_right(steps: list[Step], counts: int) -> None:
+    live(steps, counts=bool(counts))
