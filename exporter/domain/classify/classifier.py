@@ -57,6 +57,7 @@ from exporter.domain.interaction import (
 from exporter.domain.layout import DurationSlots, Layout
 from exporter.domain.outcome import Outcome, outcome
 
+_SHORTEST_TOO_DEEP = 2 * (MAX_DEPTH + 1)  # bytes
 OLDEST_TIMESTAMP_MS = 946_684_800_000  # 2000-01-01
 
 Classification: TypeAlias = Interaction | Ignored | Rejected
@@ -237,7 +238,7 @@ class Classifier:
         `stored` was not too deep once, whatever the rule is now.
         """
         # What closes all that it opens and is shorter cannot be so deep; else it is no JSON.
-        if len(row.raw) > 2 * MAX_DEPTH and not stored and too_deep(row.raw):
+        if len(row.raw) >= _SHORTEST_TOO_DEEP and not stored and too_deep(row.raw):
             detail = f"nested more than {MAX_DEPTH} levels deep"
             return Rejected(row.id, row.raw, Reason.NOT_JSON, detail)
         try:
@@ -271,15 +272,16 @@ class Classifier:
         timestamp_ms = _timestamp_ms(self._timestamp(blob), newest_ms)
         answers = tuple([asked.answer(get(blob)) for get, asked in self._answers])
         bits = self._events
-        timed: list[TimedEvent] = []
+        timed: Sequence[TimedEvent] = ()
         if self._durations:
             # Only what matters to a rule: of many streams few patterns remain.
             masks: list[int] = []
+            timed = matter = []
             for event in stream:
                 mask = bits[event.name]
                 if mask:
                     masks.append(mask)
-                    timed.append(event)
+                    matter.append(event)
             find = self._pattern if len(masks) <= MAX_CACHED_EVENTS else self._work_out_pattern
             pattern = find(tuple(masks), answers)
         else:
