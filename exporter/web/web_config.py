@@ -134,6 +134,7 @@ class _HttpSection(Section):
 
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_SECONDS = 8760 * 3600.0
 _PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h)", re.ASCII)
 
 
@@ -143,7 +144,10 @@ def _interval(text: object) -> timedelta:
     parts = _PART.findall(text) if isinstance(text, str) else []
     if not parts or "".join(map("".join, parts)) != text:
         raise expected("a length of time such as 100ms, 1s or 1m30s", text)
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds > _LONGEST_SECONDS:
+        raise expected("a length of time up to 8760h", text)
+    return timedelta(seconds=seconds)
 
 
 class _RateSection(Section):

@@ -185,6 +185,9 @@ REFUSED = {
     "rate_limit: {interval: 1 s}": (
         "rate_limit.interval: expected a length of time such as 100ms, 1s or 1m30s, found '1 s'"
     ),
+    f"rate_limit: {{interval: {'999999999h' * 25}}}": (
+        f"rate_limit.interval: expected a length of time up to 8760h, found '{'999999999h' * 6}...'"
+    ),
     "rate_limit: {interval: 1s, burst: 0}": "rate_limit.burst: expected at least 1, found '0'",
     TLS + "  min_version: TLS13\n  max_version: TLS12": (
         "tls_server_config.max_version: expected at least min_version (TLS13), found TLS12"
