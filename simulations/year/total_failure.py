@@ -28,7 +28,7 @@ from simulations.year.replay import Replay
 from testing.rulebook import rules_of
 
 PER_DAY: Final = (200, 2_000, 20_000)
-SERIES: Final = 831
+SERIES: Final = 769
 OF_AN_HOUR_OR_LESS: Final = 15
 """How many ratios and medians are watched with Persona's definitions and the default windows."""
 BEGIN: Final = datetime(2026, 10, 5, tzinfo=UTC)

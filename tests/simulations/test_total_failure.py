@@ -2,8 +2,18 @@
 
 import numpy as np
 
+from exporter.config import load
 from simulations.year.looks import growing, pages
-from simulations.year.total_failure import HOURS, MINUTES, VARIANTS, beginnings, fired, samples
+from simulations.year.total_failure import (
+    HOURS,
+    MINUTES,
+    OF_AN_HOUR_OR_LESS,
+    SERIES,
+    VARIANTS,
+    beginnings,
+    fired,
+    samples,
+)
 
 
 def test_each_hour_meets_each_minute() -> None:
@@ -36,3 +46,13 @@ def test_pages_that_follow_one_another_closely_are_one() -> None:
 
     assert pages(steps) == 2
     assert growing(np.ones(24))[[0, 11, 12]].tolist() == [1, 12, 1]
+
+
+def test_as_many_series_are_watched_as_the_default_definitions_have() -> None:
+    of = load("{data_server: {url: http://127.0.0.1}, windows: [1d]}", {}).series
+    totals = 4 * of["kpi_bounce_ratio"] + of["kpi_flow_step_dropoff_ratio"]
+    segments = 4 * of["kpi_segment_bounce_ratio"]
+    durations = of["kpi_duration_interactions"] + of["kpi_segment_duration_interactions"]
+
+    assert totals + 2 == OF_AN_HOUR_OR_LESS  # no_sign_in, of an hour and of half an hour
+    assert 2 * (totals + segments + durations) + OF_AN_HOUR_OR_LESS == SERIES  # 6h and 1d
